@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cassert>
+
+namespace keepwarm {
+
+/// Base (or member) of what hangs in an IntrusiveList. Leaves its list on destruction, so a list never holds a dangling
+/// element. `Tag` lets one object hang in several lists.
+template <typename Tag>
+class ListHook {
+ public:
+  ListHook() noexcept = default;
+  ~ListHook() { unlink(); }
+  ListHook(const ListHook&) = delete;
+  ListHook& operator=(const ListHook&) = delete;
+
+  [[nodiscard]] bool linked() const noexcept { return next_ != this; }
+  void unlink() noexcept {
+    prev_->next_ = next_;
+    next_->prev_ = prev_;
+    prev_ = next_ = this;
+  }
+
+ private:
+  template <typename, typename>
+  friend class IntrusiveList;
+  ListHook* prev_ = this;
+  ListHook* next_ = this;
+};
+
+/// Doubly linked list without allocation or ownership. `T` derives from ListHook<Tag>. O(1) everywhere; size is not
+/// counted. Elements may outlive the list.
+template <typename T, typename Tag>
+class IntrusiveList {
+ public:
+  IntrusiveList() noexcept = default;
+  ~IntrusiveList() { clear(); }
+  IntrusiveList(const IntrusiveList&) = delete;
+  IntrusiveList& operator=(const IntrusiveList&) = delete;
+
+  [[nodiscard]] bool empty() const noexcept { return !head_.linked(); }
+  [[nodiscard]] T* front() noexcept { return empty() ? nullptr : as_element(head_.next_); }
+  [[nodiscard]] T* back() noexcept { return empty() ? nullptr : as_element(head_.prev_); }
+  /// The element after (towards the back) or before (towards the front) `element`; nullptr at the end.
+  [[nodiscard]] T* next(T& element) noexcept { return step(hook(element).next_); }
+  [[nodiscard]] T* previous(T& element) noexcept { return step(hook(element).prev_); }
+
+  void push_front(T& element) noexcept { insert(head_, hook(element), *head_.next_); }
+  void push_back(T& element) noexcept { insert(*head_.prev_, hook(element), head_); }
+  static void remove(T& element) noexcept { hook(element).unlink(); }
+  void clear() noexcept {
+    while (!empty()) head_.next_->unlink();
+  }
+
+ private:
+  using Hook = ListHook<Tag>;
+  static Hook& hook(T& element) noexcept { return static_cast<Hook&>(element); }
+  static T* as_element(Hook* hook) noexcept { return static_cast<T*>(hook); }
+  T* step(Hook* hook) noexcept { return hook == &head_ ? nullptr : as_element(hook); }
+  static void insert(Hook& before, Hook& element, Hook& after) noexcept {
+    assert(!element.linked());
+    element.prev_ = &before;
+    element.next_ = &after;
+    before.next_ = &element;
+    after.prev_ = &element;
+  }
+
+  Hook head_;
+};
+
+}  // namespace keepwarm

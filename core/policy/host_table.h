@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/policy/settings.h"
+
+namespace keepwarm::policy {
+
+/// Which hosts a table [host."…"] is for: "*", "*.suffix", "name", each but "*" also with ":port".
+struct HostPattern {
+  enum class Kind : std::uint8_t { Any, Suffix, Name };  // from general to specific
+  Kind kind = Kind::Any;
+  std::string name;                   ///< lower case, no trailing dot; for Suffix without "*."; IPv6 without brackets
+  std::optional<std::uint16_t> port;  ///< nullopt: every port
+  std::string text;                   ///< as written in the configuration
+
+  /// `host` must be in lower case without trailing dot. A suffix matches any depth of subdomain, not the suffix itself.
+  [[nodiscard]] bool matches(std::string_view host, std::uint16_t to_port) const noexcept;
+};
+
+/// The message says what is wrong with the pattern and what is allowed.
+struct PatternError {
+  std::string message;
+};
+[[nodiscard]] Result<HostPattern, PatternError> parse_host_pattern(std::string_view text);
+
+/// A pointer to one member of HostSettings, of any of its types.
+using HostMember = std::variant<bool HostSettings::*, Duration HostSettings::*, std::uint32_t HostSettings::*,
+                                std::uint64_t HostSettings::*, std::string HostSettings::*, UnsafeReuse HostSettings::*,
+                                std::vector<std::string> HostSettings::*>;
+
+/// A key of [host.*], by its name in the file ("idle_timeout", "tls.verify").
+struct HostKey {
+  std::string_view name;
+  HostMember member;
+};
+
+/// All keys, in the order of DESIGN.md §4.
+[[nodiscard]] std::span<const HostKey> host_keys() noexcept;
+
+/// One table of the file: the pattern, and the values of those keys that it sets (indices into host_keys()).
+struct HostTableEntry {
+  HostPattern pattern;
+  HostSettings values;
+  std::vector<std::size_t> keys;
+};
+
+/// The host tables of a configuration. A more specific table overrides key by key:
+/// name+port > name > longest *.suffix+port > longest *.suffix > "*".
+class HostTable {
+ public:
+  void add(HostTableEntry entry) { entries_.push_back(std::move(entry)); }
+  [[nodiscard]] const std::vector<HostTableEntry>& entries() const noexcept { return entries_; }
+
+  /// The settings in force for host (lower case, no trailing dot) and port, as the client named them.
+  [[nodiscard]] HostSettings resolve(std::string_view host, std::uint16_t port) const;
+
+  /// For each of host_keys() the pattern text of the table that it came from; empty: the built-in default.
+  [[nodiscard]] std::vector<std::string_view> sources(std::string_view host, std::uint16_t port) const;
+
+ private:
+  [[nodiscard]] std::vector<const HostTableEntry*> matching(std::string_view host, std::uint16_t port) const;
+  std::vector<HostTableEntry> entries_;
+};
+
+}  // namespace keepwarm::policy

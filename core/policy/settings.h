@@ -1,0 +1,94 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+
+/// The settings of DESIGN.md §4 as plain values, already validated. Durations of 0 mean "no limit" only where said.
+namespace keepwarm::policy {
+
+using namespace std::chrono_literals;
+
+enum class UnsafeReuse : std::uint8_t { Never, Trusted, Always };
+
+/// What holds for one host: the tables [host.*] laid over each other (policy/host_table.h).
+struct HostSettings {
+  bool reuse = true;
+  Duration idle_timeout = 60s;
+  Duration idle_margin = 1s;
+  bool server_hint = true;
+  bool learn = true;
+  Duration assumed_idle_timeout = 5s;
+  UnsafeReuse unsafe_reuse = UnsafeReuse::Trusted;
+  std::uint32_t keep_warm = 0;
+  Duration keep_warm_for = 10min;
+  std::uint32_t max_connections = 64;
+  std::uint32_t max_idle = 64;
+  std::uint32_t max_requests = 0;  ///< for each connection; 0: no limit
+  Duration max_lifetime = 1h;      ///< 0: no limit
+  Duration queue_timeout = 10s;
+  Duration connect_timeout = 5s;
+  Duration response_timeout = 5min;
+  Duration stall_timeout = 5min;
+  Duration tunnel_timeout = 1h;  ///< 0: no limit
+  bool retry = true;
+  std::uint64_t retry_body_size = 64 * 1024;
+  std::vector<std::string> retry_methods = {"GET", "HEAD",     "OPTIONS", "TRACE", "PUT",
+                                            "DELETE", "PROPFIND", "REPORT",  "SEARCH"};
+  bool retry_undelivered = false;
+  bool retry_idempotency_key = false;
+  bool upgrade = false;
+  std::string connect_to;
+  std::string parent;
+  bool tls_verify = true;
+  std::string tls_ca_file;
+  std::string tls_client_certificate;
+  std::string tls_client_key;
+  std::string tls_server_name;
+
+  bool operator==(const HostSettings&) const = default;
+};
+
+struct PortRange {
+  std::uint16_t first = 0;
+  std::uint16_t last = 0;
+
+  [[nodiscard]] bool contains(std::uint16_t port) const noexcept { return first <= port && port <= last; }
+  bool operator==(const PortRange&) const = default;
+};
+
+enum class BadPorts : std::uint8_t { Refuse, Allow };
+enum class ProxyStatusMode : std::uint8_t { Off, Errors, Always };
+
+/// [proxy]: what holds for the daemon as a whole. CIDRs and addresses are kept as text that parses (net/address.h).
+struct ProxySettings {
+  std::vector<std::string> listen = {"127.0.0.1:3128", "[::1]:3128"};
+  bool listen_is_default = true;  ///< then an entry whose address family is missing is skipped with a warning
+  std::uint32_t workers = 1;
+  std::vector<std::string> allow_clients;
+  std::vector<PortRange> connect_ports = {{443, 443}};
+  std::uint32_t max_clients = 10000;
+  std::vector<std::string> deny_destinations;
+  bool deny_destinations_set = false;  ///< set explicitly, be it to []
+  BadPorts bad_ports = BadPorts::Refuse;
+  ProxyStatusMode proxy_status = ProxyStatusMode::Errors;
+  bool via = true;
+  Duration client_idle_timeout = 60s;
+  Duration client_header_timeout = 10s;
+  std::uint64_t max_header_size = 64 * 1024;
+  Duration shutdown_grace = 10s;
+
+  bool operator==(const ProxySettings&) const = default;
+};
+
+/// [dns]
+struct DnsSettings {
+  Duration ttl = 30s;
+  Duration negative_ttl = 1s;
+
+  bool operator==(const DnsSettings&) const = default;
+};
+
+}  // namespace keepwarm::policy
