@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "core/base/clock.h"
+#include "core/http/head.h"
+
+namespace keepwarm::http {
+
+/// ASCII case-insensitive.
+[[nodiscard]] bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept;
+
+/// RFC 9110 §5.6.2.
+[[nodiscard]] bool is_token(std::string_view text) noexcept;
+
+/// Walks the comma-separated elements of a field value, without white space around them, empty ones skipped (RFC 9110
+/// §5.6.1). Commas inside quoted strings do not separate.
+class ListElements {
+ public:
+  explicit ListElements(std::string_view value) noexcept : rest_(value) {}
+  /// The next element; nullopt at the end.
+  [[nodiscard]] std::optional<std::string_view> next() noexcept;
+
+ private:
+  std::string_view rest_;
+};
+
+/// Does any field `id` hold `token` as an element of its list (case-insensitive)?
+[[nodiscard]] bool has_list_token(std::span<const Field> fields, FieldId id, std::string_view token) noexcept;
+
+/// What the Connection fields of a message say.
+struct ConnectionOptions {
+  bool close = false;
+  bool keep_alive = false;
+  bool upgrade = false;
+  bool nominates = false;  ///< names at least one further field to remove: is_nominated() must be asked
+};
+[[nodiscard]] ConnectionOptions connection_options(std::span<const Field> fields) noexcept;
+
+/// Is the field named in a Connection field of the message (RFC 9110 §7.6.1)?
+[[nodiscard]] bool is_nominated(std::span<const Field> fields, std::string_view name) noexcept;
+
+/// Must a forwarded message leave this field out, whatever Connection says? Connection, Keep-Alive, Proxy-Connection, TE,
+/// Upgrade, HTTP2-Settings, Proxy-Authorization (requests), Proxy-Authenticate and Proxy-Authentication-Info (responses).
+/// Host, Content-Length, Transfer-Encoding and Via are not hop-by-hop here: the serializer writes those itself.
+[[nodiscard]] bool is_hop_by_hop(FieldId id) noexcept;
+
+/// May Connection nominate this field at all? Never Host, Content-Length, Transfer-Encoding, Via, Date, Cache-Control… :
+/// removing framing or routing would change the message (DESIGN.md §5).
+[[nodiscard]] bool may_be_nominated(FieldId id) noexcept;
+
+/// May this field stand in a trailer section that is passed on (RFC 9110 §6.5.1)? Framing, routing, authentication and
+/// hop-by-hop fields may not.
+[[nodiscard]] bool allowed_in_trailer(FieldId id) noexcept;
+
+/// A server's `Keep-Alive: timeout=5, max=100`. Parameters in any order and case; junk is ignored.
+struct KeepAliveHint {
+  std::optional<Duration> timeout;
+  std::optional<std::uint64_t> max;
+};
+[[nodiscard]] KeepAliveHint keep_alive_hint(std::span<const Field> fields) noexcept;
+
+/// Decimal digits only, no sign, no overflow; nullopt else.
+[[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept;
+
+/// Does a Via field name `pseudonym` as a received-by (RFC 9110 §7.6.3)?
+[[nodiscard]] bool via_names(std::span<const Field> fields, std::string_view pseudonym) noexcept;
+
+/// NTLM and Negotiate authenticate a connection, not a request (DESIGN.md §6.10).
+/// Request: `Authorization: NTLM …` or `Negotiate …`. Response: WWW-Authenticate or Proxy-Authenticate offers one of them
+/// (schemes may be anywhere in a comma-separated list of challenges).
+[[nodiscard]] bool asks_connection_bound_auth(std::span<const Field> request_fields) noexcept;
+[[nodiscard]] bool offers_connection_bound_auth(std::span<const Field> response_fields) noexcept;
+
+}  // namespace keepwarm::http

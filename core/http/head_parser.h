@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "core/http/head.h"
+
+namespace keepwarm::http {
+
+struct HeadLimits {
+  std::size_t max_size = 64 * 1024;  ///< of the whole head in bytes
+  std::size_t max_fields = 1000;
+};
+
+/// How far a growing head has been looked at, so that a head which comes byte by byte is not scanned anew each time.
+/// A value of whoever collects the bytes; reset to {} for each head.
+struct HeadScan {
+  std::size_t line_start = 0;  ///< where the first line not yet seen whole begins
+  std::size_t lines = 0;       ///< whole lines before it (skipped empty line not counted)
+  bool skipped_empty_line = false;
+};
+
+enum class HeadProgress : std::uint8_t { Incomplete, Complete, Broken };
+
+/// Parses request and response heads strictly and in place (RFC 9112 §2–§5, §11; DESIGN.md §9). The start line is ours;
+/// the fields go through llhttp behind a guard of ours (lines by memchr: bare CR or LF, folding, sizes), since llhttp
+/// 8.1 lacks the fixes of CVE-2023-30589, CVE-2024-22019, CVE-2024-27982 and CVE-2025-23167. The only code beside
+/// ChunkedReader that sees llhttp.h.
+///
+/// One parser serves a whole event loop: it keeps no state between calls but the memory of its field list. The views in a
+/// parsed head point into the bytes given, its `fields` into this parser: both hold until the next call.
+class HeadParser {
+ public:
+  HeadParser();
+  ~HeadParser();
+  HeadParser(const HeadParser&) = delete;
+  HeadParser& operator=(const HeadParser&) = delete;
+
+  /// `bytes`: all that has come since the head began. Incomplete: call again with more. Broken: fault() says why;
+  /// faults are found as early as their line is whole, a garbage first line already by its first bytes where that is
+  /// certain (a response that does not begin as "HTTP/" is broken at once). One empty line before a request is skipped.
+  [[nodiscard]] HeadProgress parse_request(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
+                                           RequestHead& head);
+  [[nodiscard]] HeadProgress parse_response(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
+                                            ResponseHead& head);
+
+  [[nodiscard]] Fault fault() const noexcept { return fault_; }
+
+ private:
+  struct Llhttp;  // keeps llhttp.h out of this header
+  std::unique_ptr<Llhttp> llhttp_;
+  Fault fault_ = Fault::BadRequestLine;
+};
+
+}  // namespace keepwarm::http
