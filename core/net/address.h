@@ -1,0 +1,58 @@
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <netinet/in.h>
+
+namespace keepwarm::net {
+
+/// An IPv4 or IPv6 address with a port. IPv4-mapped IPv6 (::ffff:1.2.3.4) is normalised to IPv4 on the way in, so that
+/// no check can be walked around (DESIGN.md §9).
+class SocketAddress {
+ public:
+  SocketAddress() noexcept;
+  /// nullopt for other families.
+  [[nodiscard]] static std::optional<SocketAddress> from(const sockaddr* address) noexcept;
+  /// A literal: "127.0.0.1", "::1", "fe80::1%eth0" (scope as name or number); no brackets, no names.
+  [[nodiscard]] static std::optional<SocketAddress> parse(std::string_view literal, std::uint16_t port) noexcept;
+
+  [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }
+  [[nodiscard]] socklen_t size() const noexcept;
+  [[nodiscard]] int family() const noexcept { return storage_.sin6_family; }
+  [[nodiscard]] std::uint16_t port() const noexcept;
+  void set_port(std::uint16_t port) noexcept;
+
+  [[nodiscard]] bool is_loopback() const noexcept;     ///< 127.0.0.0/8, ::1
+  [[nodiscard]] bool is_link_local() const noexcept;   ///< 169.254.0.0/16, fe80::/10
+  [[nodiscard]] bool is_unspecified() const noexcept;  ///< 0.0.0.0, :: (Linux connects these to itself)
+  [[nodiscard]] bool same_host(const SocketAddress& other) const noexcept;  ///< ports not compared
+  [[nodiscard]] std::string host_text() const;  ///< "127.0.0.1", "::1"
+  [[nodiscard]] std::string text() const;       ///< "127.0.0.1:80", "[::1]:80"
+
+  bool operator==(const SocketAddress& other) const noexcept;
+
+ private:
+  sockaddr_in6 storage_;  // large enough for sockaddr_in, which has its family at the same place
+};
+
+/// "10.0.0.0/8", "fe80::/10", or a single address.
+struct Cidr {
+  SocketAddress base;
+  unsigned prefix = 0;
+
+  [[nodiscard]] static std::optional<Cidr> parse(std::string_view text) noexcept;
+  [[nodiscard]] bool contains(const SocketAddress& address) const noexcept;
+};
+
+[[nodiscard]] bool any_contains(const std::vector<Cidr>& set, const SocketAddress& address) noexcept;
+
+/// The addresses of this machine's interfaces, loopback included, port 0.
+[[nodiscard]] std::vector<SocketAddress> local_addresses();
+
+}  // namespace keepwarm::net

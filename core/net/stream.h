@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+namespace keepwarm::net {
+
+/// What a stream tells its user. Whoever is told may destroy the stream, or hand it to another user, inside any of these.
+class StreamEvents {
+ public:
+  /// Bytes came. The view is valid during the call only.
+  virtual void on_bytes(std::string_view bytes) = 0;
+  /// The peer ended its direction (FIN). No more on_bytes; writing still works.
+  virtual void on_end() = 0;
+  /// Reading failed, or a write that was under way did (`error` is a negative errno, e.g. -ECONNRESET). Told once;
+  /// afterwards the stream is only good for being destroyed.
+  virtual void on_broken(int error) = 0;
+  /// All that write() had to queue has gone out.
+  virtual void on_drained() = 0;
+
+ protected:
+  ~StreamEvents() = default;
+};
+
+enum class WriteResult : std::uint8_t {
+  Done,    ///< the kernel took everything
+  Queued,  ///< the rest was copied and is being written; on_drained() follows. Stop the source until then.
+  Failed,  ///< the kernel refused (peer gone); nothing is queued. Bytes that came before can still be read.
+};
+
+/// A connected byte stream as pool and proxy see it: TCP today, TLS over TCP beside it. Destroying it closes it (with what
+/// is still queued lost); no event comes afterwards.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+
+  /// Must be set before the first event can come; may be changed at any time. `events` must outlive its registration.
+  virtual void set_events(StreamEvents& events) noexcept = 0;
+
+  /// Writes at once what the kernel takes and queues a copy of the rest. Nothing is copied in the usual case.
+  /// Precondition: pieces are not empty as a whole.
+  [[nodiscard]] virtual WriteResult write(std::span<const std::string_view> pieces) = 0;
+  /// Bytes taken by write() that the kernel does not have yet.
+  [[nodiscard]] virtual std::size_t queued_bytes() const noexcept = 0;
+
+  /// Reading is on from the start. Pausing is for back-pressure only, since each change costs an epoll_ctl.
+  virtual void pause_reading() noexcept = 0;
+  virtual void resume_reading() noexcept = 0;
+
+  /// Sends FIN after what is queued. Reading goes on.
+  virtual void finish_writing() noexcept = 0;
+  /// Makes the coming destruction send RST instead of FIN.
+  virtual void reset_on_close() noexcept = 0;
+
+  /// Looks at the socket without reading: true when nothing has arrived, neither bytes nor an end nor an error.
+  [[nodiscard]] virtual bool quiet() const noexcept = 0;
+  /// Smoothed round-trip time + 4 × its variation, in microseconds (TCP_INFO); 0 if unknown. One system call.
+  [[nodiscard]] virtual std::uint32_t round_trip_us() const noexcept = 0;
+  /// Acknowledges at once what was received, instead of waiting up to 40 ms for data to carry it (TCP_QUICKACK, once).
+  virtual void acknowledge_now() noexcept = 0;
+};
+
+/// write() of one piece.
+[[nodiscard]] inline WriteResult write_all(Stream& stream, std::string_view bytes) {
+  return stream.write(std::span<const std::string_view>(&bytes, 1));
+}
+
+}  // namespace keepwarm::net

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <uv.h>
+
+#include <memory>
+
+#include "core/base/result.h"
+#include "core/net/loop.h"
+#include "core/net/stream.h"
+
+namespace keepwarm::net {
+
+/// A plain TCP connection over uv_tcp_t. The libuv handle and what a write under way needs live in a node that libuv's
+/// close callback frees, so destroying the stream inside one of its own events is safe.
+class TcpStream final : public Stream {
+ public:
+  /// Takes over the connected, non-blocking socket `fd`; on failure closes it and returns nullptr (out of memory or of
+  /// descriptors for epoll). Reading starts with start_reading().
+  [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, StreamEvents& events);
+
+  ~TcpStream() override;
+  TcpStream(const TcpStream&) = delete;
+  TcpStream& operator=(const TcpStream&) = delete;
+
+  void set_events(StreamEvents& events) noexcept override;
+  [[nodiscard]] WriteResult write(std::span<const std::string_view> pieces) override;
+  [[nodiscard]] std::size_t queued_bytes() const noexcept override;
+  void pause_reading() noexcept override;
+  void resume_reading() noexcept override;
+  void finish_writing() noexcept override;
+  void reset_on_close() noexcept override;
+  [[nodiscard]] bool quiet() const noexcept override;
+  [[nodiscard]] std::uint32_t round_trip_us() const noexcept override;
+  void acknowledge_now() noexcept override;
+
+  [[nodiscard]] int fd() const noexcept;
+
+ private:
+  struct Node;
+  explicit TcpStream(Node* node) noexcept : node_(node) {}
+  Node* node_;
+  bool reset_ = false;
+};
+
+}  // namespace keepwarm::net
