@@ -13,14 +13,20 @@ std::int64_t tick_number(TimePoint due) noexcept {
   return (since + tick - 1) / tick;
 }
 
-TimePoint time_of_tick(std::int64_t number) noexcept { return TimePoint(DeadlineWheel::kTick * number); }
+TimePoint time_of_tick(std::int64_t number) noexcept {
+  return TimePoint(DeadlineWheel::kTick * number);
+}
 
 /// The last tick that has passed at `now`.
-std::int64_t passed_tick(TimePoint now) noexcept { return now.time_since_epoch().count() / DeadlineWheel::kTick.count(); }
+std::int64_t passed_tick(TimePoint now) noexcept {
+  return now.time_since_epoch().count() / DeadlineWheel::kTick.count();
+}
 
 }  // namespace
 
-std::size_t DeadlineWheel::slot_of(TimePoint due) noexcept { return static_cast<std::size_t>(tick_number(due)) % kSlots; }
+std::size_t DeadlineWheel::slot_of(TimePoint due) noexcept {
+  return static_cast<std::size_t>(tick_number(due)) % kSlots;
+}
 
 void DeadlineWheel::insert(Deadline& deadline) noexcept {
   // What is already due would hang in a slot that was visited: it goes into the next one.

@@ -9,7 +9,9 @@ namespace keepwarm {
 
 enum class Scheme : std::uint8_t { Http, Https };
 
-[[nodiscard]] constexpr std::uint16_t default_port(Scheme scheme) noexcept { return scheme == Scheme::Http ? 80 : 443; }
+[[nodiscard]] constexpr std::uint16_t default_port(Scheme scheme) noexcept {
+  return scheme == Scheme::Http ? 80 : 443;
+}
 [[nodiscard]] constexpr std::string_view name_of(Scheme scheme) noexcept {
   return scheme == Scheme::Http ? "http" : "https";
 }

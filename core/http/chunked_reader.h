@@ -15,14 +15,14 @@ namespace keepwarm::http {
 enum class ChunkedProgress : std::uint8_t { More, Ended, Broken };
 
 struct ChunkedLimits {
-  std::size_t max_extensions = 16 * 1024;    ///< bytes of chunk extensions in a whole message
-  std::size_t max_trailers = 64 * 1024;      ///< bytes of the trailer section
+  std::size_t max_extensions = 16 * 1024;  ///< bytes of chunk extensions in a whole message
+  std::size_t max_trailers = 64 * 1024;    ///< bytes of the trailer section
   std::size_t max_trailer_fields = 1000;
 };
 
 /// Reads a chunked body (RFC 9112 §7.1) with llhttp behind a guard of ours that looks at every byte which is not data:
-/// CRLF exactly, hexadecimal size without spaces or sign, no control bytes in extensions, sizes of extensions and trailers.
-/// Chunk extensions are checked and dropped. Trailers are kept (copied) until the next start().
+/// CRLF exactly, hexadecimal size without spaces or sign, no control bytes in extensions, sizes of extensions and
+/// trailers. Chunk extensions are checked and dropped. Trailers are kept (copied) until the next start().
 ///
 /// llhttp's state is a member of one flat struct: no allocation for a body without trailers.
 class ChunkedReader {
@@ -40,8 +40,8 @@ class ChunkedReader {
     std::size_t consumed = 0;  ///< less than given only when Ended: the rest is the next message
     Fault fault = Fault::BadChunk;
   };
-  /// Reads on. The spans of body data found are appended to `data` (views into `bytes`); data before a fault in the same
-  /// bytes is appended too.
+  /// Reads on. The spans of body data found are appended to `data` (views into `bytes`); data before a fault in the
+  /// same bytes is appended too.
   [[nodiscard]] Step read(std::string_view bytes, std::vector<std::string_view>& data);
 
   /// After Ended: the trailer fields, possibly none. Views into this reader, valid until the next start().

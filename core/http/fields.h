@@ -43,13 +43,14 @@ struct ConnectionOptions {
 /// Is the field named in a Connection field of the message (RFC 9110 §7.6.1)?
 [[nodiscard]] bool is_nominated(std::span<const Field> fields, std::string_view name) noexcept;
 
-/// Must a forwarded message leave this field out, whatever Connection says? Connection, Keep-Alive, Proxy-Connection, TE,
-/// Upgrade, HTTP2-Settings, Proxy-Authorization (requests), Proxy-Authenticate and Proxy-Authentication-Info (responses).
-/// Host, Content-Length, Transfer-Encoding and Via are not hop-by-hop here: the serializer writes those itself.
+/// Must a forwarded message leave this field out, whatever Connection says? Connection, Keep-Alive, Proxy-Connection,
+/// TE, Upgrade, HTTP2-Settings, Proxy-Authorization (requests), Proxy-Authenticate and Proxy-Authentication-Info
+/// (responses). Host, Content-Length, Transfer-Encoding and Via are not hop-by-hop here: the serializer writes those
+/// itself.
 [[nodiscard]] bool is_hop_by_hop(FieldId id) noexcept;
 
-/// May Connection nominate this field at all? Never Host, Content-Length, Transfer-Encoding, Via, Date, Cache-Control… :
-/// removing framing or routing would change the message (DESIGN.md §5).
+/// May Connection nominate this field at all? Never Host, Content-Length, Transfer-Encoding, Via, Date, Cache-Control…
+/// : removing framing or routing would change the message (DESIGN.md §5).
 [[nodiscard]] bool may_be_nominated(FieldId id) noexcept;
 
 /// May this field stand in a trailer section that is passed on (RFC 9110 §6.5.1)? Framing, routing, authentication and
@@ -70,8 +71,8 @@ struct KeepAliveHint {
 [[nodiscard]] bool via_names(std::span<const Field> fields, std::string_view pseudonym) noexcept;
 
 /// NTLM and Negotiate authenticate a connection, not a request (DESIGN.md §6.10).
-/// Request: `Authorization: NTLM …` or `Negotiate …`. Response: WWW-Authenticate or Proxy-Authenticate offers one of them
-/// (schemes may be anywhere in a comma-separated list of challenges).
+/// Request: `Authorization: NTLM …` or `Negotiate …`. Response: WWW-Authenticate or Proxy-Authenticate offers one of
+/// them (schemes may be anywhere in a comma-separated list of challenges).
 [[nodiscard]] bool asks_connection_bound_auth(std::span<const Field> request_fields) noexcept;
 [[nodiscard]] bool offers_connection_bound_auth(std::span<const Field> response_fields) noexcept;
 

@@ -18,8 +18,8 @@ struct BodyFraming {
   bool operator==(const BodyFraming&) const = default;
 };
 
-/// RFC 9112 §6.3 for requests, strictly: what is ambiguous is a fault, never repaired. "Content-Length: 5, 5" and repeated
-/// equal Content-Length fields are faults too. Transfer-Encoding in an HTTP/1.0 request is a fault.
+/// RFC 9112 §6.3 for requests, strictly: what is ambiguous is a fault, never repaired. "Content-Length: 5, 5" and
+/// repeated equal Content-Length fields are faults too. Transfer-Encoding in an HTTP/1.0 request is a fault.
 [[nodiscard]] Result<BodyFraming, Fault> request_framing(const RequestHead& head) noexcept;
 
 /// RFC 9112 §6.3 for responses. HEAD, 1xx, 204 and 304 have no body whatever the fields say, yet odd framing fields are

@@ -68,21 +68,21 @@ struct ResponseHead {
 enum class Fault : std::uint8_t {
   BadRequestLine,
   BadStatusLine,
-  UnsupportedVersion,      ///< 505: well-formed HTTP/x.y, but neither 1.0 nor 1.1
+  UnsupportedVersion,  ///< 505: well-formed HTTP/x.y, but neither 1.0 nor 1.1
   BareCrOrLf,
-  ForbiddenByte,           ///< NUL or another control byte
-  FoldedLine,              ///< obs-fold, or white space before the first field
-  BadField,                ///< not `token ":" value`; a space before the colon
-  HeadTooLarge,            ///< 431
-  TargetTooLong,           ///< 414: the request line alone passes the limit
-  TooManyFields,           ///< 431
-  BadHost,                 ///< not exactly one valid Host (1.1), or more than one (1.0)
+  ForbiddenByte,  ///< NUL or another control byte
+  FoldedLine,     ///< obs-fold, or white space before the first field
+  BadField,       ///< not `token ":" value`; a space before the colon
+  HeadTooLarge,   ///< 431
+  TargetTooLong,  ///< 414: the request line alone passes the limit
+  TooManyFields,  ///< 431
+  BadHost,        ///< not exactly one valid Host (1.1), or more than one (1.0)
   BadContentLength,
-  BadTransferEncoding,     ///< anything but exactly one `chunked`; any at all with HTTP/1.0
+  BadTransferEncoding,  ///< anything but exactly one `chunked`; any at all with HTTP/1.0
   LengthAndTransferEncoding,
   BadChunk,
   ChunkExtensionsTooLong,
-  TrailersTooLarge,        ///< 431
+  TrailersTooLarge,  ///< 431
 };
 
 /// A sentence fragment for messages: "bare CR or LF in the head".

@@ -29,8 +29,8 @@ enum class HeadProgress : std::uint8_t { Incomplete, Complete, Broken };
 /// 8.1 lacks the fixes of CVE-2023-30589, CVE-2024-22019, CVE-2024-27982 and CVE-2025-23167. The only code beside
 /// ChunkedReader that sees llhttp.h.
 ///
-/// One parser serves a whole event loop: it keeps no state between calls but the memory of its field list. The views in a
-/// parsed head point into the bytes given, its `fields` into this parser: both hold until the next call.
+/// One parser serves a whole event loop: it keeps no state between calls but the memory of its field list. The views in
+/// a parsed head point into the bytes given, its `fields` into this parser: both hold until the next call.
 class HeadParser {
  public:
   HeadParser();

@@ -16,13 +16,13 @@ namespace keepwarm::http {
 /// How a request head is rewritten for its next hop. All views must live for the call only.
 struct ForwardedRequest {
   std::string_view method;
-  std::string_view target;            ///< as it goes out: "/path?query", "*", or absolute-form for a parent
-  std::string_view host;              ///< value of the Host field (RFC 9112 §3.2.2: from the target, not as received)
-  std::string_view via;               ///< our pseudonym; empty: no Via
+  std::string_view target;  ///< as it goes out: "/path?query", "*", or absolute-form for a parent
+  std::string_view host;    ///< value of the Host field (RFC 9112 §3.2.2: from the target, not as received)
+  std::string_view via;     ///< our pseudonym; empty: no Via
   BodyFraming framing;
-  bool keep_alive = true;             ///< `Connection: keep-alive`, else `Connection: close`
-  bool upgrade = false;               ///< `Connection: upgrade` and the Upgrade field without h2c (wins over keep_alive)
-  bool drop_expect = false;           ///< an HTTP/1.0 client's Expect means nothing (RFC 9110 §10.1.1)
+  bool keep_alive = true;    ///< `Connection: keep-alive`, else `Connection: close`
+  bool upgrade = false;      ///< `Connection: upgrade` and the Upgrade field without h2c (wins over keep_alive)
+  bool drop_expect = false;  ///< an HTTP/1.0 client's Expect means nothing (RFC 9110 §10.1.1)
   std::optional<std::uint64_t> max_forwards;  ///< replaces the received value
 };
 /// Appends the head that goes upstream: request line (HTTP/1.1), Host first, then the client's fields in their order
@@ -32,16 +32,17 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
 
 /// How a response head is rewritten for the client.
 struct ForwardedResponse {
-  BodyFraming framing;                ///< as the client will see it (chunked instead of until-close for HTTP/1.1)
-  bool keeps_length_field = false;    ///< HEAD or 304: pass the received Content-Length though there is no body
-  std::string_view via;               ///< our pseudonym; empty: no Via
-  bool keep_alive = true;             ///< `Connection: keep-alive` and `Keep-Alive: timeout=`, else `Connection: close`
-  Duration keep_alive_timeout{};      ///< whole seconds are told, below one second nothing
-  std::string_view date;              ///< IMF-fixdate, written when the response has no Date
-  std::string_view proxy_status;      ///< value of a Proxy-Status field to append; empty: none
-  bool upgrade = false;               ///< a 101: `Connection: upgrade` and the received Upgrade field
+  BodyFraming framing;              ///< as the client will see it (chunked instead of until-close for HTTP/1.1)
+  bool keeps_length_field = false;  ///< HEAD or 304: pass the received Content-Length though there is no body
+  std::string_view via;             ///< our pseudonym; empty: no Via
+  bool keep_alive = true;           ///< `Connection: keep-alive` and `Keep-Alive: timeout=`, else `Connection: close`
+  Duration keep_alive_timeout{};    ///< whole seconds are told, below one second nothing
+  std::string_view date;            ///< IMF-fixdate, written when the response has no Date
+  std::string_view proxy_status;    ///< value of a Proxy-Status field to append; empty: none
+  bool upgrade = false;             ///< a 101: `Connection: upgrade` and the received Upgrade field
 };
-/// Appends the head that goes to the client, always as HTTP/1.1 (RFC 9110 §6.2), with the status and reason as received.
+/// Appends the head that goes to the client, always as HTTP/1.1 (RFC 9110 §6.2), with the status and reason as
+/// received.
 void write_response_head(std::string& out, const ResponseHead& head, const ForwardedResponse& how);
 
 /// Appends an interim response (1xx other than 101) without hop-by-hop fields, Via added.

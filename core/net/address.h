@@ -1,14 +1,12 @@
 #pragma once
 
-#include <sys/socket.h>
-
 #include <cstdint>
+#include <netinet/in.h>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 #include <vector>
-
-#include <netinet/in.h>
 
 namespace keepwarm::net {
 
@@ -32,8 +30,8 @@ class SocketAddress {
   [[nodiscard]] bool is_link_local() const noexcept;   ///< 169.254.0.0/16, fe80::/10
   [[nodiscard]] bool is_unspecified() const noexcept;  ///< 0.0.0.0, :: (Linux connects these to itself)
   [[nodiscard]] bool same_host(const SocketAddress& other) const noexcept;  ///< ports not compared
-  [[nodiscard]] std::string host_text() const;  ///< "127.0.0.1", "::1"
-  [[nodiscard]] std::string text() const;       ///< "127.0.0.1:80", "[::1]:80"
+  [[nodiscard]] std::string host_text() const;                              ///< "127.0.0.1", "::1"
+  [[nodiscard]] std::string text() const;                                   ///< "127.0.0.1:80", "[::1]:80"
 
   bool operator==(const SocketAddress& other) const noexcept;
 

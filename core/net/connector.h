@@ -24,15 +24,15 @@ class AddressFilter {
 
 struct ConnectFailure {
   enum class Kind : std::uint8_t {
-    Dns,              ///< the name does not resolve (`error`: UV_EAI_*)
-    DnsTimeout,       ///< no answer within the time limit
-    Timeout,          ///< no address answered within the time limit
-    Refused,          ///< the last address refused (ECONNREFUSED)
-    Unroutable,       ///< EHOSTUNREACH, ENETUNREACH and the like
-    Denied,           ///< the filter left no address
-    Ourselves,        ///< an address is one of our own listeners
-    OutOfDescriptors, ///< EMFILE, ENFILE, ENOBUFS: our own shortage
-    Other,            ///< anything else the kernel said
+    Dns,               ///< the name does not resolve (`error`: UV_EAI_*)
+    DnsTimeout,        ///< no answer within the time limit
+    Timeout,           ///< no address answered within the time limit
+    Refused,           ///< the last address refused (ECONNREFUSED)
+    Unroutable,        ///< EHOSTUNREACH, ENETUNREACH and the like
+    Denied,            ///< the filter left no address
+    Ourselves,         ///< an address is one of our own listeners
+    OutOfDescriptors,  ///< EMFILE, ENFILE, ENOBUFS: our own shortage
+    Other,             ///< anything else the kernel said
   };
   Kind kind = Kind::Other;
   int error = 0;          ///< negative errno or libuv code of the last failure; 0 if none

@@ -15,6 +15,8 @@ Loop::~Loop() {
   while (uv_loop_close(&uv_) == UV_EBUSY) uv_run(&uv_, UV_RUN_NOWAIT);
 }
 
-void Loop::run() { uv_run(&uv_, UV_RUN_DEFAULT); }
+void Loop::run() {
+  uv_run(&uv_, UV_RUN_DEFAULT);
+}
 
 }  // namespace keepwarm::net

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <uv.h>
-
 #include <memory>
 #include <span>
+
+#include <uv.h>
 
 #include "core/base/clock.h"
 

@@ -24,8 +24,8 @@ class ResolveEvents {
   ~ResolveEvents() = default;
 };
 
-/// Names to addresses, by getaddrinfo on libuv's thread pool, with a cache. Identical look-ups under way are merged, so a
-/// name whose look-up hangs occupies one thread however often it is asked for. The cache is bounded (kMaxEntries).
+/// Names to addresses, by getaddrinfo on libuv's thread pool, with a cache. Identical look-ups under way are merged, so
+/// a name whose look-up hangs occupies one thread however often it is asked for. The cache is bounded (kMaxEntries).
 ///
 /// The thread pool must have been made large enough before the first look-up: call prepare_threads() first in main().
 class Resolver {
@@ -55,16 +55,16 @@ class Resolver {
     ResolveEvents* events_ = nullptr;
   };
 
-  /// Asks for `name` (lower case, or an address literal). A literal or a cached answer is told before resolve() returns;
-  /// else later. `query` must not be pending.
+  /// Asks for `name` (lower case, or an address literal). A literal or a cached answer is told before resolve()
+  /// returns; else later. `query` must not be pending.
   void resolve(std::string_view name, Query& query, ResolveEvents& events);
 
   void set_settings(Settings settings) noexcept;
   /// Look-ups that a thread is still busy with (their threads cannot be joined soon at exit).
   [[nodiscard]] std::size_t running() const noexcept;
 
-  /// Sets the size of libuv's thread pool such that at least 16 look-ups run at once (libuv lends only half of its threads
-  /// to them), unless the environment already says otherwise. Before any other thread exists.
+  /// Sets the size of libuv's thread pool such that at least 16 look-ups run at once (libuv lends only half of its
+  /// threads to them), unless the environment already says otherwise. Before any other thread exists.
   static void prepare_threads() noexcept;
 
  private:

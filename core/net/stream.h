@@ -7,7 +7,8 @@
 
 namespace keepwarm::net {
 
-/// What a stream tells its user. Whoever is told may destroy the stream, or hand it to another user, inside any of these.
+/// What a stream tells its user. Whoever is told may destroy the stream, or hand it to another user, inside any of
+/// these.
 class StreamEvents {
  public:
   /// Bytes came. The view is valid during the call only.
@@ -30,8 +31,8 @@ enum class WriteResult : std::uint8_t {
   Failed,  ///< the kernel refused (peer gone); nothing is queued. Bytes that came before can still be read.
 };
 
-/// A connected byte stream as pool and proxy see it: TCP today, TLS over TCP beside it. Destroying it closes it (with what
-/// is still queued lost); no event comes afterwards.
+/// A connected byte stream as pool and proxy see it: TCP today, TLS over TCP beside it. Destroying it closes it (with
+/// what is still queued lost); no event comes afterwards.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -45,7 +46,8 @@ class Stream {
   /// Bytes taken by write() that the kernel does not have yet.
   [[nodiscard]] virtual std::size_t queued_bytes() const noexcept = 0;
 
-  /// Reading is on from the start. Pausing is for back-pressure only, since each change costs an epoll_ctl.
+  /// Reading is off until the first resume_reading(), then on for good. Pausing is for back-pressure only, since each
+  /// change costs an epoll_ctl.
   virtual void pause_reading() noexcept = 0;
   virtual void resume_reading() noexcept = 0;
 

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <uv.h>
-
 #include <memory>
+
+#include <uv.h>
 
 #include "core/base/result.h"
 #include "core/net/loop.h"
@@ -10,13 +10,17 @@
 
 namespace keepwarm::net {
 
+struct TcpNode;
+
 /// A plain TCP connection over uv_tcp_t. The libuv handle and what a write under way needs live in a node that libuv's
 /// close callback frees, so destroying the stream inside one of its own events is safe.
 class TcpStream final : public Stream {
  public:
-  /// Takes over the connected, non-blocking socket `fd`; on failure closes it and returns nullptr (out of memory or of
-  /// descriptors for epoll). Reading starts with start_reading().
+  /// Takes over the connected socket `fd`; on failure closes it and returns nullptr. Reading begins with the first
+  /// resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, StreamEvents& events);
+  /// Takes over the node of a uv_tcp_t that has just been connected. Events are to be set before resume_reading().
+  [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node) noexcept;
 
   ~TcpStream() override;
   TcpStream(const TcpStream&) = delete;
@@ -36,9 +40,8 @@ class TcpStream final : public Stream {
   [[nodiscard]] int fd() const noexcept;
 
  private:
-  struct Node;
-  explicit TcpStream(Node* node) noexcept : node_(node) {}
-  Node* node_;
+  explicit TcpStream(TcpNode* node) noexcept : node_(node) {}
+  TcpNode* node_;  // freed in libuv's close callback, after the destructor
   bool reset_ = false;
 };
 

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <uv.h>
-
 #include <functional>
 #include <memory>
+
+#include <uv.h>
 
 #include "core/base/clock.h"
 #include "core/net/loop.h"

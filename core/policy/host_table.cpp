@@ -49,7 +49,8 @@ std::optional<std::string> canonical_ipv6(const std::string& text) {
 std::string name_problem(std::string_view name) {
   if (name.empty()) return "it names no host";
   if (name.size() > kLongestName) return "a host name has at most 253 characters";
-  if (name.front() == '.' || name.find("..") != std::string_view::npos) return "it has an empty label";
+  if (name.front() == '.' || name.back() == '.' || name.find("..") != std::string_view::npos)
+    return "it has an empty label";
   if (name.find('*') != std::string_view::npos) return R"("*" stands alone or as the whole first label)";
   for (const char c : name) {
     if (static_cast<unsigned char>(c) >= 0x80) return R"(a host name is written in its ASCII form ("xn--…"))";

@@ -35,7 +35,7 @@ struct HostSettings {
   Duration tunnel_timeout = 1h;  ///< 0: no limit
   bool retry = true;
   std::uint64_t retry_body_size = 64 * 1024;
-  std::vector<std::string> retry_methods = {"GET", "HEAD",     "OPTIONS", "TRACE", "PUT",
+  std::vector<std::string> retry_methods = {"GET",    "HEAD",     "OPTIONS", "TRACE", "PUT",
                                             "DELETE", "PROPFIND", "REPORT",  "SEARCH"};
   bool retry_undelivered = false;
   bool retry_idempotency_key = false;

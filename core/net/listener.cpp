@@ -1,0 +1,135 @@
+#include "core/net/listener.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace keepwarm::net {
+
+namespace {
+
+constexpr int kAcceptsPerTurn = 512;  // so that a flood of connections does not starve those that are open
+
+ListenFailure failure_of(int error, const std::string& where) {
+  return {error, where + ": " + std::generic_category().message(error)};
+}
+
+void set_option(int fd, int level, int option, int value) noexcept {
+  ::setsockopt(fd, level, option, &value, sizeof value);
+}
+
+/// 0, or an errno.
+int bind_and_listen(int fd, const SocketAddress& address) noexcept {
+  set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+  if (address.family() == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  if (::bind(fd, address.get(), address.size()) != 0) return errno;
+  return ::listen(fd, Listener::kBacklog) == 0 ? 0 : errno;
+}
+
+SocketAddress bound_address(int fd) noexcept {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
+  return SocketAddress::from(reinterpret_cast<sockaddr*>(&storage)).value_or(SocketAddress());
+}
+
+}  // namespace
+
+struct Listener::Node {
+  uv_poll_t handle{};
+  int fd = -1;
+  Listener* listener = nullptr;
+};
+
+Result<std::unique_ptr<Listener>, ListenFailure> Listener::open(Loop& loop, const SocketAddress& address,
+                                                                AcceptEvents& events, std::function<bool()> has_room) {
+  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failure_of(errno, address.text());
+  if (const int error = bind_and_listen(fd, address); error != 0) {
+    ::close(fd);
+    return failure_of(error, address.text());
+  }
+  return watch(loop, fd, events, std::move(has_room));
+}
+
+Result<std::unique_ptr<Listener>, ListenFailure> Listener::adopt(Loop& loop, int fd, AcceptEvents& events,
+                                                                 std::function<bool()> has_room) {
+  const std::string where = "descriptor " + std::to_string(fd);
+  int listening = 0;
+  socklen_t size = sizeof listening;
+  if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0) return failure_of(errno, where);
+  if (listening == 0) return ListenFailure{EINVAL, where + ": is not a listening socket"};
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return watch(loop, fd, events, std::move(has_room));
+}
+
+Result<std::unique_ptr<Listener>, ListenFailure> Listener::watch(Loop& loop, int fd, AcceptEvents& events,
+                                                                 std::function<bool()> has_room) {
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit it: a system call less for each
+  const SocketAddress address = bound_address(fd);
+  std::unique_ptr<Listener> listener(new Listener(loop, fd, address, events, std::move(has_room)));
+  if (const int error = uv_poll_init(&loop.uv(), &listener->node_->handle, fd); error != 0) {
+    ::close(fd);
+    delete listener->node_;
+    listener->node_ = nullptr;
+    return failure_of(-error, address.text());
+  }
+  listener->node_->handle.data = listener->node_;
+  listener->start_watching();
+  return listener;
+}
+
+Listener::Listener(Loop& loop, int fd, const SocketAddress& address, AcceptEvents& events,
+                   std::function<bool()> has_room)
+    : node_(new Node{{}, fd, this}),
+      events_(events),
+      has_room_(std::move(has_room)),
+      address_(address),
+      retry_(loop, [this] {
+        start_watching();
+        accept_pending();
+      }) {}
+
+Listener::~Listener() {
+  if (node_ == nullptr) return;
+  node_->listener = nullptr;
+  uv_poll_stop(&node_->handle);
+  ::close(node_->fd);  // now, not in the close callback: the port is free when the destructor returns
+  uv_close(reinterpret_cast<uv_handle_t*>(&node_->handle),
+           [](uv_handle_t* handle) { delete static_cast<Node*>(handle->data); });
+}
+
+void Listener::start_watching() {
+  uv_poll_start(&node_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    if (Listener* listener = static_cast<Node*>(handle->data)->listener) listener->accept_pending();
+  });
+}
+
+void Listener::pause() {
+  uv_poll_stop(&node_->handle);
+  retry_.arm(kRetryAfter);
+}
+
+void Listener::accept_pending() {
+  Node* node = node_;
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    if (!has_room_()) return pause();
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    const int fd = ::accept4(node->fd, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+      if (errno == EINTR || errno == ECONNABORTED) continue;
+      if (errno != EAGAIN && errno != EWOULDBLOCK) pause();
+      return;
+    }
+    const auto address = SocketAddress::from(reinterpret_cast<sockaddr*>(&peer));
+    events_.on_accepted(fd, address.value_or(SocketAddress()));
+    if (node_ == nullptr || node->listener == nullptr) return;
+  }
+}
+
+}  // namespace keepwarm::net

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <uv.h>
+
+#include "core/base/result.h"
+#include "core/net/address.h"
+#include "core/net/loop.h"
+#include "core/net/timer.h"
+
+namespace keepwarm::net {
+
+class AcceptEvents {
+ public:
+  /// A connection came: a non-blocking socket with TCP_NODELAY inherited. The callee owns `fd`.
+  virtual void on_accepted(int fd, const SocketAddress& peer) = 0;
+
+ protected:
+  ~AcceptEvents() = default;
+};
+
+/// Why a listener could not be opened: "127.0.0.1:3128: address already in use".
+struct ListenFailure {
+  int error = 0;  ///< errno
+  std::string message;
+};
+
+/// A listening TCP socket, watched with uv_poll and accepted from with accept4() until EAGAIN. Not uv_listen(): the
+/// reserve descriptor by which libuv 1.44 survives EMFILE can be lost to another thread, and then its accept loop never
+/// returns.
+///
+/// When descriptors run out, or fewer than `reserve` are left for upstream connections, it stops watching and looks
+/// again every kRetryAfter, so a full daemon does not spin.
+class Listener {
+ public:
+  static constexpr Duration kRetryAfter = std::chrono::milliseconds(100);
+  static constexpr int kBacklog = 4096;  // the kernel takes the lesser of it and net.core.somaxconn
+
+  /// `has_room`: asked before each accept; false pauses accepting until the next retry. References must outlive it.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>, ListenFailure> open(Loop& loop, const SocketAddress& address,
+                                                                             AcceptEvents& events,
+                                                                             std::function<bool()> has_room);
+  /// Takes over a socket that listens already (systemd's LISTEN_FDS).
+  [[nodiscard]] static Result<std::unique_ptr<Listener>, ListenFailure> adopt(Loop& loop, int fd, AcceptEvents& events,
+                                                                              std::function<bool()> has_room);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  /// The bound address; with port 0 asked for, the one that the kernel chose.
+  [[nodiscard]] const SocketAddress& address() const noexcept { return address_; }
+
+  /// Accepts what the kernel has already queued, without waiting: before a listener is closed for good, so that nobody
+  /// who was connected is reset.
+  void accept_pending();
+
+ private:
+  Listener(Loop& loop, int fd, const SocketAddress& address, AcceptEvents& events, std::function<bool()> has_room);
+  [[nodiscard]] static Result<std::unique_ptr<Listener>, ListenFailure> watch(Loop& loop, int fd, AcceptEvents& events,
+                                                                              std::function<bool()> has_room);
+  void start_watching();
+  void pause();
+
+  struct Node;  // uv_poll_t and the descriptor; freed in libuv's close callback
+  Node* node_;
+  AcceptEvents& events_;
+  std::function<bool()> has_room_;
+  SocketAddress address_;
+  Timer retry_;
+};
+
+}  // namespace keepwarm::net

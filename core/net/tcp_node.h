@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+
+#include <uv.h>
+
+#include "core/net/loop.h"
+#include "core/net/stream.h"
+
+namespace keepwarm::net {
+
+/// What of a TCP connection libuv points into, and so must live until libuv's close callback: made before the
+/// connection is there (connector.cpp), taken over by a TcpStream once it is.
+struct TcpNode {
+  explicit TcpNode(Loop& owner) noexcept : loop(&owner) {}
+  uv_tcp_t handle{};
+  uv_write_t write_request{};
+  Loop* loop;
+  StreamEvents* events = nullptr;  ///< nullptr: nobody listens any more
+  std::string in_flight;           ///< being written by write_request; empty: no write is under way
+  std::string waiting;             ///< queued behind it
+  bool reading = false;
+  bool ended = false;   ///< the peer's FIN was told
+  bool broken = false;  ///< on_broken was told
+  bool finish_when_drained = false;
+};
+
+/// A node with an initialised handle without a socket. Ends in close_tcp_node() or in a TcpStream.
+[[nodiscard]] TcpNode* make_tcp_node(Loop& loop);
+
+/// Closes the handle; the node is freed in the close callback. No event comes any more.
+void close_tcp_node(TcpNode* node) noexcept;
+
+}  // namespace keepwarm::net
