@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # Sourced by packaging/run.sh and tests/run.sh: installs Debian packages that are missing, and is silent when none is.
 
 # The packages that build the daemon.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "core/base/clock.h"
@@ -75,5 +76,17 @@ struct KeepAliveHint {
 /// them (schemes may be anywhere in a comma-separated list of challenges).
 [[nodiscard]] bool asks_connection_bound_auth(std::span<const Field> request_fields) noexcept;
 [[nodiscard]] bool offers_connection_bound_auth(std::span<const Field> response_fields) noexcept;
+
+/// Does an HTTP/1.1 request offer an upgrade that may be passed on (RFC 9110 §7.8): `Connection: upgrade`, and an Upgrade
+/// protocol other than h2c? An HTTP/1.0 client's Upgrade means nothing.
+[[nodiscard]] bool wants_upgrade(const RequestHead& head) noexcept;
+
+/// Appends the protocols of the Upgrade fields without h2c, as one list: what goes upstream, and what a 101 is checked
+/// against.
+void append_upgrade_protocols(std::span<const Field> fields, std::string& out);
+
+/// Does a 101 switch to protocols of `offered` (a list as append_upgrade_protocols() writes it), and to at least one?
+/// Name and version are compared together, in any case.
+[[nodiscard]] bool upgrade_was_offered(std::string_view offered, std::span<const Field> response_fields) noexcept;
 
 }  // namespace keepwarm::http

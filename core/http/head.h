@@ -12,6 +12,7 @@ namespace keepwarm::http {
 enum class FieldId : std::uint8_t {
   Other,
   Authorization,
+  CacheControl,
   Connection,
   ContentLength,
   Date,

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "core/base/clock.h"
@@ -22,21 +23,23 @@ class AddressFilter {
   ~AddressFilter() = default;
 };
 
+/// When addresses failed differently, the failure that says most: a shortage of our own, then what a peer did, then a
+/// missing route (often just that of a family this machine lacks); of equals the last.
 struct ConnectFailure {
   enum class Kind : std::uint8_t {
     Dns,               ///< the name does not resolve (`error`: UV_EAI_*)
     DnsTimeout,        ///< no answer within the time limit
-    Timeout,           ///< no address answered within the time limit
-    Refused,           ///< the last address refused (ECONNREFUSED)
+    Timeout,           ///< the time limit came first, or the kernel gave up on an address (ETIMEDOUT)
+    Refused,           ///< ECONNREFUSED
     Unroutable,        ///< EHOSTUNREACH, ENETUNREACH and the like
     Denied,            ///< the filter left no address
     Ourselves,         ///< an address is one of our own listeners
-    OutOfDescriptors,  ///< EMFILE, ENFILE, ENOBUFS: our own shortage
+    OutOfDescriptors,  ///< EMFILE, ENFILE, ENOBUFS and other shortages of our own
     Other,             ///< anything else the kernel said
   };
   Kind kind = Kind::Other;
   int error = 0;          ///< negative errno or libuv code of the last failure; 0 if none
-  SocketAddress address;  ///< the last address tried; unspecified if none
+  SocketAddress address;  ///< the one that failed, or was denied; AF_UNSPEC if there was none
 };
 
 struct Connected {
@@ -50,7 +53,8 @@ class ConnectEvents {
  public:
   virtual void on_connected(Connected connected) = 0;
   virtual void on_connect_failed(const ConnectFailure& failure) = 0;
-  /// The addresses that an actual look-up or the cache gave, before the first connect.
+  /// The addresses (port 0) that an actual look-up or the cache gave, before the first connect; possibly inside start().
+  /// Not for a literal.
   virtual void on_addresses(std::span<const SocketAddress>) {}
 
  protected:

@@ -2,13 +2,12 @@
 
 #include <memory>
 #include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/base/clock.h"
 #include "core/base/intrusive_list.h"
 #include "core/net/address.h"
+#include "core/net/lookup.h"
 #include "core/net/loop.h"
 
 namespace keepwarm::net {
@@ -24,10 +23,11 @@ class ResolveEvents {
   ~ResolveEvents() = default;
 };
 
-/// Names to addresses, by getaddrinfo on libuv's thread pool, with a cache. Identical look-ups under way are merged, so
-/// a name whose look-up hangs occupies one thread however often it is asked for. The cache is bounded (kMaxEntries).
+/// Names to addresses, by getaddrinfo on threads of its own (lookup.h), with a cache. Identical look-ups under way are
+/// merged, so a name whose look-up hangs occupies one thread however often it is asked for; when all threads are busy,
+/// names wait in order. Both are bounded: the cache by kMaxEntries, the waiting names by their askers.
 ///
-/// The thread pool must have been made large enough before the first look-up: call prepare_threads() first in main().
+/// "localhost" is ::1 and 127.0.0.1 without asking anybody (RFC 6761 §6.3), whatever /etc/hosts has of it.
 class Resolver {
  public:
   static constexpr std::size_t kMaxEntries = 10000;
@@ -37,35 +37,38 @@ class Resolver {
     Duration negative_ttl;  ///< the same for a failure
   };
 
-  Resolver(Loop& loop, Settings settings);
+  /// `lookup` is what the threads do; another than the system's is for tests. Look-ups may outlive the resolver: one that
+  /// hangs is left behind with its thread.
+  Resolver(Loop& loop, Settings settings, Lookup lookup = system_lookup);
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  /// A pending look-up of one asker. Destroying it withdraws the asker; the look-up itself goes on for the cache.
+  /// A pending look-up of one asker. Destroying it withdraws the asker; a look-up that a thread has begun goes on for the
+  /// cache.
   class Query : private ListHook<Query> {
    public:
     Query() noexcept = default;
     [[nodiscard]] bool pending() const noexcept { return linked(); }
+    /// Whether the answer took a look-up (false: it was at hand).
+    [[nodiscard]] bool looked_up() const noexcept { return looked_up_; }
 
    private:
     friend class Resolver;
     template <typename, typename>
     friend class keepwarm::IntrusiveList;
     ResolveEvents* events_ = nullptr;
+    bool looked_up_ = false;
   };
 
-  /// Asks for `name` (lower case, or an address literal). A literal or a cached answer is told before resolve()
-  /// returns; else later. `query` must not be pending.
+  /// Asks for `name` (lower case, or an address literal). A literal, a cached answer and a name that nobody need be asked
+  /// about (empty, too long) are told before resolve() returns; else later. `query` must not be pending. Inside
+  /// on_resolved() all but the resolver itself may be destroyed.
   void resolve(std::string_view name, Query& query, ResolveEvents& events);
 
   void set_settings(Settings settings) noexcept;
-  /// Look-ups that a thread is still busy with (their threads cannot be joined soon at exit).
+  /// Look-ups that threads are busy with.
   [[nodiscard]] std::size_t running() const noexcept;
-
-  /// Sets the size of libuv's thread pool such that at least 16 look-ups run at once (libuv lends only half of its
-  /// threads to them), unless the environment already says otherwise. Before any other thread exists.
-  static void prepare_threads() noexcept;
 
  private:
   struct Impl;

@@ -38,6 +38,7 @@ std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
 
 /// The one way to write an IPv6 address (RFC 5952), as a request-target's host is compared; nullopt: not an address.
 std::optional<std::string> canonical_ipv6(const std::string& text) {
+  if (text.find('\0') != std::string::npos) return std::nullopt;  // inet_pton would stop there and be content
   in6_addr address{};
   if (inet_pton(AF_INET6, text.c_str(), &address) != 1) return std::nullopt;
   std::array<char, INET6_ADDRSTRLEN> out{};

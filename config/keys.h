@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+#include "config/value.h"
+
+/// The one table of all keys (DESIGN.md §4). The parser, `keepwarm explain`, the test of the example file and the table
+/// of the README all read it; defaults are not in it but in the structs that it points into.
+namespace keepwarm::config {
+
+enum class Section : std::uint8_t { Proxy, Admin, Log, Dns, Host };
+
+/// "proxy", "admin", "log", "dns", "host".
+[[nodiscard]] std::string_view section_name(Section section) noexcept;
+
+/// Both ends are allowed. Of a number, of bytes, or of nanoseconds, as the key's type says; unused for the others.
+struct Range {
+  std::int64_t least = 0;
+  std::int64_t most = 0;
+};
+
+enum class Built : std::uint8_t {
+  Yes,
+  AtDefault,  ///< only the default is accepted; a value that would be ignored must not pass
+};
+
+/// What a value must satisfy besides having the type of its key.
+struct Rule {
+  Range range;
+  std::string (*problem)(std::string_view text) =
+      nullptr;  ///< for a text and each of a list (checks.h); null: any goes
+  Built built = Built::Yes;
+};
+
+/// Where the value of a key outside [host.*] lives. `value` must have the type of the key.
+struct Place {
+  Value (*read)(const Config& config);
+  void (*write)(Config& config, Value value);
+};
+
+struct Key {
+  Section section;
+  std::string_view name;      ///< in [host.*] with its sub-table: "tls.verify"
+  std::string_view sentence;  ///< what it does, without the full stop; short enough for a table
+  Rule rule;
+  Place place;  ///< nulls in Section::Host: there use the overloads for HostSettings below
+};
+
+/// In the order of DESIGN.md §4; those of Section::Host are in the order of policy::host_keys().
+[[nodiscard]] std::span<const Key> keys() noexcept;
+
+/// nullptr: unknown.
+[[nodiscard]] const Key* find_key(Section section, std::string_view name) noexcept;
+
+/// Of a key of Section::Host.
+[[nodiscard]] std::size_t host_index(const Key& key) noexcept;
+[[nodiscard]] Value read(const policy::HostSettings& settings, const Key& key);
+void write(policy::HostSettings& settings, const Key& key, Value value);
+
+/// The built-in default; its alternative is the type of the key.
+[[nodiscard]] Value default_of(const Key& key);
+
+/// What may stand there, as messages and manuals say it: `1 to 1000000`, `"1ms" to "8760h"`, `"off", "text" or "json"`;
+/// "" where only `rule.problem` knows.
+[[nodiscard]] std::string allowed_of(const Key& key);
+
+}  // namespace keepwarm::config

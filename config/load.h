@@ -1,0 +1,24 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "config/config.h"
+#include "config/error.h"
+#include "core/base/result.h"
+
+namespace keepwarm::config {
+
+/// TOML text to values, or all that is wrong with it (a syntax error is the only one: what follows it means nothing).
+/// `file` names the text in errors. Reads no files, also not those that the text names.
+[[nodiscard]] Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file);
+
+/// Reads the file and parses it. A file that cannot be read is an error like the others, without a line.
+[[nodiscard]] Result<Config, ConfigErrors> load_config(const std::string& file);
+
+/// Puts the addresses of --listen in the place of proxy.listen, under the same rules. Empty: leaves `config` as it is.
+/// On errors (returned; they are about the "command line") `config` is of no further use.
+[[nodiscard]] ConfigErrors override_listen(Config& config, std::span<const std::string> addresses);
+
+}  // namespace keepwarm::config

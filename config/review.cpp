@@ -1,0 +1,148 @@
+#include "config/review.h"
+
+#include <algorithm>
+#include <iterator>
+#include <set>
+
+#include "config/checks.h"
+#include "config/keys.h"
+#include "config/value.h"
+
+namespace keepwarm::config {
+namespace {
+
+using namespace std::chrono_literals;
+using policy::HostSettings;
+using policy::HostTableEntry;
+using Findings = std::vector<Finding>;
+
+bool sets(const HostTableEntry& entry, std::string_view name) {
+  const auto is_it = [&](std::size_t key) { return policy::host_keys()[key].name == name; };
+  return std::any_of(entry.keys.begin(), entry.keys.end(), is_it);
+}
+
+void review_listeners(const policy::ProxySettings& proxy, Findings& found) {
+  const auto complain = [&](const std::string& listener, const std::string& message) {
+    found.push_back({"proxy.listen", "proxy.allow_clients", quote(listener) + message});
+  };
+  if (proxy.listen.empty()) {
+    found.push_back({"proxy.listen", {}, R"([] leaves nothing to listen on; allowed: one "ADDR:PORT" or more)"});
+  }
+  std::set<std::string_view> seen;
+  for (const std::string& listener : proxy.listen) {
+    if (!listener.ends_with(":0") && !seen.insert(listener).second) complain(listener, " stands there twice");
+    if (proxy.allow_clients.empty() && !is_local_listener(listener)) {
+      complain(listener,
+               " is not a loopback address; allowed: those, or any once proxy.allow_clients says who may connect");
+    }
+  }
+}
+
+/// The ports that tables name, and one that none names: between them every way in which tables overlap shows.
+std::set<std::uint16_t> telling_ports(const policy::HostTable& hosts) {
+  std::set<std::uint16_t> ports = {0};
+  for (const HostTableEntry& entry : hosts.entries()) {
+    if (entry.pattern.port) ports.insert(*entry.pattern.port);
+  }
+  return ports;
+}
+
+/// A host that the pattern is for and no more specific name: its own name, or any name under its suffix.
+std::string typical_host(const policy::HostPattern& pattern) {
+  using Kind = policy::HostPattern::Kind;
+  if (pattern.kind == Kind::Name) return pattern.name;
+  return pattern.kind == Kind::Suffix ? "*." + pattern.name : "*";
+}
+
+/// mTLS needs both files; which ones a host has is known only after its tables are laid over each other.
+void review_certificates(const policy::HostTable& hosts, Findings& found) {
+  constexpr std::string_view kCertificate = "tls.client_certificate";
+  constexpr std::string_view kKey = "tls.client_key";
+  const std::set<std::uint16_t> ports = telling_ports(hosts);
+  for (const HostTableEntry& entry : hosts.entries()) {
+    if (!sets(entry, kCertificate) && !sets(entry, kKey)) continue;
+    const std::string host = typical_host(entry.pattern);
+    const auto is_half = [&](std::uint16_t port) {
+      const HostSettings settings = hosts.resolve(host, entry.pattern.port.value_or(port));
+      return settings.tls_client_certificate.empty() != settings.tls_client_key.empty();
+    };
+    if (!std::any_of(ports.begin(), ports.end(), is_half)) continue;
+    const bool at_certificate = sets(entry, kCertificate);
+    found.push_back({host_key_path(entry.pattern.text, at_certificate ? kCertificate : kKey),
+                     host_key_path(entry.pattern.text, at_certificate ? kKey : kCertificate),
+                     "client_certificate and client_key go together; allowed: both, or neither"});
+  }
+}
+
+void advise_proxy(const policy::ProxySettings& proxy, Findings& found) {
+  for (const std::string& clients : proxy.allow_clients) {
+    if (is_everybody(clients)) found.push_back({"proxy.allow_clients", {}, quote(clients) + " lets everybody in"});
+    if (has_stray_bits(clients)) {
+      found.push_back({"proxy.allow_clients", {}, quote(clients) + ": the bits behind the prefix mean nothing"});
+    }
+  }
+  for (const std::string& range : proxy.deny_destinations) {
+    if (has_stray_bits(range)) {
+      found.push_back({"proxy.deny_destinations", {}, quote(range) + ": the bits behind the prefix mean nothing"});
+    }
+  }
+  if (proxy.deny_destinations_set && proxy.deny_destinations.empty() && !proxy.allow_clients.empty()) {
+    found.push_back({"proxy.deny_destinations",
+                     {},
+                     "[] lets clients from elsewhere reach this machine's own services; without the key they cannot"});
+  }
+}
+
+/// `settings`: those in force for the hosts of the table; advice is given where the table itself sets the key.
+void advise_host(const HostTableEntry& entry, const HostSettings& settings, Findings& found) {
+  const auto advise = [&](std::string_view key, std::string message) {
+    if (sets(entry, key)) found.push_back({host_key_path(entry.pattern.text, key), {}, std::move(message)});
+  };
+  if (settings.idle_timeout > 5min) {
+    advise("idle_timeout", "NATs and firewalls drop idle connections silently from about 5 minutes on");
+  }
+  if (settings.idle_margin * 2 > settings.assumed_idle_timeout) {
+    advise("idle_margin", "more than half of assumed_idle_timeout (" + format_duration(settings.assumed_idle_timeout) +
+                              "): it counts as that half for servers without a hint");
+  }
+  if (settings.unsafe_reuse == policy::UnsafeReuse::Always) {
+    advise("unsafe_reuse", "requests that are not replayable will now and then fail with 502 on a stale connection");
+  }
+  if (settings.max_idle > settings.max_connections) {
+    advise("max_idle",
+           "more than max_connections (" + std::to_string(settings.max_connections) + ") can never be idle");
+  }
+  for (const std::string& method : settings.retry_methods) {
+    if (method == "POST" || method == "PATCH") {
+      advise("retry_methods", method + " is not idempotent (RFC 9110 §9.2.2): the server may act twice");
+    } else if (std::any_of(method.begin(), method.end(), [](char c) { return c >= 'a' && c <= 'z'; })) {
+      advise("retry_methods", quote(method) + ": methods are case-sensitive");
+    }
+  }
+  if (!settings.tls_verify) advise("tls.verify", "anybody on the way can pose as this server");
+}
+
+}  // namespace
+
+std::vector<Finding> contradictions(const Config& config) {
+  Findings found;
+  review_listeners(config.proxy, found);
+  review_certificates(config.hosts, found);
+  return found;
+}
+
+std::vector<Finding> advice(const Config& config) {
+  Findings found;
+  advise_proxy(config.proxy, found);
+  for (const HostTableEntry& entry : config.hosts.entries()) {
+    const std::string host = typical_host(entry.pattern);
+    advise_host(entry, config.hosts.resolve(host, entry.pattern.port.value_or(0)), found);
+  }
+  return found;
+}
+
+std::string host_key_path(std::string_view pattern, std::string_view key) {
+  return "host." + quote(pattern) + '.' + std::string(key);
+}
+
+}  // namespace keepwarm::config

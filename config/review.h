@@ -1,0 +1,26 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/config.h"
+
+/// What no key can tell alone: values that contradict each other, and values that are likely a mistake.
+namespace keepwarm::config {
+
+struct Finding {
+  std::string key;      ///< `proxy.listen`, `host."*".tls.client_key`
+  std::string with;     ///< the key that it clashes with; "": none. If either is wrong in itself, this finding is moot
+  std::string message;  ///< what is wrong, and what is allowed
+};
+
+/// Errors: a listener beyond this machine without allow_clients, one address twice, half a client certificate.
+[[nodiscard]] std::vector<Finding> contradictions(const Config& config);
+
+/// Not errors, but worth a second look; for `keepwarm check`. `config` has no errors.
+[[nodiscard]] std::vector<Finding> advice(const Config& config);
+
+/// `host."www.example.com".idle_timeout`
+[[nodiscard]] std::string host_key_path(std::string_view pattern, std::string_view key);
+
+}  // namespace keepwarm::config

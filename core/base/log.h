@@ -1,0 +1,21 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace keepwarm {
+
+enum class LogLevel : std::uint8_t { Trace, Debug, Info, Warn, Error };
+
+/// Where the core's messages go; the daemon gives it a spdlog logger, tests a string. Ask enabled() before formatting.
+class Log {
+ public:
+  [[nodiscard]] virtual bool enabled(LogLevel level) const noexcept = 0;
+  /// One line without a newline; never with a secret in it (DESIGN.md §9).
+  virtual void write(LogLevel level, std::string_view line) = 0;
+
+ protected:
+  ~Log() = default;
+};
+
+}  // namespace keepwarm

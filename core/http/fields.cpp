@@ -1,0 +1,236 @@
+#include "core/http/fields.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "core/http/ascii.h"
+
+namespace keepwarm::http {
+namespace {
+
+/// Calls `visit` with each list element of the fields `id`, until it returns true; was it?
+template <typename Visit>
+bool any_element(std::span<const Field> fields, FieldId id, Visit visit) noexcept {
+  for (const Field& field : fields) {
+    if (field.id != id) continue;
+    ListElements elements(field.value);
+    while (const auto element = elements.next()) {
+      if (visit(*element)) return true;
+    }
+  }
+  return false;
+}
+
+/// Cuts off and returns what stands before the first blank; `rest` then begins behind the blanks.
+std::string_view take_word(std::string_view& rest) noexcept {
+  const std::size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+  const std::string_view word = rest.substr(0, end);
+  rest = trim_blanks(rest.substr(end));
+  return word;
+}
+
+bool is_connection_bound_scheme(std::string_view challenge) noexcept {
+  const std::string_view scheme = take_word(challenge);
+  return equals_ignoring_case(scheme, "ntlm") || equals_ignoring_case(scheme, "negotiate");
+}
+
+/// HTTP/2 without TLS, which a proxy of HTTP/1.1 must not let pass (RFC 7540 §3.2).
+bool is_h2c(std::string_view protocol) noexcept {
+  return equals_ignoring_case(protocol.substr(0, protocol.find('/')), "h2c");
+}
+
+Duration seconds(std::uint64_t count) noexcept {
+  constexpr std::uint64_t kLongest = 1'000'000'000;  // 31 years; more would overflow a Duration
+  return std::chrono::seconds(static_cast<std::int64_t>(std::min(count, kLongest)));
+}
+
+}  // namespace
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
+  if (a.size() != b.size()) return false;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (to_lower(a[i]) != to_lower(b[i])) return false;
+  }
+  return true;
+}
+
+bool is_token(std::string_view text) noexcept {
+  for (const char c : text) {
+    if (!kTokenBytes.contains(c)) return false;
+  }
+  return !text.empty();
+}
+
+std::optional<std::string_view> ListElements::next() noexcept {
+  while (!rest_.empty() && (rest_.front() == ',' || is_blank(rest_.front()))) rest_.remove_prefix(1);
+  if (rest_.empty()) return std::nullopt;
+  std::size_t end = 0;
+  for (bool quoted = false; end < rest_.size() && (quoted || rest_[end] != ','); ++end) {
+    if (rest_[end] == '"') quoted = !quoted;
+    if (quoted && rest_[end] == '\\' && end + 1 < rest_.size()) ++end;
+  }
+  const std::string_view element = trim_blanks(rest_.substr(0, end));
+  rest_.remove_prefix(end);
+  return element;
+}
+
+bool has_list_token(std::span<const Field> fields, FieldId id, std::string_view token) noexcept {
+  return any_element(fields, id, [token](std::string_view e) noexcept { return equals_ignoring_case(e, token); });
+}
+
+ConnectionOptions connection_options(std::span<const Field> fields) noexcept {
+  ConnectionOptions options;
+  any_element(fields, FieldId::Connection, [&options](std::string_view element) noexcept {
+    if (equals_ignoring_case(element, "keep-alive")) {
+      options.keep_alive = true;
+    } else if (equals_ignoring_case(element, "close")) {
+      options.close = true;
+    } else if (equals_ignoring_case(element, "upgrade")) {
+      options.upgrade = true;
+    } else {
+      const FieldId id = field_id(element);
+      options.nominates = options.nominates || (may_be_nominated(id) && !is_hop_by_hop(id));
+    }
+    return false;
+  });
+  return options;
+}
+
+bool is_nominated(std::span<const Field> fields, std::string_view name) noexcept {
+  return has_list_token(fields, FieldId::Connection, name);
+}
+
+bool is_hop_by_hop(FieldId id) noexcept {
+  switch (id) {
+    case FieldId::Connection:
+    case FieldId::Http2Settings:
+    case FieldId::KeepAlive:
+    case FieldId::ProxyAuthenticate:
+    case FieldId::ProxyAuthenticationInfo:
+    case FieldId::ProxyAuthorization:
+    case FieldId::ProxyConnection:
+    case FieldId::Te:
+    case FieldId::Upgrade: return true;
+    default: return false;
+  }
+}
+
+bool may_be_nominated(FieldId id) noexcept {
+  switch (id) {
+    case FieldId::CacheControl:
+    case FieldId::ContentLength:
+    case FieldId::Date:
+    case FieldId::Expect:
+    case FieldId::Host:
+    case FieldId::MaxForwards:
+    case FieldId::TransferEncoding:
+    case FieldId::Via: return false;
+    default: return true;
+  }
+}
+
+bool allowed_in_trailer(FieldId id) noexcept {
+  switch (id) {
+    case FieldId::Authorization:
+    case FieldId::CacheControl:
+    case FieldId::ContentLength:
+    case FieldId::Cookie:
+    case FieldId::Date:
+    case FieldId::Expect:
+    case FieldId::Host:
+    case FieldId::IdempotencyKey:
+    case FieldId::MaxForwards:
+    case FieldId::SetCookie:
+    case FieldId::Trailer:
+    case FieldId::TransferEncoding:
+    case FieldId::Via:
+    case FieldId::WwwAuthenticate: return false;
+    default: return !is_hop_by_hop(id);
+  }
+}
+
+KeepAliveHint keep_alive_hint(std::span<const Field> fields) noexcept {
+  KeepAliveHint hint;
+  any_element(fields, FieldId::KeepAlive, [&hint](std::string_view element) noexcept {
+    const std::size_t equals = element.find('=');
+    if (equals == std::string_view::npos) return false;
+    const std::string_view name = trim_blanks(element.substr(0, equals));
+    const std::optional<std::uint64_t> value = parse_decimal(trim_blanks(element.substr(equals + 1)));
+    if (!value) return false;
+    // Said twice, the lesser is the safer one to believe.
+    if (equals_ignoring_case(name, "timeout")) {
+      hint.timeout = std::min(hint.timeout.value_or(Duration::max()), seconds(*value));
+    } else if (equals_ignoring_case(name, "max")) {
+      hint.max = std::min(hint.max.value_or(std::numeric_limits<std::uint64_t>::max()), *value);
+    }
+    return false;
+  });
+  return hint;
+}
+
+std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
+  if (text.empty()) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    if (!is_digit(c)) return std::nullopt;
+    const auto digit = static_cast<std::uint64_t>(c - '0');
+    if (value > (kMost - digit) / 10) return std::nullopt;
+    value = value * 10 + digit;
+  }
+  return value;
+}
+
+bool via_names(std::span<const Field> fields, std::string_view pseudonym) noexcept {
+  return any_element(fields, FieldId::Via, [pseudonym](std::string_view element) noexcept {
+    take_word(element);  // received-protocol
+    return equals_ignoring_case(take_word(element), pseudonym);
+  });
+}
+
+bool asks_connection_bound_auth(std::span<const Field> request_fields) noexcept {
+  return std::any_of(request_fields.begin(), request_fields.end(), [](const Field& field) noexcept {
+    return field.id == FieldId::Authorization && is_connection_bound_scheme(field.value);
+  });
+}
+
+bool offers_connection_bound_auth(std::span<const Field> response_fields) noexcept {
+  return any_element(response_fields, FieldId::WwwAuthenticate, is_connection_bound_scheme) ||
+         any_element(response_fields, FieldId::ProxyAuthenticate, is_connection_bound_scheme);
+}
+
+bool wants_upgrade(const RequestHead& head) noexcept {
+  if (head.version != Version::Http11) return false;
+  const auto is_other = [](std::string_view protocol) noexcept { return !is_h2c(protocol); };
+  return any_element(head.fields, FieldId::Upgrade, is_other) && connection_options(head.fields).upgrade;
+}
+
+void append_upgrade_protocols(std::span<const Field> fields, std::string& out) {
+  bool first = true;
+  for (const Field& field : fields) {
+    if (field.id != FieldId::Upgrade) continue;
+    ListElements elements(field.value);
+    while (const auto protocol = elements.next()) {
+      if (is_h2c(*protocol)) continue;
+      if (!first) out += ", ";
+      out += *protocol;
+      first = false;
+    }
+  }
+}
+
+bool upgrade_was_offered(std::string_view offered, std::span<const Field> response_fields) noexcept {
+  bool chose = false;
+  const bool chose_another =
+      any_element(response_fields, FieldId::Upgrade, [offered, &chose](std::string_view chosen) noexcept {
+        chose = true;
+        ListElements offers(offered);
+        while (const auto offer = offers.next()) {
+          if (equals_ignoring_case(*offer, chosen)) return is_h2c(chosen);
+        }
+        return true;
+      });
+  return chose && !chose_another;
+}
+
+}  // namespace keepwarm::http

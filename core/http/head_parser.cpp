@@ -1,0 +1,143 @@
+#include "core/http/head_parser.h"
+
+#include <optional>
+#include <type_traits>
+
+#include "core/http/ascii.h"
+#include "core/http/byte_scan.h"
+#include "core/http/llhttp_fields.h"
+#include "core/http/start_line.h"
+
+// A head is looked at twice. The guard walks its lines: each must end in CRLF and hold no other control byte, the first
+// is parsed here, none may be folded. Only when the empty line has come, llhttp gets the field lines, in one call. It
+// never sees the start line: it knows only some methods and too many versions, so it starts as a copy of a parser which
+// has already read a harmless one.
+namespace keepwarm::http {
+namespace {
+
+int on_headers_complete(llhttp_t* parser) {
+  static_cast<FieldCollector*>(parser->data)->ended = true;
+  return HPE_PAUSED;  // what follows, framing included, is not llhttp's to judge
+}
+
+Fault fault_of_control(char c) noexcept {
+  return c == '\r' || c == '\n' ? Fault::BareCrOrLf : Fault::ForbiddenByte;
+}
+
+/// The line that begins at `begin`, as far as it has come.
+struct Line {
+  std::string_view text;  ///< without CRLF
+  bool whole = false;     ///< CRLF has come
+  bool sound = false;     ///< what follows text is CRLF, the beginning of it, or nothing yet
+};
+
+Line line_at(const char* begin, const char* end) noexcept {
+  const char* const stop = find_control(begin, end);
+  const bool cr = stop != end && *stop == '\r';
+  Line line{{begin, static_cast<std::size_t>(stop - begin)}};
+  line.whole = cr && end - stop >= 2 && stop[1] == '\n';
+  line.sound = line.whole || stop == end || (cr && end - stop == 1);
+  return line;
+}
+
+}  // namespace
+
+struct HeadParser::Llhttp {
+  llhttp_settings_t settings{};
+  llhttp_t after_request_line{};
+  llhttp_t after_status_line{};
+  FieldCollector collector;
+
+  Llhttp() {
+    llhttp_settings_init(&settings);
+    collect_fields(settings);
+    settings.on_headers_complete = on_headers_complete;
+    prepare(after_request_line, HTTP_REQUEST, "POST / HTTP/1.1\r\n");
+    prepare(after_status_line, HTTP_RESPONSE, "HTTP/1.1 200 OK\r\n");
+  }
+
+  /// Looks at every line that has not been seen whole. Complete: the empty line is the one at scan.line_start.
+  template <typename Head>
+  HeadProgress guard(std::string_view bytes, HeadScan& scan, const HeadLimits& limits, Head& head, Fault& fault) {
+    const char* const end = bytes.data() + bytes.size();
+    while (scan.line_start < bytes.size()) {
+      const Line line = line_at(bytes.data() + scan.line_start, end);
+      if (scan.lines == 0) {
+        if (std::is_same_v<Head, RequestHead> && line.whole && line.text.empty() && !scan.skipped_empty_line) {
+          scan.skipped_empty_line = true;
+          scan.line_start += 2;
+          continue;
+        }
+        if (const auto wrong = parse_start_line(line.text, line.whole, head)) return broken(fault, *wrong);
+      } else if (line.text.empty()) {
+        if (line.whole) return HeadProgress::Complete;
+      } else if (is_blank(line.text.front())) {
+        return broken(fault, Fault::FoldedLine);
+      }
+      if (!line.sound) return broken(fault, fault_of_control(line.text.data()[line.text.size()]));
+      if (!line.whole) return HeadProgress::Incomplete;
+      if (scan.lines++ > limits.max_fields) return broken(fault, Fault::TooManyFields);
+      scan.line_start += line.text.size() + 2;
+    }
+    return HeadProgress::Incomplete;
+  }
+
+  /// Gives llhttp the field lines and the empty line behind them.
+  std::optional<Fault> parse_fields(std::string_view section, const llhttp_t& prepared) {
+    collector.clear();
+    llhttp_t parser = prepared;
+    const llhttp_errno_t error = llhttp_execute(&parser, section.data(), section.size());
+    if (collector.ended && error == HPE_PAUSED) return std::nullopt;
+    return fault_of(error, collector);
+  }
+
+  template <typename Head>
+  HeadProgress parse(std::string_view bytes, HeadScan& scan, const HeadLimits& limits, Head& head, Fault& fault) {
+    constexpr bool is_request = std::is_same_v<Head, RequestHead>;
+    const bool full = bytes.size() >= limits.max_size;
+    const HeadProgress progress = guard(bytes.substr(0, limits.max_size), scan, limits, head, fault);
+    if (progress == HeadProgress::Broken) return progress;
+    if (progress == HeadProgress::Incomplete) {
+      if (!full) return progress;
+      return broken(fault, is_request && scan.lines == 0 ? Fault::TargetTooLong : Fault::HeadTooLarge);
+    }
+    head.size = scan.line_start + 2;
+    const char* const end = bytes.data() + head.size;
+    // Parsed again, for the bytes may have moved since the start line was seen.
+    const Line start = line_at(bytes.data() + (scan.skipped_empty_line ? 2 : 0), end);
+    if (const auto wrong = parse_start_line(start.text, true, head)) return broken(fault, *wrong);
+    const char* const section = start.text.data() + start.text.size() + 2;
+    const auto wrong = parse_fields({section, static_cast<std::size_t>(end - section)},
+                                    is_request ? after_request_line : after_status_line);
+    if (wrong) return broken(fault, *wrong);
+    head.fields = collector.fields;
+    return HeadProgress::Complete;
+  }
+
+ private:
+  static HeadProgress broken(Fault& fault, Fault why) noexcept {
+    fault = why;
+    return HeadProgress::Broken;
+  }
+
+  void prepare(llhttp_t& parser, llhttp_type_t type, std::string_view start_line) {
+    llhttp_init(&parser, type, &settings);
+    parser.data = &collector;
+    llhttp_execute(&parser, start_line.data(), start_line.size());
+  }
+};
+
+HeadParser::HeadParser() : llhttp_(std::make_unique<Llhttp>()) {}
+HeadParser::~HeadParser() = default;
+
+HeadProgress HeadParser::parse_request(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
+                                       RequestHead& head) {
+  return llhttp_->parse(bytes, scan, limits, head, fault_);
+}
+
+HeadProgress HeadParser::parse_response(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
+                                        ResponseHead& head) {
+  return llhttp_->parse(bytes, scan, limits, head, fault_);
+}
+
+}  // namespace keepwarm::http

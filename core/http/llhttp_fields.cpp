@@ -1,0 +1,56 @@
+#include "core/http/llhttp_fields.h"
+
+#include <algorithm>
+
+#include "core/http/ascii.h"
+#include "core/http/fields.h"
+
+namespace keepwarm::http {
+namespace {
+
+FieldCollector& collector_of(llhttp_t* parser) noexcept {
+  return *static_cast<FieldCollector*>(parser->data);
+}
+
+int on_name(llhttp_t* parser, const char* at, std::size_t length) {
+  FieldCollector& collector = collector_of(parser);
+  const std::string_view name{at, length};
+  if (!is_token(name)) {
+    collector.bad_name = true;
+    return HPE_USER;
+  }
+  collector.fields.push_back({name, {}, field_id(name)});
+  return HPE_OK;
+}
+
+int on_value(llhttp_t* parser, const char* at, std::size_t length) {
+  // The white space before it is skipped by llhttp, the white space behind it is not.
+  collector_of(parser).fields.back().value = trim_blanks({at, length});
+  return HPE_OK;
+}
+
+bool has(const FieldCollector& collector, FieldId id) noexcept {
+  return std::any_of(collector.fields.begin(), collector.fields.end(), [id](const Field& f) { return f.id == id; });
+}
+
+}  // namespace
+
+void collect_fields(llhttp_settings_t& settings) {
+  settings.on_header_field = on_name;
+  settings.on_header_value = on_value;
+}
+
+Fault fault_of(llhttp_errno_t error, const FieldCollector& collector) noexcept {
+  if (collector.bad_name) return Fault::BadField;
+  switch (error) {
+    case HPE_UNEXPECTED_CONTENT_LENGTH:
+    case HPE_INVALID_CONTENT_LENGTH:
+    case HPE_INVALID_TRANSFER_ENCODING:
+      // Which of the three llhttp reports for a pair of them differs between its versions.
+      if (!has(collector, FieldId::TransferEncoding)) return Fault::BadContentLength;
+      return has(collector, FieldId::ContentLength) ? Fault::LengthAndTransferEncoding : Fault::BadTransferEncoding;
+    default: return Fault::BadField;
+  }
+}
+
+}  // namespace keepwarm::http

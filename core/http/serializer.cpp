@@ -1,0 +1,256 @@
+#include "core/http/serializer.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <chrono>
+
+#include "core/http/ascii.h"
+#include "core/http/fields.h"
+
+namespace keepwarm::http {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::size_t kOwnFields = 512;  // room for the lines that we add, so that one reserve() does
+
+void append_number(std::string& out, std::uint64_t number, int base = 10) {
+  std::array<char, 20> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
+  out.append(digits.data(), end);
+}
+
+void append_field(std::string& out, std::string_view name, std::string_view value) {
+  out.append(name).append(": "sv).append(value).append("\r\n"sv);
+}
+
+void append_number_field(std::string& out, std::string_view name, std::uint64_t value) {
+  out.append(name).append(": "sv);
+  append_number(out, value);
+  out.append("\r\n"sv);
+}
+
+void append_framing(std::string& out, const BodyFraming& framing) {
+  if (framing.kind == BodyFraming::Kind::Length) append_number_field(out, "Content-Length"sv, framing.length);
+  if (framing.kind == BodyFraming::Kind::Chunked) out.append("Transfer-Encoding: chunked\r\n"sv);
+}
+
+/// A line of its own behind the received ones: the same as a further list element (RFC 9110 §5.3).
+void append_via(std::string& out, Version received, std::string_view pseudonym) {
+  if (pseudonym.empty()) return;
+  out.append(received == Version::Http11 ? "Via: 1.1 "sv : "Via: 1.0 "sv).append(pseudonym).append("\r\n"sv);
+}
+
+void append_upgrade(std::string& out, std::span<const Field> fields) {
+  out.append("Connection: upgrade\r\nUpgrade: "sv);
+  append_upgrade_protocols(fields, out);
+  out.append("\r\n"sv);
+}
+
+/// The names that Connection nominates. Most messages nominate none, and then this costs nothing; the others are
+/// sorted, so that a head full of names is no way to burn CPU.
+class Nominations {
+ public:
+  explicit Nominations(std::span<const Field> fields) {
+    if (!connection_options(fields).nominates) return;
+    for (const Field& field : fields) {
+      if (field.id != FieldId::Connection) continue;
+      ListElements elements(field.value);
+      while (const auto name = elements.next()) names_.push_back(*name);
+    }
+    std::sort(names_.begin(), names_.end(), less);
+  }
+  [[nodiscard]] bool contain(const Field& field) const noexcept {
+    return !names_.empty() && may_be_nominated(field.id) &&
+           std::binary_search(names_.begin(), names_.end(), field.name, less);
+  }
+
+ private:
+  static bool less(std::string_view a, std::string_view b) noexcept {
+    const auto lower = [](char x, char y) noexcept { return to_lower(x) < to_lower(y); };
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), lower);
+  }
+  std::vector<std::string_view> names_;
+};
+
+std::size_t size_of(std::span<const Field> fields) noexcept {
+  std::size_t size = 0;
+  for (const Field& field : fields) size += field.name.size() + field.value.size() + 4;
+  return size;
+}
+
+void reserve(std::string& out, std::size_t more) {
+  // Grown by doubling, as append() would: many heads may gather in one string.
+  if (out.capacity() - out.size() < more) out.reserve(std::max(out.size() + more, out.capacity() * 2));
+}
+
+bool is_length_or_encoding(FieldId id) noexcept {
+  return id == FieldId::ContentLength || id == FieldId::TransferEncoding;
+}
+
+void append_status_line(std::string& out, const ResponseHead& head) {
+  out.append("HTTP/1.1 "sv);
+  append_number(out, head.status);
+  out.append(" "sv).append(head.reason).append("\r\n"sv);
+}
+
+/// The end-to-end fields of a response, without framing.
+void append_response_fields(std::string& out, const ResponseHead& head) {
+  const Nominations nominations(head.fields);
+  for (const Field& field : head.fields) {
+    if (is_hop_by_hop(field.id) || is_length_or_encoding(field.id) || nominations.contain(field)) continue;
+    append_field(out, field.name, field.value);
+  }
+}
+
+void append_response_framing(std::string& out, const ResponseHead& head, const ForwardedResponse& how) {
+  if (head.status < 200 || head.status == 204) return;  // RFC 9112 §6.1, RFC 9110 §8.6
+  if (how.framing.kind != BodyFraming::Kind::None) return append_framing(out, how.framing);
+  if (!how.keeps_length_field) return;
+  const auto is_length = [](const Field& field) noexcept { return field.id == FieldId::ContentLength; };
+  const auto length = std::find_if(head.fields.begin(), head.fields.end(), is_length);
+  if (length != head.fields.end()) append_field(out, "Content-Length"sv, length->value);
+}
+
+bool has_date(std::span<const Field> fields) noexcept {
+  return std::any_of(fields.begin(), fields.end(),
+                     [](const Field& field) noexcept { return field.id == FieldId::Date; });
+}
+
+void append_response_connection(std::string& out, const ResponseHead& head, const ForwardedResponse& how) {
+  if (how.upgrade) return append_upgrade(out, head.fields);
+  if (!how.keep_alive) {
+    out.append("Connection: close\r\n"sv);
+    return;
+  }
+  out.append("Connection: keep-alive\r\n"sv);
+  const auto timeout = std::chrono::duration_cast<std::chrono::seconds>(how.keep_alive_timeout).count();
+  if (timeout <= 0) return;
+  out.append("Keep-Alive: timeout="sv);
+  append_number(out, static_cast<std::uint64_t>(timeout));
+  out.append("\r\n"sv);
+}
+
+/// Secrets that an answer to TRACE must not show (RFC 9110 §9.3.8).
+bool is_secret(FieldId id) noexcept {
+  return id == FieldId::Authorization || id == FieldId::ProxyAuthorization || id == FieldId::Cookie;
+}
+
+}  // namespace
+
+void write_request_head(std::string& out, const RequestHead& head, const ForwardedRequest& how) {
+  reserve(out,
+          how.method.size() + how.target.size() + how.host.size() + how.via.size() + size_of(head.fields) + kOwnFields);
+  out.append(how.method).append(" "sv).append(how.target).append(" HTTP/1.1\r\nHost: "sv);
+  out.append(how.host).append("\r\n"sv);
+  const Nominations nominations(head.fields);
+  for (const Field& field : head.fields) {
+    if (is_hop_by_hop(field.id) || is_length_or_encoding(field.id) || field.id == FieldId::Host) continue;
+    if (field.id == FieldId::Expect && how.drop_expect) continue;
+    if (nominations.contain(field)) continue;
+    if (field.id == FieldId::MaxForwards && how.max_forwards) {
+      append_number_field(out, field.name, *how.max_forwards);
+    } else {
+      append_field(out, field.name, field.value);
+    }
+  }
+  append_framing(out, how.framing);
+  append_via(out, head.version, how.via);
+  if (how.upgrade) {
+    append_upgrade(out, head.fields);
+  } else {
+    out.append(how.keep_alive ? "Connection: keep-alive\r\n"sv : "Connection: close\r\n"sv);
+  }
+  out.append("\r\n"sv);
+}
+
+void write_response_head(std::string& out, const ResponseHead& head, const ForwardedResponse& how) {
+  reserve(out, head.reason.size() + how.via.size() + how.date.size() + how.proxy_status.size() + size_of(head.fields) +
+                   kOwnFields);
+  append_status_line(out, head);
+  append_response_fields(out, head);
+  append_response_framing(out, head, how);
+  if (!how.date.empty() && !has_date(head.fields)) append_field(out, "Date"sv, how.date);
+  append_via(out, head.version, how.via);
+  if (!how.proxy_status.empty()) append_field(out, "Proxy-Status"sv, how.proxy_status);
+  append_response_connection(out, head, how);
+  out.append("\r\n"sv);
+}
+
+void write_interim_head(std::string& out, const ResponseHead& head, std::string_view via) {
+  reserve(out, head.reason.size() + via.size() + size_of(head.fields) + kOwnFields);
+  append_status_line(out, head);
+  append_response_fields(out, head);
+  append_via(out, head.version, via);
+  out.append("\r\n"sv);
+}
+
+void write_chunk_size(std::string& out, std::size_t size) {
+  append_number(out, size, 16);
+  out.append("\r\n"sv);
+}
+
+void write_last_chunk(std::string& out, std::span<const Field> trailers) {
+  out.append("0\r\n"sv);
+  for (const Field& field : trailers) {
+    if (allowed_in_trailer(field.id)) append_field(out, field.name, field.value);
+  }
+  out.append("\r\n"sv);
+}
+
+void write_trace_body(std::string& out, const RequestHead& head) {
+  out.append(head.method).append(" "sv).append(head.target);
+  out.append(head.version == Version::Http11 ? " HTTP/1.1\r\n"sv : " HTTP/1.0\r\n"sv);
+  for (const Field& field : head.fields) {
+    if (!is_secret(field.id)) append_field(out, field.name, field.value);
+  }
+  out.append("\r\n"sv);
+}
+
+void write_date(std::string& out, std::int64_t unix_seconds) {
+  constexpr std::string_view kDays = "SunMonTueWedThuFriSat";
+  constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  const std::chrono::sys_seconds time{std::chrono::seconds(unix_seconds)};
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date{day};
+  const std::chrono::hh_mm_ss clock{time - day};
+
+  const auto append_two = [&out](std::uint64_t number) {
+    if (number < 10) out += '0';
+    append_number(out, number);
+  };
+  out.append(kDays.substr(std::chrono::weekday{day}.c_encoding() * 3, 3)).append(", "sv);
+  append_two(static_cast<unsigned>(date.day()));
+  out.append(" "sv).append(kMonths.substr((static_cast<unsigned>(date.month()) - 1) * 3, 3)).append(" "sv);
+  append_number(out, static_cast<std::uint64_t>(static_cast<int>(date.year())));
+  out.append(" "sv);
+  append_two(static_cast<std::uint64_t>(clock.hours().count()));
+  out.append(":"sv);
+  append_two(static_cast<std::uint64_t>(clock.minutes().count()));
+  out.append(":"sv);
+  append_two(static_cast<std::uint64_t>(clock.seconds().count()));
+  out.append(" GMT"sv);
+}
+
+std::string_view reason_phrase(std::uint16_t status) noexcept {
+  switch (status) {
+    case 200: return "OK";
+    case 400: return "Bad Request";
+    case 403: return "Forbidden";
+    case 408: return "Request Timeout";
+    case 413: return "Content Too Large";
+    case 414: return "URI Too Long";
+    case 431: return "Request Header Fields Too Large";
+    case 500: return "Internal Server Error";
+    case 501: return "Not Implemented";
+    case 502: return "Bad Gateway";
+    case 503: return "Service Unavailable";
+    case 504: return "Gateway Timeout";
+    case 505: return "HTTP Version Not Supported";
+    case 508: return "Loop Detected";
+    default: return "";
+  }
+}
+
+}  // namespace keepwarm::http

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "core/base/clock.h"
+#include "core/base/intrusive_list.h"
+#include "core/net/lookup.h"
+
+namespace keepwarm::net {
+
+/// Transparent hash, so that a look-up by string_view allocates nothing.
+struct NameHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>{}(name); }
+};
+template <typename T>
+using NameMap = std::unordered_map<std::string, T, NameHash, std::equal_to<>>;
+
+/// The answers of look-ups, for as long as they may be used. Pure: owns no clock. Bounded: beyond its capacity the oldest
+/// answer goes, which is also the first to lapse. Everything is O(1), amortised.
+class AddressCache {
+ public:
+  /// Terms of use; they hold for what is already in the cache too. 0: not at all.
+  struct Terms {
+    Duration ttl;           ///< of addresses
+    Duration negative_ttl;  ///< of a failure
+  };
+
+  AddressCache(std::size_t capacity, Terms terms) noexcept : capacity_(capacity), terms_(terms) {}
+
+  void set_terms(Terms terms) noexcept { terms_ = terms; }
+
+  /// The answer if it may still be used; else nullptr. Valid until the next store().
+  [[nodiscard]] const LookupAnswer* find(std::string_view name, TimePoint now) const {
+    const auto found = entries_.find(name);
+    return found == entries_.end() || lapsed(found->second, now) ? nullptr : &found->second.answer;
+  }
+
+  /// Replaces what was known. `now` must not go back.
+  void store(const std::string& name, LookupAnswer answer, TimePoint now) {
+    Entry& entry = entries_.try_emplace(name).first->second;
+    entry.name = name;
+    entry.answer = std::move(answer);
+    entry.answered_at = now;
+    if (entry.linked()) List::remove(entry);
+    by_age_.push_back(entry);
+    while (entries_.size() > capacity_ || lapsed(*by_age_.front(), now)) {
+      entries_.erase(entries_.find(by_age_.front()->name));
+      if (entries_.empty()) return;
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+
+ private:
+  struct Entry : ListHook<Entry> {
+    std::string_view name;  // the key
+    LookupAnswer answer;
+    TimePoint answered_at;
+  };
+  using List = IntrusiveList<Entry, Entry>;
+
+  [[nodiscard]] bool lapsed(const Entry& entry, TimePoint now) const noexcept {
+    return now - entry.answered_at >= (entry.answer.error == 0 ? terms_.ttl : terms_.negative_ttl);
+  }
+
+  std::size_t capacity_;
+  Terms terms_;
+  NameMap<Entry> entries_;
+  List by_age_;  // all entries, the oldest answer first
+};
+
+}  // namespace keepwarm::net

@@ -1,0 +1,298 @@
+#include "core/net/connector.h"
+
+#include <sys/socket.h>
+#include <uv.h>
+
+#include <algorithm>
+#include <cassert>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "core/base/intrusive_list.h"
+#include "core/net/tcp_node.h"
+#include "core/net/timer.h"
+
+namespace keepwarm::net {
+namespace {
+
+using Kind = ConnectFailure::Kind;
+
+Kind kind_of(int error, const SocketAddress& address) noexcept {
+  switch (error) {
+    case UV_ECONNREFUSED: return Kind::Refused;
+    case UV_ETIMEDOUT: return Kind::Timeout;
+    case UV_EMFILE:
+    case UV_ENFILE:
+    case UV_ENOBUFS:
+    case UV_ENOMEM: return Kind::OutOfDescriptors;
+    case UV_EADDRNOTAVAIL:
+      // Either all ephemeral ports are taken, or this machine has no IPv6 address to come from.
+      return address.family() == AF_INET ? Kind::OutOfDescriptors : Kind::Unroutable;
+    case UV_ENETUNREACH:
+    case UV_EHOSTUNREACH:
+    case UV_ENETDOWN:
+    case UV_EHOSTDOWN:
+    case UV_EAFNOSUPPORT:
+    case UV_EACCES:  // broadcast address, local firewall
+    case UV_EPERM:   // local firewall
+    case UV_EINVAL:  // link-local address without a scope
+      return Kind::Unroutable;
+    default: return Kind::Other;
+  }
+}
+
+/// How much a failure says beside another one (ConnectFailure).
+int weight(Kind kind) noexcept {
+  switch (kind) {
+    case Kind::Unroutable: return 0;
+    case Kind::OutOfDescriptors: return 2;
+    default: return 1;
+  }
+}
+
+std::optional<SocketAddress> local_address(const uv_tcp_t& handle) noexcept {
+  sockaddr_storage storage{};
+  int size = sizeof storage;
+  auto* const address = reinterpret_cast<sockaddr*>(&storage);
+  if (uv_tcp_getsockname(&handle, address, &size) != 0) return std::nullopt;
+  return SocketAddress::from(address);
+}
+
+std::optional<SocketAddress> peer_address(const uv_tcp_t& handle) noexcept {
+  sockaddr_storage storage{};
+  int size = sizeof storage;
+  auto* const address = reinterpret_cast<sockaddr*>(&storage);
+  if (uv_tcp_getpeername(&handle, address, &size) != 0) return std::nullopt;
+  return SocketAddress::from(address);
+}
+
+/// Whether the socket is connected to itself. A connect to a local ephemeral port on which nobody listens may be given
+/// that same port to come from; TCP then takes it for a simultaneous open (RFC 9293 §3.5).
+bool connected_to_itself(const uv_tcp_t& handle, const SocketAddress& to) noexcept {
+  if (!to.is_loopback() && !to.is_unspecified()) return false;  // saves the system call
+  const auto local = local_address(handle);
+  return local && local->port() == to.port() && local == peer_address(handle);
+}
+
+/// Makes the close of a socket send RST, and leave no TIME_WAIT behind.
+void reset_on_close(const uv_tcp_t& handle) noexcept {
+  uv_os_fd_t fd = -1;
+  const linger reset{1, 0};
+  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&handle), &fd) == 0) {
+    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+  }
+}
+
+}  // namespace
+
+/// The look-up, then the race. Whatever fails is told from the timer, in a later turn of the loop, so that neither start()
+/// nor the resolver is ever on the stack; success is told from the connect callback that brought it.
+struct Connector::Impl final : private ResolveEvents {
+  /// One connect under way. Freed in its callback, which libuv calls even for a handle that was closed before.
+  struct Attempt : ListHook<Attempt> {
+    uv_connect_t request{};
+    Impl* owner = nullptr;  // nullptr: given up, the node is being closed
+    TcpNode* node = nullptr;
+    SocketAddress address;
+  };
+
+  Impl(Loop& l, Resolver& r, const AddressFilter& f, ConnectEvents& e)
+      : loop(l), resolver(r), filter(f), events(e), timer(l, [this] { on_timer(); }) {}
+  ~Impl() {
+    if (destroyed != nullptr) *destroyed = true;
+    give_up_attempts();
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void start(std::string_view host, std::uint16_t to_port, Duration timeout);
+  void on_resolved(std::span<const SocketAddress> addresses, int error) override;
+  void race();
+  void connect_next();
+  [[nodiscard]] int begin_attempt(const SocketAddress& address);
+  void end_attempt(Attempt& attempt, int status);
+  void win(Attempt& attempt);
+  void give_up_attempts() noexcept;
+  void note(const ConnectFailure& failure);
+  void arm_timer();
+  void on_timer();
+  void fail_soon(const ConnectFailure& failure);
+
+  Loop& loop;
+  Resolver& resolver;
+  const AddressFilter& filter;
+  ConnectEvents& events;
+  Timer timer;
+
+  std::optional<Resolver::Query> query;  // while the look-up is under way
+  std::uint16_t port = 0;
+  TimePoint started_at;
+  TimePoint deadline;
+  Duration dns{};
+
+  std::vector<SocketAddress> candidates;  // in the order in which they are tried
+  std::size_t next = 0;                   // of `candidates`; those before it have been begun
+  TimePoint race_began_at;
+  TimePoint next_at;  // when the next one is begun though none has failed
+  IntrusiveList<Attempt, Attempt> attempts;
+  std::optional<ConnectFailure> worst;    // of the attempts that ended
+  std::optional<ConnectFailure> outcome;  // about to be told
+  bool* destroyed = nullptr;              // while on_addresses() runs: set if it destroys us
+};
+
+void Connector::Impl::start(std::string_view host, std::uint16_t to_port, Duration timeout) {
+  port = to_port;
+  started_at = Loop::now();
+  deadline = started_at + timeout;
+  arm_timer();
+  if (const auto literal = SocketAddress::parse(host, port)) {
+    candidates.push_back(*literal);
+    return race();
+  }
+  query.emplace();
+  resolver.resolve(host, *query, *this);  // may tell on_addresses(), and so destroy us
+}
+
+void Connector::Impl::on_resolved(std::span<const SocketAddress> addresses, int error) {
+  if (query->looked_up()) dns = Loop::now() - started_at;
+  query.reset();
+  if (addresses.empty()) {
+    const bool shortage = kind_of(error, {}) == Kind::OutOfDescriptors;
+    return fail_soon({.kind = shortage ? Kind::OutOfDescriptors : Kind::Dns, .error = error, .address = {}});
+  }
+  bool gone = false;
+  destroyed = &gone;
+  events.on_addresses(addresses);
+  if (gone) return;
+  destroyed = nullptr;
+  candidates.assign(addresses.begin(), addresses.end());
+  for (SocketAddress& address : candidates) address.set_port(port);
+  race();
+}
+
+void Connector::Impl::race() {
+  std::vector<SocketAddress> allowed;
+  for (const SocketAddress& address : candidates) {
+    switch (filter.verdict(address)) {
+      case AddressFilter::Verdict::Allowed: allowed.push_back(address); break;
+      case AddressFilter::Verdict::Denied: break;
+      case AddressFilter::Verdict::Ourselves:
+        return fail_soon({.kind = Kind::Ourselves, .error = 0, .address = address});
+    }
+  }
+  if (allowed.empty()) return fail_soon({.kind = Kind::Denied, .error = 0, .address = candidates.back()});
+  candidates = std::move(allowed);
+  race_began_at = Loop::now();
+  connect_next();
+}
+
+void Connector::Impl::connect_next() {
+  while (next < candidates.size()) {
+    const SocketAddress& address = candidates[next++];
+    const int error = begin_attempt(address);
+    if (error == 0) {
+      next_at = Loop::now() + kStagger;
+      return arm_timer();
+    }
+    note({.kind = kind_of(error, address), .error = error, .address = address});
+  }
+  if (attempts.empty()) fail_soon(*worst);
+}
+
+/// Returns 0, or why not even a SYN went out.
+int Connector::Impl::begin_attempt(const SocketAddress& address) {
+  auto attempt = std::make_unique<Attempt>();
+  attempt->node = make_tcp_node(loop);
+  attempt->owner = this;
+  attempt->address = address;
+  attempt->request.data = attempt.get();
+  const auto on_connect = [](uv_connect_t* request, int status) {
+    const std::unique_ptr<Attempt> ended(static_cast<Attempt*>(request->data));
+    if (ended->owner != nullptr) ended->owner->end_attempt(*ended, status);
+  };
+  uv_tcp_t& handle = attempt->node->handle;
+  uv_tcp_nodelay(&handle, 1);  // remembered for the socket that is made now
+  const int error = uv_tcp_connect(&attempt->request, &handle, address.get(), on_connect);
+  if (error != 0) {
+    close_tcp_node(attempt->node);
+    return error;
+  }
+  attempts.push_back(*attempt);
+  static_cast<void>(attempt.release());  // its callback owns it
+  return 0;
+}
+
+void Connector::Impl::end_attempt(Attempt& attempt, int status) {
+  attempts.remove(attempt);
+  if (status == 0 && connected_to_itself(attempt.node->handle, attempt.address)) {
+    reset_on_close(attempt.node->handle);  // else TIME_WAIT keeps the port from the server that will want it
+    status = UV_ECONNREFUSED;
+  }
+  if (status == 0) return win(attempt);
+  close_tcp_node(attempt.node);
+  note({.kind = kind_of(status, attempt.address), .error = status, .address = attempt.address});
+  connect_next();
+}
+
+void Connector::Impl::win(Attempt& attempt) {
+  give_up_attempts();
+  timer.disarm();
+  events.on_connected({.stream = TcpStream::from_connected(attempt.node),
+                       .address = attempt.address,
+                       .dns = dns,
+                       .connect = Loop::now() - race_began_at});
+}
+
+void Connector::Impl::give_up_attempts() noexcept {
+  while (Attempt* const attempt = attempts.front()) {
+    attempts.remove(*attempt);
+    attempt->owner = nullptr;
+    close_tcp_node(attempt->node);
+  }
+}
+
+void Connector::Impl::note(const ConnectFailure& failure) {
+  if (!worst || weight(failure.kind) >= weight(worst->kind)) worst = failure;
+}
+
+void Connector::Impl::arm_timer() {
+  const bool more = next < candidates.size();
+  timer.arm((more ? std::min(next_at, deadline) : deadline) - Loop::now());
+}
+
+void Connector::Impl::fail_soon(const ConnectFailure& failure) {
+  outcome = failure;
+  timer.arm(Duration::zero());
+}
+
+void Connector::Impl::on_timer() {
+  const TimePoint now = Loop::now();
+  if (!outcome && now >= deadline) {
+    const Kind kind = query ? Kind::DnsTimeout : Kind::Timeout;
+    outcome = {.kind = kind,
+               .error = UV_ETIMEDOUT,
+               .address = candidates.empty() ? SocketAddress() : candidates[next - 1]};
+    query.reset();
+    give_up_attempts();
+  }
+  if (outcome) {
+    const ConnectFailure failure = *outcome;  // we may be destroyed while it is read
+    return events.on_connect_failed(failure);
+  }
+  // Timers count in whole milliseconds of the loop's clock and may come a little early.
+  if (next < candidates.size() && now >= next_at) return connect_next();
+  arm_timer();
+}
+
+Connector::Connector(Loop& loop, Resolver& resolver, const AddressFilter& filter, ConnectEvents& events)
+    : impl_(std::make_unique<Impl>(loop, resolver, filter, events)) {}
+
+Connector::~Connector() = default;
+
+void Connector::start(std::string_view host, std::uint16_t port, Duration timeout) {
+  assert(impl_->deadline == TimePoint{});
+  impl_->start(host, port, timeout);
+}
+
+}  // namespace keepwarm::net

@@ -1,0 +1,31 @@
+#include "core/policy/replay.h"
+
+#include <algorithm>
+
+namespace keepwarm::policy {
+
+bool is_idempotent(const HostSettings& settings, std::string_view method, bool has_idempotency_key) {
+  if (settings.retry_idempotency_key && has_idempotency_key) return true;
+  return std::find(settings.retry_methods.begin(), settings.retry_methods.end(), method) !=
+         settings.retry_methods.end();
+}
+
+bool is_stale_failure(AttemptEnd end, const AttemptView& attempt) noexcept {
+  return end == AttemptEnd::ClosedAfterWrite && attempt.reused && !attempt.response_begun;
+}
+
+NextStep next_step(AttemptEnd end, const AttemptView& attempt) noexcept {
+  const bool may_replay =
+      attempt.retry_allowed && attempt.idempotent && attempt.held_whole && !attempt.response_begun && !attempt.is_retry;
+  switch (end) {
+    case AttemptEnd::ClosedBeforeWrite:
+      // A fresh connection that fails so early has no better one to be replaced by: the origin refuses us.
+      return attempt.reused && attempt.held_whole && !attempt.response_begun ? NextStep::AnotherConnection
+                                                                             : NextStep::Fail;
+    case AttemptEnd::ClosedAfterWrite: return may_replay && attempt.reused ? NextStep::RetryOnFresh : NextStep::Fail;
+    case AttemptEnd::RequestTimeoutAnswer: return may_replay ? NextStep::RetryOnFresh : NextStep::PassOn;
+  }
+  return NextStep::Fail;
+}
+
+}  // namespace keepwarm::policy

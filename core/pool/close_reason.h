@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace keepwarm::pool {
+
+/// Why an upstream connection was closed: each close has exactly one (DESIGN.md §6.9).
+enum class CloseReason : std::uint8_t {
+  IdleTimeout,        ///< its idle time was over; we closed first
+  ServerClosedIdle,   ///< FIN or RST while idle
+  ServerSaidClose,    ///< Connection: close, HTTP/1.0, or a body that ends with the connection
+  HintMax,            ///< Keep-Alive: max=0 or timeout=0
+  Lifetime,           ///< max_lifetime
+  RequestLimit,       ///< max_requests
+  StrayBytes,         ///< bytes while idle, or behind the framed end of a response
+  StaleFailure,       ///< a reused connection died before a response byte came
+  SuspectedStale,     ///< idle as long as one that had just died
+  RequestTimeout408,  ///< answered 408
+  ClosedBeforeWrite,  ///< found dead when it was about to be used
+  ClientLeft,         ///< the client left midway
+  CutResponse,        ///< the response ended before its framing said so
+  ProtocolError,      ///< the response was not valid HTTP
+  ResponseTimeout,    ///< response_timeout or stall_timeout
+  RequestUnfinished,  ///< the response ended before the request was sent whole
+  ReuseOff,           ///< reuse = false
+  PoolFull,           ///< max_idle, or an idle one made room for a new one
+  AddressGone,        ///< the name has not had this address for a while
+  BoundToClient,      ///< connection-bound authentication: its client is gone
+  Upgraded,           ///< became a tunnel, and that has ended
+  Unused,             ///< opened for an exchange that then needed none
+  Reconfigured,       ///< its settings changed so that it may not be shared any more
+  OutOfDescriptors,   ///< given up so that others can be served
+  Shutdown,
+};
+inline constexpr std::size_t kCloseReasonCount = static_cast<std::size_t>(CloseReason::Shutdown) + 1;
+
+[[nodiscard]] constexpr std::string_view describe(CloseReason reason) noexcept {
+  switch (reason) {
+    case CloseReason::IdleTimeout: return "idle timeout";
+    case CloseReason::ServerClosedIdle: return "server closed idle";
+    case CloseReason::ServerSaidClose: return "server said close";
+    case CloseReason::HintMax: return "hint max";
+    case CloseReason::Lifetime: return "lifetime";
+    case CloseReason::RequestLimit: return "request limit";
+    case CloseReason::StrayBytes: return "stray bytes";
+    case CloseReason::StaleFailure: return "stale failure";
+    case CloseReason::SuspectedStale: return "suspected stale";
+    case CloseReason::RequestTimeout408: return "answered 408";
+    case CloseReason::ClosedBeforeWrite: return "closed before write";
+    case CloseReason::ClientLeft: return "client left midway";
+    case CloseReason::CutResponse: return "cut response";
+    case CloseReason::ProtocolError: return "protocol error";
+    case CloseReason::ResponseTimeout: return "response timeout";
+    case CloseReason::RequestUnfinished: return "request unfinished";
+    case CloseReason::ReuseOff: return "reuse off";
+    case CloseReason::PoolFull: return "pool full";
+    case CloseReason::AddressGone: return "address gone";
+    case CloseReason::BoundToClient: return "bound to client";
+    case CloseReason::Upgraded: return "upgraded";
+    case CloseReason::Unused: return "unused";
+    case CloseReason::Reconfigured: return "reconfigured";
+    case CloseReason::OutOfDescriptors: return "out of descriptors";
+    case CloseReason::Shutdown: return "shutdown";
+  }
+  return "unknown";
+}
+
+}  // namespace keepwarm::pool

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "core/base/clock.h"
+#include "core/base/deadline_wheel.h"
+#include "core/base/intrusive_list.h"
+#include "core/net/address.h"
+#include "core/net/stream.h"
+#include "core/pool/close_reason.h"
+
+namespace keepwarm::pool {
+
+class HostPool;
+
+/// One upstream connection. Owned by its HostPool from the moment it is open; used by one exchange at a time, through a
+/// Lease. While idle it listens to its own stream: whatever comes ends it.
+///
+///   Leased ──give_back()──▶ Idle ──checkout──▶ Leased
+///      └──────close()──▶ gone ◀──FIN, RST, bytes, deadline──┘
+class Connection final : public net::StreamEvents, public Deadline, public ListHook<Connection> {
+ public:
+  enum class State : std::uint8_t { Leased, Idle };
+
+  Connection(HostPool& host, std::unique_ptr<net::Stream> stream, const net::SocketAddress& address, TimePoint now);
+
+  [[nodiscard]] net::Stream& stream() noexcept { return *stream_; }
+  [[nodiscard]] const net::SocketAddress& address() const noexcept { return address_; }
+  [[nodiscard]] TimePoint opened_at() const noexcept { return opened_at_; }
+  [[nodiscard]] TimePoint idle_since() const noexcept { return idle_since_; }
+  [[nodiscard]] Duration round_trip() const noexcept { return round_trip_; }
+  /// Requests whose response came whole.
+  [[nodiscard]] std::uint32_t served() const noexcept { return served_; }
+  /// Has served, or has waited in the pool: the server may have closed it meanwhile, so a failure on it is stale.
+  [[nodiscard]] bool reused() const noexcept { return served_ > 0 || waited_; }
+
+ private:
+  friend class HostPool;
+  friend class Lease;
+
+  // While idle:
+  void on_bytes(std::string_view bytes) override;
+  void on_end() override;
+  void on_broken(int error) override;
+  void on_drained() override {}
+  void on_deadline(TimePoint now) override;
+
+  void sample_round_trip(TimePoint now) noexcept;
+
+  HostPool& host_;
+  std::unique_ptr<net::Stream> stream_;
+  net::SocketAddress address_;
+  std::size_t index_ = 0;  ///< in HostPool::connections_
+  TimePoint opened_at_;
+  TimePoint idle_since_{};
+  TimePoint sampled_at_{};
+  Duration round_trip_{};
+  Duration lease_age_{};  ///< how long it had been idle when it was leased
+  std::optional<Duration> hint_timeout_;
+  std::uint32_t served_ = 0;
+  State state_ = State::Leased;
+  bool waited_ = false;
+  bool retire_ = false;  ///< close it when it next falls idle (AddressGone)
+};
+
+}  // namespace keepwarm::pool

@@ -1,0 +1,433 @@
+#include "core/pool/host_pool.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "core/policy/admission.h"
+#include "core/pool/opening.h"
+
+namespace keepwarm::pool {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Below this idle age the armed read is check enough (DESIGN.md §6.2).
+constexpr Duration kPeekAfter = 1ms;
+
+/// An address that was in no answer for so long is gone (DESIGN.md §6.8).
+constexpr Duration kForgetAddressAfter = 5min;
+
+TimePoint now() noexcept {
+  return net::Loop::now();
+}
+
+}  // namespace
+
+HostPool::HostPool(PoolContext& context, Origin origin, const policy::HostSettings& settings)
+    : context_(context), origin_(std::move(origin)), settings_(&settings) {}
+
+HostPool::~HostPool() {
+  while (Waiter* waiter = waiters_.front()) withdraw(*waiter);
+  openings_.clear();
+  while (!connections_.empty()) {
+    record_close(*connections_.back(), CloseReason::Shutdown);
+    remove(*connections_.back()).reset();
+  }
+}
+
+std::uint32_t HostPool::open() const noexcept {
+  return static_cast<std::uint32_t>(connections_.size() + openings_.size());
+}
+
+bool HostPool::in_use() const noexcept {
+  return users_ > 0 || !connections_.empty() || !openings_.empty() || waiting_count_ > 0;
+}
+
+void HostPool::release() noexcept {
+  --users_;
+  note_if_unused();
+}
+
+void HostPool::note_if_unused() noexcept {
+  if (!in_use() && context_.use != nullptr) context_.use->host_unused(*this);
+}
+
+// ---- Connections ----
+
+void HostPool::give_back(Connection& connection, const GiveBack& how) {
+  const TimePoint moment = now();
+  ++connection.served_;
+  proved_ = std::max(proved_, connection.lease_age_);
+  connection.hint_timeout_ = settings_->server_hint ? how.hint.timeout : std::nullopt;
+  connection.idle_since_ = how.idle_since;
+  connection.stream_->set_events(connection);
+  connection.sample_round_trip(moment);
+  if (const auto reason = why_not_pooled(connection, how, moment)) return close(connection, *reason);
+  if (offer(connection, {})) return;
+  make_idle(connection, moment);
+  open_for_waiters();  // one that may not use this connection may have it replaced
+}
+
+std::optional<CloseReason> HostPool::why_not_pooled(const Connection& connection, const GiveBack& how,
+                                                    TimePoint moment) const {
+  if (context_.draining) return CloseReason::Shutdown;
+  if (!settings_->reuse) return CloseReason::ReuseOff;
+  if (connection.retire_) return CloseReason::AddressGone;
+  if (settings_->max_requests > 0 && connection.served_ >= settings_->max_requests) return CloseReason::RequestLimit;
+  const bool lifetime_over =
+      settings_->max_lifetime > Duration::zero() && moment - connection.opened_at_ >= settings_->max_lifetime;
+  if (lifetime_over) return CloseReason::Lifetime;
+  if (settings_->server_hint) {
+    if (how.hint.timeout && *how.hint.timeout <= Duration::zero()) return CloseReason::HintMax;
+    if (how.hint.max && *how.hint.max == 0) return CloseReason::HintMax;
+  }
+  return std::nullopt;
+}
+
+void HostPool::make_idle(Connection& connection, TimePoint moment) {
+  if (settings_->max_idle == 0) return close(connection, CloseReason::PoolFull);
+  if (idle_count_ >= settings_->max_idle) close_oldest_idle(CloseReason::PoolFull);
+  const TimePoint due = idle_until(connection);
+  if (due <= moment) return close(connection, CloseReason::IdleTimeout);
+  connection.state_ = Connection::State::Idle;
+  connection.waited_ = true;
+  idle_.push_front(connection);
+  ++idle_count_;
+  context_.deadlines.arm(connection, due);
+}
+
+TimePoint HostPool::idle_until(const Connection& connection) const noexcept {
+  const TimePoint idle_over = connection.idle_since_ + terms(connection).held_for;
+  if (settings_->max_lifetime <= Duration::zero()) return idle_over;
+  return std::min(idle_over, connection.opened_at_ + settings_->max_lifetime);
+}
+
+template <typename Predicate>
+Connection* HostPool::find_idle(Predicate matches) {
+  for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
+    if (matches(*connection)) return connection;
+  }
+  return nullptr;
+}
+
+void HostPool::lease_out(Connection& connection, TimePoint moment) noexcept {
+  assert(connection.state_ == Connection::State::Idle);
+  IdleList::remove(connection);
+  --idle_count_;
+  net::DeadlineClock::disarm(connection);
+  connection.state_ = Connection::State::Leased;
+  connection.lease_age_ = moment - connection.idle_since_;
+}
+
+std::unique_ptr<Connection> HostPool::remove(Connection& connection) {
+  if (connection.state_ == Connection::State::Idle) {
+    IdleList::remove(connection);
+    --idle_count_;
+  }
+  const std::size_t index = connection.index_;
+  std::unique_ptr<Connection> owned = std::move(connections_[index]);
+  if (index + 1 < connections_.size()) {
+    connections_[index] = std::move(connections_.back());
+    connections_[index]->index_ = index;
+  }
+  connections_.pop_back();
+  --context_.stats.connections;
+  return owned;
+}
+
+void HostPool::record_close(const Connection& connection, CloseReason reason) {
+  ++context_.stats.closed[static_cast<std::size_t>(reason)];
+  if (!context_.log.enabled(LogLevel::Debug)) return;
+  const bool was_idle = connection.state_ == Connection::State::Idle;
+  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - connection.idle_since_);
+  std::string line = "upstream " + host_and_port(origin_.host, origin_.port) + " closed: ";
+  line += describe(reason);
+  line += " (requests=" + std::to_string(connection.served_);
+  if (was_idle) line += " idle=" + std::to_string(age.count()) + "ms";
+  line += ')';
+  context_.log.write(LogLevel::Debug, line);
+}
+
+void HostPool::close(Connection& connection, CloseReason reason) {
+  record_close(connection, reason);
+  remove(connection).reset();
+  open_for_waiters();
+  note_if_unused();
+}
+
+std::unique_ptr<net::Stream> HostPool::detach(Connection& connection) {
+  ++context_.stats.closed[static_cast<std::size_t>(CloseReason::Upgraded)];
+  std::unique_ptr<net::Stream> stream = std::move(remove(connection)->stream_);
+  open_for_waiters();
+  note_if_unused();
+  return stream;
+}
+
+void HostPool::idle_ended(Connection& connection, CloseReason reason) {
+  if (reason == CloseReason::ServerClosedIdle) disprove(now() - connection.idle_since_);
+  close(connection, reason);
+}
+
+void HostPool::close_idle_since(TimePoint moment) {
+  disprove(now() - moment);
+  const auto as_old = [moment](const Connection& connection) { return connection.idle_since_ <= moment; };
+  while (Connection* connection = find_idle(as_old)) close(*connection, CloseReason::SuspectedStale);
+}
+
+void HostPool::close_all_idle(CloseReason reason) {
+  while (close_oldest_idle(reason)) {
+  }
+}
+
+bool HostPool::close_oldest_idle(CloseReason reason) {
+  Connection* oldest = idle_.back();
+  if (oldest != nullptr) close(*oldest, reason);
+  return oldest != nullptr;
+}
+
+void HostPool::recheck() {
+  for (const auto& connection : connections_) {
+    const bool allowed = context_.local_filter.verdict(connection->address_) == net::AddressFilter::Verdict::Allowed;
+    if (!allowed || !settings_->reuse) connection->retire_ = true;
+  }
+  while (Connection* retired = find_idle([](const Connection& each) { return each.retire_; })) {
+    close(*retired, CloseReason::Reconfigured);
+  }
+  for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
+    context_.deadlines.arm(*connection, idle_until(*connection));
+  }
+}
+
+// ---- Checkout ----
+
+policy::IdleTerms HostPool::terms(const Connection& connection) const noexcept {
+  return policy::idle_terms(policy::idle_settings(*settings_), {.hint = connection.hint_timeout_,
+                                                                .learned = std::nullopt,
+                                                                .proved = proved_,
+                                                                .round_trip = connection.round_trip_});
+}
+
+bool HostPool::reachable(const Connection& connection, const Demand& demand) const {
+  return demand.local_client ||
+         context_.remote_filter.verdict(connection.address()) == net::AddressFilter::Verdict::Allowed;
+}
+
+HostPool::Fit HostPool::fit(const Connection& connection, const Demand& demand, TimePoint moment) const {
+  if (demand.fresh_only || !reachable(connection, demand)) return Fit::No;
+  if (!demand.replayable && settings_->unsafe_reuse == policy::UnsafeReuse::Never) return Fit::No;
+  const policy::IdleTerms limits = terms(connection);
+  const Duration age = moment - connection.idle_since();
+  if (age >= limits.held_for) return Fit::No;
+  if (age < limits.trusted_for) return Fit::Trusted;
+  const bool may_be_untrusted = demand.replayable || settings_->unsafe_reuse == policy::UnsafeReuse::Always;
+  return may_be_untrusted ? Fit::Untrusted : Fit::No;
+}
+
+Connection* HostPool::best_idle(const Demand& demand, TimePoint moment) {
+  Connection* untrusted = nullptr;
+  for (Connection* connection = idle_.front(); connection != nullptr; connection = idle_.next(*connection)) {
+    const Fit found = fit(*connection, demand, moment);
+    if (found == Fit::Trusted) return connection;
+    if (found == Fit::Untrusted && untrusted == nullptr) untrusted = connection;
+  }
+  return untrusted;
+}
+
+Connection* HostPool::take_idle(const Demand& demand, TimePoint moment) {
+  if (idle_count_ == 0 || demand.fresh_only) return nullptr;
+  Connection* best = best_idle(demand, moment);
+  if (best == nullptr && !demand.replayable) {
+    prove_by_oldest(moment);
+    best = best_idle(demand, moment);
+  }
+  while (best != nullptr) {
+    if (moment - best->idle_since() <= kPeekAfter || best->stream().quiet()) return best;
+    idle_ended(*best, CloseReason::ServerClosedIdle);
+    best = best_idle(demand, moment);
+  }
+  return nullptr;
+}
+
+void HostPool::prove_by_oldest(TimePoint moment) {
+  // A connection that is still open at some age has proved that age for the younger ones. Its close may lie unread in
+  // the kernel, so look.
+  const Connection* oldest = idle_.back();
+  if (oldest != nullptr && oldest->served() > 0 && moment - oldest->idle_since() > proved_ &&
+      oldest->stream_->quiet()) {
+    proved_ = moment - oldest->idle_since();
+  }
+}
+
+void HostPool::disprove(Duration age) noexcept {
+  proved_ = std::min(proved_, std::max(age - settings_->idle_margin, Duration::zero()));
+}
+
+void HostPool::checkout(Waiter& waiter, const Demand& demand) {
+  assert(!waiter.waiting());
+  waiter.demand_ = demand;
+  const TimePoint moment = now();
+  if (Connection* connection = take_idle(demand, moment)) {
+    lease_out(*connection, moment);
+    ++context_.stats.leases_reused;
+    return waiter.events_.on_lease(Lease(*connection), {});
+  }
+  enqueue(waiter);
+}
+
+void HostPool::enqueue(Waiter& waiter) {
+  waiter.linked_to_ = this;
+  waiters_.push_back(waiter);
+  ++waiting_count_;
+  context_.deadlines.arm(waiter, now() + settings_->queue_timeout);
+  open_for_waiters();
+}
+
+void HostPool::withdraw(Waiter& waiter) noexcept {
+  WaiterList::remove(waiter);
+  --waiting_count_;
+  waiter.linked_to_ = nullptr;
+  net::DeadlineClock::disarm(waiter);
+  if (Opening* opening = waiter.opening_) {
+    opening->let_go();
+    find_waiter_for(*opening);
+  }
+}
+
+void HostPool::serve(Waiter& waiter, Connection& connection, const OpeningTimes& times) {
+  withdraw(waiter);
+  open_for_waiters();  // the one whose opening this was may be without one now
+  ++(connection.reused() ? context_.stats.leases_reused : context_.stats.leases_fresh);
+  waiter.events_.on_lease(Lease(connection), times);
+}
+
+void HostPool::queue_time_over(Waiter& waiter, TimePoint moment) {
+  // While a connection is being opened for it, connect_timeout bounds its wait; yet it may lose that one to another.
+  if (waiter.opening_ != nullptr) return context_.deadlines.arm(waiter, moment + settings_->queue_timeout);
+  withdraw(waiter);
+  waiter.events_.on_checkout_failed({.queue_timeout = true, .connect = {}});
+}
+
+bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
+  const bool fresh = !connection.reused();
+  connection.lease_age_ = Duration::zero();
+  const TimePoint moment = now();
+  for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
+    const Demand& demand = waiter->demand_;
+    const bool fits = fresh ? reachable(connection, demand) : fit(connection, demand, moment) != Fit::No;
+    if (!fits) continue;
+    serve(*waiter, connection, times);
+    return true;
+  }
+  return false;
+}
+
+// ---- Openings ----
+
+void HostPool::open_for_waiters() {
+  if (waiting_count_ == 0) return;
+  for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
+    if (waiter->opening_ != nullptr) continue;
+    const policy::Admission admission = policy::admit(open(), idle_count_, settings_->max_connections);
+    if (admission == policy::Admission::Wait) return;
+    if (admission == policy::Admission::ReplaceIdle) {
+      // Closing one calls this function again, which then finds room for this waiter and those behind it.
+      close_oldest_idle(CloseReason::PoolFull);
+      return;
+    }
+    open_for(*waiter);
+  }
+}
+
+void HostPool::open_for(Waiter& waiter) {
+  openings_.push_back(std::make_unique<Opening>(*this, waiter, waiter.demand_.local_client));
+  openings_.back()->start();
+}
+
+void HostPool::find_waiter_for(Opening& opening) {
+  for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
+    if (waiter->opening_ == nullptr && waiter->demand_.local_client == opening.local_client()) {
+      return opening.adopt(*waiter);
+    }
+  }
+  // Nobody waits for it. It will be an idle connection, if such are wanted.
+  if (!settings_->reuse || settings_->max_idle == 0 || context_.draining) take(opening).reset();
+}
+
+std::unique_ptr<Opening> HostPool::take(Opening& opening) {
+  const auto found = std::find_if(openings_.begin(), openings_.end(),
+                                  [&opening](const std::unique_ptr<Opening>& each) { return each.get() == &opening; });
+  std::unique_ptr<Opening> owned = std::move(*found);
+  openings_.erase(found);
+  return owned;
+}
+
+void HostPool::opened(Opening& opening, net::Connected connected) {
+  const TimePoint moment = now();
+  const OpeningTimes times{connected.dns, connected.connect};
+  const Duration cost = times.dns + times.connect;
+  opening_cost_ = opening_cost_ == Duration::zero() ? cost : (opening_cost_ * 7 + cost) / 8;
+  ++context_.stats.opened;
+  ++context_.stats.connections;
+  connections_.push_back(std::make_unique<Connection>(*this, std::move(connected.stream), connected.address, moment));
+  Connection& connection = *connections_.back();
+  connection.index_ = connections_.size() - 1;
+  // The waiter that it was opened for may not be the first in line: then that one's opening serves it in turn.
+  const std::unique_ptr<Opening> done = take(opening);
+  done->let_go();
+  if (offer(connection, times)) return;
+  if (settings_->reuse && !context_.draining) return make_idle(connection, moment);
+  close(connection, CloseReason::Unused);
+}
+
+void HostPool::opening_failed(Opening& opening, const net::ConnectFailure& failure) {
+  const bool out = failure.kind == net::ConnectFailure::Kind::OutOfDescriptors;
+  if (out && opening.may_start_again() && context_.use != nullptr && context_.use->free_a_descriptor()) {
+    return opening.start();
+  }
+  ++context_.stats.open_failures;
+  Waiter* waiter = opening.waiter();
+  const std::unique_ptr<Opening> done = take(opening);
+  done->let_go();
+  if (waiter != nullptr) withdraw(*waiter);
+  open_for_waiters();
+  if (waiter == nullptr) return note_if_unused();
+  waiter->events_.on_checkout_failed({.queue_timeout = false, .connect = failure});
+}
+
+void HostPool::addresses_seen(std::span<const net::SocketAddress> addresses) {
+  const TimePoint moment = now();
+  for (const net::SocketAddress& address : addresses) {
+    const auto same = [&address](const SeenAddress& each) { return each.address.same_host(address); };
+    const auto known = std::find_if(seen_.begin(), seen_.end(), same);
+    if (known != seen_.end()) {
+      known->seen_at = moment;
+    } else {
+      seen_.push_back({address, moment});
+    }
+  }
+  std::erase_if(seen_, [moment](const SeenAddress& each) { return moment - each.seen_at > kForgetAddressAfter; });
+  for (const auto& connection : connections_) {
+    const auto same = [&connection](const SeenAddress& each) { return each.address.same_host(connection->address()); };
+    if (std::none_of(seen_.begin(), seen_.end(), same)) connection->retire_ = true;
+  }
+}
+
+// ---- Waiter ----
+
+Waiter::~Waiter() {
+  withdraw();
+}
+
+void Waiter::withdraw() noexcept {
+  if (linked_to_ == nullptr) return;
+  HostPool* host = linked_to_;
+  host->withdraw(*this);
+  host->note_if_unused();
+}
+
+void Waiter::on_deadline(TimePoint now) {
+  linked_to_->queue_time_over(*this, now);
+}
+
+}  // namespace keepwarm::pool

@@ -1,0 +1,178 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/origin.h"
+#include "core/net/connector.h"
+#include "core/policy/idle_terms.h"
+#include "core/policy/settings.h"
+#include "core/pool/connection.h"
+#include "core/pool/lease.h"
+#include "core/pool/pool_context.h"
+
+namespace keepwarm::pool {
+
+/// What an exchange needs of a connection.
+struct Demand {
+  bool replayable = false;   ///< may go on a connection that is not trusted
+  bool fresh_only = false;   ///< a retry: only a connection opened anew
+  bool local_client = true;  ///< else connections to loopback and the like are out of reach (DESIGN.md §9)
+};
+
+struct CheckoutFailure {
+  bool queue_timeout = false;  ///< waited `queue_timeout` in vain; else `connect` says what happened
+  net::ConnectFailure connect;
+};
+
+/// How long the steps of opening a connection took; zero on a reused one.
+struct OpeningTimes {
+  Duration dns{};
+  Duration connect{};
+};
+
+class CheckoutEvents {
+ public:
+  /// May come before checkout() returns.
+  virtual void on_lease(Lease lease, const OpeningTimes& times) = 0;
+  virtual void on_checkout_failed(const CheckoutFailure& failure) = 0;
+
+ protected:
+  ~CheckoutEvents() = default;
+};
+
+class Opening;
+
+/// An exchange that waits for a connection. Destroying it withdraws it; no event comes afterwards.
+class Waiter final : public ListHook<Waiter>, public Deadline {
+ public:
+  explicit Waiter(CheckoutEvents& events) noexcept : events_(events) {}
+  ~Waiter();
+
+  [[nodiscard]] bool waiting() const noexcept { return linked_to_ != nullptr; }
+  void withdraw() noexcept;
+
+ private:
+  friend class HostPool;
+  friend class Opening;
+  void on_deadline(TimePoint now) override;
+
+  CheckoutEvents& events_;
+  Demand demand_;
+  HostPool* linked_to_ = nullptr;
+  Opening* opening_ = nullptr;  ///< the connection that is being opened on its behalf
+};
+
+/// All connections of one pool key, and the exchanges that wait for one. Does what core/policy says; owned by the Pool.
+///
+/// Idle connections form a stack: the one returned last serves first, the rest lapse. A waiter takes whichever comes
+/// first, a returned connection or the new one that was opened for it.
+class HostPool : public ListHook<HostPool> {
+ public:
+  HostPool(PoolContext& context, Origin origin, const policy::HostSettings& settings);
+  ~HostPool();
+  HostPool(const HostPool&) = delete;
+  HostPool& operator=(const HostPool&) = delete;
+
+  [[nodiscard]] const Origin& origin() const noexcept { return origin_; }
+  [[nodiscard]] const policy::HostSettings& settings() const noexcept { return *settings_; }
+  /// `settings` must live until the next call (they are shared by many hosts).
+  void set_settings(const policy::HostSettings& settings) noexcept { settings_ = &settings; }
+
+  /// Gives a lease at once, or later; exactly one event unless `waiter` is withdrawn.
+  void checkout(Waiter& waiter, const Demand& demand);
+
+  /// After a stale failure or a 408: whatever has been idle since the same moment or longer met the same end.
+  void close_idle_since(TimePoint moment);
+  void close_all_idle(CloseReason reason);
+  /// New settings: closes idle connections that may not be used any more, and the leased ones when they end.
+  void recheck();
+  /// The connection that has been idle longest. False: none is idle.
+  bool close_oldest_idle(CloseReason reason);
+
+  [[nodiscard]] std::uint32_t idle() const noexcept { return idle_count_; }
+  [[nodiscard]] std::uint32_t open() const noexcept;
+  [[nodiscard]] std::uint32_t waiting() const noexcept { return waiting_count_; }
+  /// Mean milliseconds that opening a connection took lately: what each reuse saves.
+  [[nodiscard]] Duration opening_cost() const noexcept { return opening_cost_; }
+
+  /// Held by exchanges: a host in use is not forgotten.
+  void retain() noexcept { ++users_; }
+  void release() noexcept;
+  [[nodiscard]] bool in_use() const noexcept;
+
+ private:
+  friend class Connection;
+  friend class Lease;
+  friend class Opening;
+  friend class Waiter;
+
+  using IdleList = IntrusiveList<Connection, Connection>;
+  using WaiterList = IntrusiveList<Waiter, Waiter>;
+
+  // Connections
+  void give_back(Connection& connection, const GiveBack& how);
+  [[nodiscard]] std::optional<CloseReason> why_not_pooled(const Connection& connection, const GiveBack& how,
+                                                          TimePoint now) const;
+  void make_idle(Connection& connection, TimePoint now);
+  [[nodiscard]] TimePoint idle_until(const Connection& connection) const noexcept;
+  template <typename Predicate>
+  [[nodiscard]] Connection* find_idle(Predicate matches);  ///< the oldest that matches
+  void record_close(const Connection& connection, CloseReason reason);
+  void lease_out(Connection& connection, TimePoint now) noexcept;
+  void close(Connection& connection, CloseReason reason);
+  [[nodiscard]] std::unique_ptr<Connection> remove(Connection& connection);
+  [[nodiscard]] std::unique_ptr<net::Stream> detach(Connection& connection);
+  void idle_ended(Connection& connection, CloseReason reason);
+
+  // Checkout
+  enum class Fit : std::uint8_t { No, Untrusted, Trusted };
+  [[nodiscard]] Fit fit(const Connection& connection, const Demand& demand, TimePoint now) const;
+  [[nodiscard]] bool reachable(const Connection& connection, const Demand& demand) const;
+  [[nodiscard]] policy::IdleTerms terms(const Connection& connection) const noexcept;
+  [[nodiscard]] Connection* best_idle(const Demand& demand, TimePoint now);
+  [[nodiscard]] Connection* take_idle(const Demand& demand, TimePoint now);
+  [[nodiscard]] bool offer(Connection& connection, const OpeningTimes& times);
+  void serve(Waiter& waiter, Connection& connection, const OpeningTimes& times);
+  void enqueue(Waiter& waiter);
+  void withdraw(Waiter& waiter) noexcept;
+  void queue_time_over(Waiter& waiter, TimePoint now);
+  void prove_by_oldest(TimePoint now);
+  void disprove(Duration age) noexcept;
+
+  // Openings
+  void open_for_waiters();
+  void open_for(Waiter& waiter);
+  void find_waiter_for(Opening& opening);
+  void opened(Opening& opening, net::Connected connected);
+  void opening_failed(Opening& opening, const net::ConnectFailure& failure);
+  void addresses_seen(std::span<const net::SocketAddress> addresses);
+  std::unique_ptr<Opening> take(Opening& opening);
+
+  void note_if_unused() noexcept;
+
+  struct SeenAddress {
+    net::SocketAddress address;
+    TimePoint seen_at;
+  };
+
+  PoolContext& context_;
+  Origin origin_;
+  const policy::HostSettings* settings_;
+  std::vector<std::unique_ptr<Connection>> connections_;
+  std::vector<std::unique_ptr<Opening>> openings_;
+  IdleList idle_;  ///< front: returned last
+  WaiterList waiters_;
+  std::vector<SeenAddress> seen_;
+  Duration proved_{};
+  Duration opening_cost_{};
+  std::uint32_t idle_count_ = 0;
+  std::uint32_t waiting_count_ = 0;
+  std::uint32_t users_ = 0;
+};
+
+}  // namespace keepwarm::pool

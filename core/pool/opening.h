@@ -1,0 +1,39 @@
+#pragma once
+
+#include <memory>
+
+#include "core/net/connector.h"
+#include "core/pool/host_pool.h"
+
+namespace keepwarm::pool {
+
+/// A connection that is being opened, usually on behalf of one waiter. When that waiter is served otherwise, another
+/// one adopts it, or the connection joins the pool unused. Owned by its HostPool.
+class Opening final : public net::ConnectEvents {
+ public:
+  Opening(HostPool& host, Waiter& waiter, bool local_client);
+  ~Opening();
+
+  void start();
+  void adopt(Waiter& waiter) noexcept;
+  /// Its waiter needs it no more; another may adopt it.
+  void let_go() noexcept;
+
+  [[nodiscard]] Waiter* waiter() const noexcept { return waiter_; }
+  [[nodiscard]] bool local_client() const noexcept { return local_client_; }
+  /// The first time only: a descriptor was freed for it, so it is worth another try.
+  [[nodiscard]] bool may_start_again() noexcept { return !std::exchange(started_again_, true); }
+
+ private:
+  void on_connected(net::Connected connected) override { host_.opened(*this, std::move(connected)); }
+  void on_connect_failed(const net::ConnectFailure& failure) override { host_.opening_failed(*this, failure); }
+  void on_addresses(std::span<const net::SocketAddress> addresses) override { host_.addresses_seen(addresses); }
+
+  HostPool& host_;
+  Waiter* waiter_;
+  bool local_client_;
+  bool started_again_ = false;
+  std::unique_ptr<net::Connector> connector_;
+};
+
+}  // namespace keepwarm::pool

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "core/base/log.h"
+#include "core/net/connector.h"
+#include "core/net/deadline_clock.h"
+#include "core/net/loop.h"
+#include "core/net/resolver.h"
+#include "core/pool/close_reason.h"
+
+namespace keepwarm::pool {
+
+class HostPool;
+
+/// Counters of everything that happened to upstream connections since the start.
+struct PoolStats {
+  std::uint64_t opened = 0;
+  std::uint64_t open_failures = 0;
+  std::uint64_t leases_fresh = 0;
+  std::uint64_t leases_reused = 0;
+  std::uint64_t connections = 0;  ///< open now
+  std::array<std::uint64_t, kCloseReasonCount> closed{};
+};
+
+/// Told when a host has no connection, waiter or exchange any more, or has one again.
+class HostUse {
+ public:
+  virtual void host_unused(HostPool& host) noexcept = 0;
+  /// All descriptors are in use: close an idle connection of any host. False: there is none.
+  virtual bool free_a_descriptor() = 0;
+
+ protected:
+  ~HostUse() = default;
+};
+
+/// What every HostPool of an engine works with. All references must outlive the pool.
+struct PoolContext {
+  net::Loop& loop;
+  net::DeadlineClock& deadlines;
+  net::Resolver& resolver;
+  const net::AddressFilter& local_filter;   ///< for clients over loopback or a unix socket
+  const net::AddressFilter& remote_filter;  ///< for all others
+  Log& log;
+  PoolStats stats;
+  HostUse* use = nullptr;
+  bool draining = false;  ///< shutting down: nothing is pooled any more
+};
+
+}  // namespace keepwarm::pool

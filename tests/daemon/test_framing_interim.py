@@ -1,0 +1,101 @@
+"""Interim responses and Expect: 100-continue (RFC 9110 §10.1.1, §15.2)."""
+
+import pytest
+from support.wiring import check_own_answer
+
+
+def test_interim_responses_pass_with_their_fields(wire):
+    response = wire().answered("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n"
+                               "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Odd\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert [interim.status for interim in response.interim] == [103, 102, 199]
+    assert response.interim[0].all("link") == ["</a>", "</b>"] and not response.interim[0].has("x-hop")
+    assert response.body == b"ok"
+
+
+def test_an_interim_response_passes_before_the_final_one_is_there(wire):
+    w = wire()
+    w.ask().read_request()
+    w.upstream.send("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+    assert w.client.read_response_head().status == 103
+    w.upstream.answer("ok")
+    assert w.client.read_response().body == b"ok"
+
+
+@pytest.mark.parametrize("count,status", [(100, 200), (101, 502)])
+def test_more_than_100_interim_responses_are_502(wire, count, status):
+    w = wire()
+    w.ask().read_request()
+    w.upstream.send("HTTP/1.1 103 Early Hints\r\n\r\n" * count + "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    response = w.client.read_response()
+    assert response.status == status
+    if status == 502:
+        check_own_answer(response, 502)
+        assert w.upstream.wait_for_end()
+
+
+def expect(w, length: int = 4):
+    upstream = w.ask("POST", "/", "Expect: 100-continue", f"Content-Length: {length}", body=b"")
+    return upstream, upstream.read_request_head()
+
+
+def test_expect_is_forwarded_and_the_client_waits_for_the_origins_100(wire):
+    w = wire()
+    upstream, head = expect(w)
+    assert head.get("expect") == "100-continue"
+    w.client.expect_silence()
+    upstream.send("HTTP/1.1 100 Continue\r\n\r\n")
+    assert w.client.read_response_head().status == 100
+    w.client.send("body")
+    assert upstream.read_exact(4) == b"body"
+    upstream.answer("ok")
+    assert w.client.read_response().body == b"ok"
+    w.ask().read_request()
+    upstream.answer("again")
+    assert w.client.read_response().body == b"again"
+
+
+def test_a_client_that_does_not_wait_is_served_too(wire):
+    w = wire()
+    upstream, _ = expect(w)
+    w.client.send("body")
+    assert upstream.read_exact(4) == b"body"
+    upstream.answer("ok")
+    assert w.client.read_response().body == b"ok"
+
+
+@pytest.mark.parametrize("status", [417, 413, 200])
+def test_a_final_answer_instead_of_100_passes_and_that_connection_is_not_pooled(wire, status):
+    w = wire()
+    upstream, _ = expect(w)
+    upstream.answer("no", f"{status} X")
+    assert w.client.read_response().status == status
+    assert upstream.read_to_end() == b"", "a connection that still owes a request body was used"
+
+
+def test_behind_a_final_answer_instead_of_100_the_client_is_closed_or_its_body_read_as_a_body(wire):
+    w = wire()
+    upstream, _ = expect(w, length=len("GET http://127.0.0.1/ HTTP/1.1\r\n\r\n"))
+    upstream.answer("no", "417 Expectation Failed")
+    response = w.client.read_response()
+    assert response.status == 417
+    w.client.send("GET http://127.0.0.1/ HTTP/1.1\r\n\r\n")
+    if "close" in response.tokens("connection"):
+        w.client.expect_eof()
+    else:
+        w.client.expect_silence()
+
+
+def test_an_expectation_of_a_1_0_client_brings_no_100(wire):
+    w = wire()
+    w.send("POST http://{at}/ HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\nbody")
+    upstream = w.server.accept()
+    upstream.read_request()
+    upstream.send("HTTP/1.1 100 Continue\r\n\r\n")
+    upstream.answer("ok")
+    response = w.client.read_response()
+    assert response.status == 200 and response.interim == []
+
+
+def test_an_unasked_100_passes_by_harmlessly(wire):
+    response = wire().answered("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    assert response.status == 200 and response.body == b"ok"

@@ -1,0 +1,213 @@
+#!/bin/bash
+# The one test command. On a fresh Debian 12 it installs what is missing, builds, and runs everything. See usage().
+set -uo pipefail
+
+usage() {
+  cat <<'TEXT'
+Usage: tests/run.sh [PART ...]
+
+Installs the Debian packages that are missing (as root, or with sudo), builds, and runs these parts, or only those named:
+
+  format    the layout of all C++ files (clang-format)
+  unit      the debug preset's unit and loop tests (ctest)
+  daemon    tests of the built daemon, by scripted clients and origins (pytest)
+  interop   tests with real clients and servers, load and chaos (pytest)
+  asan      unit, daemon and interop again under AddressSanitizer and UndefinedBehaviorSanitizer
+  tidy      clang-tidy over all sources; only when named, it takes minutes
+
+The last line is "N passed, N failed", summed over all parts (with ", N skipped" if any). The exit status is 0 only if
+everything ran and nothing failed.
+
+  KEEPWARM_JOBS         processes of a build (default: the number of processors)
+  KEEPWARM_TEST_JOBS    tests at a time (default: twice the number of processors)
+  KEEPWARM_TEST_ARGS    more arguments for pytest, such as "-k websocket"
+TEXT
+}
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=packaging/apt.sh
+. "$root/packaging/apt.sh"
+cd "$root" || exit 1
+
+test_packages=(
+  doctest-dev clang-format                                            # unit tests and layout
+  python3 python3-pytest python3-pytest-xdist                         # what drives the daemon
+  curl wget git python3-requests python3-aiohttp python3-websocket    # real clients
+  nginx apache2-bin openssl systemd                                   # real servers; certificates; the unit file
+)
+command -v node >/dev/null || test_packages+=(nodejs)
+
+jobs=${KEEPWARM_JOBS:-$(nproc)}
+test_jobs=${KEEPWARM_TEST_JOBS:-$((2 * $(nproc)))}
+passed=0 failed=0 skipped=0
+results=$(mktemp -d)
+
+say() { printf '\n==> %s [%d s]\n' "$*" "$SECONDS"; }
+
+finish() {
+  rm -rf "$results"
+  local line="$passed passed, $failed failed"
+  [ "$skipped" -eq 0 ] || line+=", $skipped skipped"
+  printf '\n==> Done in %d s\n%s\n' "$SECONDS" "$line"
+  if [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]; then exit 0; fi
+  exit 1
+}
+
+# What must go well and is no test, such as a build: only its failure counts.
+step() {  # step WHAT COMMAND...
+  local what=$1 log=$results/log
+  shift
+  "$@" >"$log" 2>&1 </dev/null && return
+  failed=$((failed + 1))
+  tail -n 200 "$log"
+  echo "FAILED: $what"
+  return 1
+}
+
+# A check that counts as one test.
+check() {  # check WHAT COMMAND...
+  step "$@" && passed=$((passed + 1))
+}
+
+# Adds up a JUnit report. A doctest program reports its test cases; a program that says all is well and exits with an error
+# (a sanitizer does that) counts as one failure more. No report: the part did not run, which is a failure.
+count() {  # count WHAT REPORT STATUS
+  local what=$1 report=$2 status=$3 totals
+  totals=$(/usr/bin/python3 - "$report" 2>&1 <<'PYTHON'
+import re
+import sys
+import xml.etree.ElementTree as tree
+
+passed = failed = skipped = 0
+for case in tree.parse(sys.argv[1]).iter("testcase"):
+    bad = case.find("failure") is not None or case.find("error") is not None or case.get("status") == "fail"
+    output = case.findtext("system-out") or ""
+    doctest = re.search(r"test cases:\s*\d+\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped", output)
+    if doctest:
+        passed += int(doctest[1])
+        failed += max(int(doctest[2]), bad)
+        skipped += int(doctest[3])
+    elif bad:
+        failed += 1
+    elif case.find("skipped") is not None:
+        skipped += 1
+    else:
+        passed += 1
+print(passed, failed, skipped)
+PYTHON
+  )
+  if ! [[ $totals =~ ^([0-9]+)\ ([0-9]+)\ ([0-9]+)$ ]]; then
+    failed=$((failed + 1))
+    echo "FAILED: $what did not run (status $status)"
+    return
+  fi
+  local p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[3]}
+  if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
+    f=1
+    echo "FAILED: $what ended with status $status"
+  fi
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+  echo "    $what: $p passed, $f failed, $s skipped"
+  if [ $((p + f)) -eq 0 ]; then
+    failed=$((failed + 1))
+    echo "FAILED: $what has no tests"
+  fi
+}
+
+prepare() {
+  say "Packages"
+  # Installing nginx starts it as a service. The tests start their own; nobody asked for one on port 80.
+  local mask=()
+  if [ -d /run/systemd/system ] && [ -n "$(missing_packages nginx)" ]; then
+    mask=(systemctl)
+    [ "$(id -u)" -eq 0 ] || mask=(sudo systemctl)
+    "${mask[@]}" --quiet --runtime mask nginx.service
+  fi
+  step "installing packages" install_packages "${keepwarm_build_packages[@]}" "${test_packages[@]}"
+  local status=$?
+  [ ${#mask[@]} -eq 0 ] || "${mask[@]}" --quiet --runtime unmask nginx.service
+  return $status
+}
+
+build() {  # build PRESET
+  say "Building the $1 preset with $jobs jobs"
+  step "configuring $1" cmake --preset "$1" && step "building $1" cmake --build --preset "$1" --parallel "$jobs"
+}
+
+run_unit() {  # run_unit PRESET
+  say "Unit tests ($1)"
+  ctest --preset "$1" --parallel "$jobs" --timeout 120 --output-junit "$results/unit.xml" >"$results/log" 2>&1 </dev/null
+  local status=$?
+  [ $status -eq 0 ] || cat "$results/log"
+  count "unit tests ($1)" "$results/unit.xml" $status
+  rm -f "$results/unit.xml"
+}
+
+run_pytest() {  # run_pytest PRESET FOLDER
+  say "tests/$2 ($1), $test_jobs at a time"
+  local arguments=()
+  read -ra arguments <<<"${KEEPWARM_TEST_ARGS-}"
+  # A proxy or a certificate store that the surroundings ask for is none of the tests' business.
+  env -u http_proxy -u https_proxy -u all_proxy -u no_proxy -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u NO_PROXY \
+    -u PYTHONPATH -u PYTEST_ADDOPTS PYTHONDONTWRITEBYTECODE=1 \
+    KEEPWARM_BIN="$root/build/$1/keepwarm" KEEPWARM_BUILD="$root/build/$1" \
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$test_jobs" --durations 5 --durations-min 10 \
+    --junitxml "$results/pytest.xml" "${arguments[@]}" "tests/$2" </dev/null
+  count "tests/$2 ($1)" "$results/pytest.xml" $?
+  rm -f "$results/pytest.xml"
+}
+
+run_format() {
+  say "Layout"
+  local files
+  mapfile -t files < <(find core config daemon tests -name '*.h' -o -name '*.cpp')
+  check "clang-format" clang-format --dry-run -Werror "${files[@]}"
+}
+
+tidy_all() {
+  find core config daemon tests -name '*.cpp' -not -path 'tests/fuzz/*' -print0 |
+    xargs -0 -n 2 -P "$jobs" clang-tidy --quiet -p build/debug
+}
+
+run_tidy() {
+  say "clang-tidy"
+  step "installing clang-tidy" install_packages clang-tidy || return
+  step "configuring debug" cmake --preset debug || return
+  check "clang-tidy" tidy_all
+}
+
+run_asan() {
+  # Memory and time are other under sanitizers: tests take their limits times KEEPWARM_TEST_SLOW and assert no memory figures.
+  export KEEPWARM_TEST_SLOW=${KEEPWARM_TEST_SLOW:-4}
+  export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+  build asan || return
+  run_unit asan
+  run_pytest asan daemon
+  run_pytest asan interop
+}
+
+parts=("$@")
+for part in "${parts[@]}"; do
+  case $part in
+    format | unit | daemon | interop | asan | tidy) ;;
+    -h | --help) usage; exit 0 ;;
+    *) usage >&2; exit 2 ;;
+  esac
+done
+[ ${#parts[@]} -gt 0 ] || parts=(format unit daemon interop asan)
+wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
+
+trap finish EXIT
+trap 'failed=$((failed + 1)); exit 130' INT TERM
+say "Parts: ${parts[*]}"
+prepare || exit 1
+if wants format; then run_format; fi
+if wants unit || wants daemon || wants interop; then
+  if build debug; then
+    if wants unit; then run_unit debug; fi
+    if wants daemon; then run_pytest debug daemon; fi
+    if wants interop; then run_pytest debug interop; fi
+  fi
+fi
+if wants asan; then run_asan; fi
+if wants tidy; then run_tidy; fi

@@ -1,0 +1,220 @@
+"""The daemon as a process."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import tomllib
+from pathlib import Path
+
+from .client import Client
+from .waiting import DEFAULT_LIMIT, Deadline, TooLong, binary, scaled
+from .wire import Response
+
+DEFAULTS = {"proxy": {"listen": ["127.0.0.1:0"]}, "admin": {"listen": ""}, "log": {"level": "debug"}}
+TROUBLE = re.compile(r"Sanitizer|runtime error:|[Aa]ssertion .*failed|\[critical\]|terminate called")
+LISTENING = re.compile(r"listening on (\S+)")
+READY = re.compile(r"\[info\] ready")
+CLOSED = re.compile(r"upstream (\S+) closed: (.*)$")
+EXIT_LIMIT = 8.0
+
+
+def to_toml(tables: dict, path: tuple[str, ...] = ()) -> str:
+    """TOML text of nested dicts of strings, numbers, booleans and lists of these."""
+    plain, nested = [], []
+    for key, value in tables.items():
+        if isinstance(value, dict):
+            nested.append(to_toml(value, (*path, key)))
+        else:
+            plain.append(f"{_quoted(key)} = {_value(value)}")
+    header = [f"[{'.'.join(_quoted(key) for key in path)}]"] if path and plain else []
+    return "\n".join(header + plain + nested) + ("\n" if plain else "")
+
+
+def _quoted(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]+", text):
+        return text
+    return _value(text)
+
+
+def _value(value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    if isinstance(value, list):
+        return "[" + ", ".join(_value(item) for item in value) + "]"
+    return repr(value)
+
+
+def merged(base: dict, over: dict) -> dict:
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
+
+
+def config_text(config: str | dict, defaults: dict | None = None) -> str:
+    """`config` over the harness's defaults, as TOML."""
+    given = tomllib.loads(config) if isinstance(config, str) else config
+    return to_toml(merged(DEFAULTS if defaults is None else defaults, given))
+
+
+class Daemon:
+    """`keepwarm run`. `config_file` is what it was started with; reload() writes it anew and sends SIGHUP."""
+
+    def __init__(self, folder: Path, config: str | dict = "", *args: str, env: dict | None = None,
+                 raw_config: bool = False, wait: bool = True, wrapper: tuple[str, ...] = ()):
+        """raw_config: `config` is the text of the file, whole. wait=False: do not wait until it is ready. wrapper: a
+        command to start it under (its own pid is then the wrapper's unless that execs)."""
+        self.config_file = folder / "keepwarm.toml"
+        self.config_file.write_text(config if raw_config else config_text(config))
+        self.log: list[str] = []
+        self.clients: list[Client] = []
+        self.addresses: list[str] = []
+        self.expected_trouble = False  # a test that wants a critical line sets it
+        self._changed = threading.Condition()
+        self._log_ended = False
+        # PR_SET_PDEATHSIG by setpriv and not by preexec_fn: forking Python code beside running threads can deadlock.
+        guard = [shutil.which("setpriv") or "/usr/bin/setpriv", "--pdeathsig", "KILL"]
+        command = [*guard, *wrapper, str(binary()), "run", "--config", str(self.config_file), *args]
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                        env={**os.environ, **(env or {})}, close_fds=True)
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
+        if wait:
+            self.wait_ready()
+
+    def _read_log(self) -> None:
+        for line in self.process.stdout:
+            with self._changed:
+                self.log.append(line.decode("utf-8", "replace").rstrip("\n"))
+                self._changed.notify_all()
+        with self._changed:
+            self._log_ended = True
+            self._changed.notify_all()
+
+    def wait_ready(self, limit: float = DEFAULT_LIMIT) -> None:
+        self.wait_log(READY, limit=limit)
+        self.addresses = [match[1] for line in list(self.log) if (match := LISTENING.search(line))]
+
+    # Where it is
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def at(self) -> str:
+        """The first address that it listens on, as logged."""
+        return self.addresses[0]
+
+    @property
+    def port(self) -> int:
+        return int(self.at.rsplit(":", 1)[1])
+
+    def address(self, index: int = 0):
+        """What a socket connects to."""
+        text = self.addresses[index]
+        if text.startswith("unix:"):
+            return text.removeprefix("unix:")
+        host, port = text.rsplit(":", 1)
+        return host.strip("[]"), int(port)
+
+    def fd_count(self) -> int:
+        return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def rss(self) -> int:
+        """Resident bytes."""
+        fields = Path(f"/proc/{self.pid}/statm").read_text().split()
+        return int(fields[1]) * os.sysconf("SC_PAGESIZE")
+
+    def cpu_seconds(self) -> float:
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    # What it says
+
+    def wait_log(self, pattern: str | re.Pattern, count: int = 1, since: int = 0, limit: float = DEFAULT_LIMIT) -> re.Match:
+        """Waits until `count` lines from line `since` on match; the match of the last of them."""
+        wanted = re.compile(pattern)
+        deadline = Deadline(limit)
+        with self._changed:
+            while True:
+                found = [match for line in self.log[since:] if (match := wanted.search(line))]
+                if len(found) >= count:
+                    return found[count - 1]
+                if self._log_ended or not self._changed.wait(max(deadline.left(), 0.001)):
+                    if self._log_ended or deadline.passed():
+                        raise TooLong(f"no line matches {wanted.pattern!r} {count} time(s):\n" + self.log_text(since))
+
+    def log_text(self, since: int = 0) -> str:
+        return "\n".join(self.log[since:])
+
+    def closes(self) -> list[str]:
+        """The reasons of the upstream closes logged so far, in order."""
+        return [match[2] for line in list(self.log) if (match := CLOSED.search(line))]
+
+    # Using it
+
+    def client(self, index: int = 0, **options) -> Client:
+        client = Client(self.address(index), **options)
+        self.clients.append(client)
+        return client
+
+    def request(self, method: str, url: str, *fields: str, body=None, limit: float | None = None) -> Response:
+        """One request on a client connection of its own."""
+        client = self.client()
+        try:
+            return client.request(method, url, *fields, body=body, limit=limit)
+        finally:
+            client.close()
+
+    def get(self, url: str, *fields: str, limit: float | None = None) -> Response:
+        return self.request("GET", url, *fields, limit=limit)
+
+    # Its life
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def terminate(self) -> None:
+        self.signal(signal.SIGTERM)
+
+    def reload(self, config: str | dict, raw_config: bool = False) -> int:
+        """Writes the file and sends SIGHUP; the index of the first log line after that."""
+        self.config_file.write_text(config if raw_config else config_text(config))
+        since = len(self.log)
+        self.signal(signal.SIGHUP)
+        return since
+
+    def wait_exit(self, limit: float = EXIT_LIMIT) -> int:
+        """The exit code; negative for a signal."""
+        try:
+            code = self.process.wait(scaled(limit))
+        except subprocess.TimeoutExpired:
+            raise TooLong("the daemon does not end:\n" + self.log_text()) from None
+        self._reader.join(scaled(1))
+        return code
+
+    def finish(self) -> None:
+        """SIGTERM, exit code 0, nothing bad on stderr. Called by the fixture; idempotent."""
+        for client in self.clients:
+            client.close()
+        try:
+            if self.process.poll() is None:
+                self.terminate()
+            code = self.wait_exit()
+        except TooLong:
+            self.process.kill()
+            self.process.wait()
+            raise
+        finally:
+            self._reader.join(scaled(1))
+            self.process.stdout.close()
+        trouble = [line for line in self.log if TROUBLE.search(line)]
+        assert self.expected_trouble or not trouble, "trouble on stderr:\n" + self.log_text()
+        assert self.expected_trouble or code == 0, f"exit code {code}:\n" + self.log_text()

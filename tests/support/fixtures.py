@@ -1,0 +1,90 @@
+"""The fixtures. All of them stand on `_daemons`, so that origins and clients are gone before a daemon must end."""
+
+import pytest
+
+from .daemon import Daemon
+from .http_origin import HttpOrigin
+from .origin import Origin, closed_port_socket
+from .wiring import wire
+
+__all__ = ["_daemons", "keepwarm", "origin", "http_origin", "closed_port", "wire", "pytest_runtest_makereport"]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Adds the daemon's log to the report of a failed test."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for number, daemon in enumerate(getattr(item, "daemons", [])):
+            report.sections.append((f"log of daemon {number}", daemon.log_text()[-20000:]))
+
+
+@pytest.fixture
+def _daemons(request):
+    daemons: list[Daemon] = []
+    request.node.daemons = daemons
+    yield daemons
+    problems = []
+    for daemon in daemons:
+        try:
+            daemon.finish()
+        except AssertionError as error:
+            problems.append(str(error))
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def keepwarm(_daemons, tmp_path_factory):
+    """Starts daemons: keepwarm(config, *args, **options of Daemon)."""
+
+    def start(config="", *args, **options) -> Daemon:
+        wait = options.pop("wait", True)
+        daemon = Daemon(tmp_path_factory.mktemp("keepwarm"), config, *args, wait=False, **options)
+        _daemons.append(daemon)
+        if wait:
+            daemon.wait_ready()
+        return daemon
+
+    return start
+
+
+def _origins(kind):
+    origins = []
+
+    def start(*args, **options):
+        made = kind(*args, **options)
+        origins.append(made)
+        return made
+
+    yield start
+    for made in origins:
+        made.close()
+    failures = [failure for made in origins for failure in made.failures]
+    assert not failures, "an origin's handler failed:\n" + "\n".join(failures)
+
+
+@pytest.fixture
+def origin(_daemons):
+    """Starts scripted origins: origin(handler=None, host="127.0.0.1", ...)."""
+    yield from _origins(Origin)
+
+
+@pytest.fixture
+def http_origin(_daemons):
+    """Starts origins that answer by routes: http_origin(routes=None, host="127.0.0.1", ...)."""
+    yield from _origins(HttpOrigin)
+
+
+@pytest.fixture
+def closed_port():
+    """closed_port(): a port of 127.0.0.1 that refuses connections."""
+    sockets = []
+
+    def reserve(host: str = "127.0.0.1") -> int:
+        sockets.append(closed_port_socket(host))
+        return sockets[-1].getsockname()[1]
+
+    yield reserve
+    for sock in sockets:
+        sock.close()

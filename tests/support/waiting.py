@@ -1,0 +1,68 @@
+"""Limits of time: nothing in a test waits for ever, and slow builds get more time everywhere at once."""
+
+import functools
+import os
+import time
+from pathlib import Path
+
+DEFAULT_LIMIT = 5.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class TooLong(AssertionError):
+    """Something that had to happen did not happen in time."""
+
+
+@functools.cache
+def binary() -> Path:
+    """The daemon under test: KEEPWARM_BIN, else the newest build/*/keepwarm."""
+    named = os.environ.get("KEEPWARM_BIN")
+    if named:
+        return Path(named).resolve()
+    built = sorted(ROOT.glob("build/*/keepwarm"), key=lambda path: path.stat().st_mtime)
+    if not built:
+        raise FileNotFoundError("no keepwarm binary: build one, or name it in KEEPWARM_BIN")
+    return built[-1]
+
+
+@functools.cache
+def sanitized() -> bool:
+    return b"__asan_init" in binary().read_bytes()
+
+
+@functools.cache
+def slow_factor() -> float:
+    named = os.environ.get("KEEPWARM_TEST_SLOW")
+    if named:
+        return float(named)
+    return 4.0 if sanitized() else 1.0
+
+
+def scaled(seconds: float) -> float:
+    """`seconds` of a quick machine in the time of this one."""
+    return seconds * slow_factor()
+
+
+class Deadline:
+    """A point in time that several steps share."""
+
+    def __init__(self, seconds: float = DEFAULT_LIMIT):
+        self._end = time.monotonic() + scaled(seconds)
+
+    def left(self) -> float:
+        return max(self._end - time.monotonic(), 0.0)
+
+    def passed(self) -> bool:
+        return self.left() == 0.0
+
+
+def eventually(what, limit: float = DEFAULT_LIMIT, message: str = "the condition"):
+    """Calls `what` until it returns something true, which is returned. For states that send no event (/proc, counters)."""
+    deadline = Deadline(limit)
+    while True:
+        value = what()
+        if value:
+            return value
+        if deadline.passed():
+            raise TooLong(f"{message} did not come true in {scaled(limit)} s; last value {value!r}")
+        time.sleep(0.005)
