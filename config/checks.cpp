@@ -49,6 +49,14 @@ std::optional<IpAddress> parse_listen(std::string_view text) {
   return parse_address(AF_INET6, host.substr(1, host.size() - 2));
 }
 
+/// "::ffff:10.0.0.1" (RFC 4291 §2.5.5.2), which means 10.0.0.1 everywhere in keepwarm.
+bool is_mapped_ipv4(const IpAddress& address) {
+  constexpr std::array<std::uint8_t, 12> kStart = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
+  return address.bits == 128 && std::equal(kStart.begin(), kStart.end(), address.bytes.begin());
+}
+
+constexpr std::uint32_t kMappedBits = 96;  // those that only say that it is an IPv4 address
+
 std::optional<Cidr> parse_cidr(std::string_view text) {
   const std::size_t slash = text.find('/');
   const std::string_view host = text.substr(0, slash);
@@ -57,15 +65,14 @@ std::optional<Cidr> parse_cidr(std::string_view text) {
   if (!address) return std::nullopt;
   if (slash == std::string_view::npos) return Cidr{*address, address->bits};
   const std::optional<std::uint32_t> prefix = parse_number(text.substr(slash + 1), address->bits);
-  if (!prefix) return std::nullopt;
+  if (!prefix || (is_mapped_ipv4(*address) && *prefix < kMappedBits)) return std::nullopt;  // neither IPv4 nor IPv6
   return Cidr{*address, *prefix};
 }
 
 bool is_loopback(const IpAddress& address) {
   const auto& bytes = address.bytes;
   if (address.bits == 32) return bytes[0] == 127;
-  constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};  // RFC 4291 §2.5.5.2
-  if (std::equal(kMapped.begin(), kMapped.end(), bytes.begin())) return bytes[12] == 127;
+  if (is_mapped_ipv4(address)) return bytes[12] == 127;
   return bytes[15] == 1 && std::all_of(bytes.begin(), bytes.begin() + 15, [](std::uint8_t byte) { return byte == 0; });
 }
 
@@ -128,7 +135,7 @@ bool has_stray_bits(std::string_view cidr) {
 
 bool is_everybody(std::string_view cidr) {
   const std::optional<Cidr> range = parse_cidr(cidr);
-  return range && range->prefix == 0;
+  return range && range->prefix == (is_mapped_ipv4(range->address) ? kMappedBits : 0);
 }
 
 }  // namespace keepwarm::config

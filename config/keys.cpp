@@ -15,6 +15,9 @@ using namespace std::chrono_literals;
 using policy::DnsSettings;
 using policy::ProxySettings;
 
+constexpr std::int64_t kKiB = 1024;
+constexpr std::int64_t kMiB = 1024 * kKiB;
+
 constexpr Rule kAnyValue{};
 constexpr Rule within(std::int64_t least, std::int64_t most) {
   return {.range = {least, most}, .problem = nullptr, .built = Built::Yes};
@@ -68,8 +71,7 @@ constexpr auto kKeys = std::to_array<Key>({
     proxy<&ProxySettings::workers>("workers", "event loops, each on its own thread", default_only(within(1, 1024))),
     proxy<&ProxySettings::allow_clients>(
         "allow_clients", "who may connect, as CIDRs; needed for a listener that is not loopback", unless(cidr_problem)),
-    proxy<&ProxySettings::connect_ports>("connect_ports",
-                                         "ports, or ranges like `\"1024-65535\"`, that CONNECT may reach"),
+    proxy<&ProxySettings::connect_ports>("connect_ports", "what CONNECT may reach"),
     proxy<&ProxySettings::max_clients>("max_clients", "client connections at a time; above it: 503 and close",
                                        within(1, 10'000'000)),
     proxy<&ProxySettings::deny_destinations>(
@@ -82,11 +84,12 @@ constexpr auto kKeys = std::to_array<Key>({
     proxy<&ProxySettings::client_header_timeout>("client_header_timeout",
                                                  "from the first byte of a request head to its last", kPositive),
     proxy<&ProxySettings::max_header_size>("max_header_size", "of a head or a trailer section",
-                                           within(1024, 16 * 1024 * 1024)),
+                                           within(kKiB, 16 * kMiB)),
     proxy<&ProxySettings::shutdown_grace>("shutdown_grace", "how long exchanges may go on after SIGTERM", kZeroAllowed),
 
-    admin<&AdminConfig::listen>("listen", "the status page, `/status.json`, `/metrics` and `/healthz`; `\"\"`: off",
-                                unless(admin_listen_problem)),
+    admin<&AdminConfig::listen>(
+        "listen", "the status page, `/status.json`, `/metrics` and `/healthz` (not built yet); `\"\"`: off",
+        unless(admin_listen_problem)),
 
     logging<&LogConfig::level>("level", "how much is logged"),
     logging<&LogConfig::access>("access", "one line for each exchange"),
@@ -115,7 +118,7 @@ constexpr auto kKeys = std::to_array<Key>({
     host("stall_timeout", "no byte in either direction while a body is under way", kPositive),
     host("tunnel_timeout", "no byte in either direction in a tunnel; `\"0s\"`: no limit", kZeroAllowed),
     host("retry", "replay replayable requests after a stale failure or a 408"),
-    host("retry_body_size", "larger request bodies are streamed and not replayable", within(0, 64 * 1024 * 1024)),
+    host("retry_body_size", "larger request bodies are streamed and not replayable", within(0, 64 * kMiB)),
     host("retry_methods", "the methods that count as idempotent", unless(method_problem)),
     host("retry_undelivered", "resend what is not replayable when TCP proves that no byte of it was delivered",
          default_only()),

@@ -220,7 +220,7 @@ class Reader {
     return std::nullopt;
   }
 
-  const toml::table* table_or_error(const toml::node& node, std::string path) {
+  const toml::table* table_or_error(const toml::node& node, const std::string& path) {
     if (const toml::table* table = node.as_table()) return table;
     errors_.add(node.source().begin, path, "expected a table, got " + describe(node) + "; allowed: [" + path + ']');
     return nullptr;
@@ -341,7 +341,7 @@ ConfigError syntax_error(const toml::parse_error& error, std::string_view file) 
 int read_file(const std::string& file, std::string& text) {
   const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return errno;
-  std::array<char, 16 * 1024> buffer{};
+  std::array<char, 16384> buffer{};
   ssize_t length = 0;
   while ((length = ::read(descriptor, buffer.data(), buffer.size())) > 0) {
     text.append(buffer.data(), static_cast<std::size_t>(length));

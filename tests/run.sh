@@ -13,6 +13,7 @@ Installs the Debian packages that are missing (as root, or with sudo), builds, a
   daemon    tests of the built daemon, by scripted clients and origins (pytest)
   interop   tests with real clients and servers, load and chaos (pytest)
   asan      unit, daemon and interop again under AddressSanitizer and UndefinedBehaviorSanitizer
+  package   packaging/run.sh ends in a daemon that answers curl and stops on SIGTERM
   tidy      clang-tidy over all sources; only when named, it takes minutes
 
 The last line is "N passed, N failed", summed over all parts (with ", N skipped" if any). The exit status is 0 only if
@@ -123,8 +124,9 @@ prepare() {
     [ "$(id -u)" -eq 0 ] || mask=(sudo systemctl)
     "${mask[@]}" --quiet --runtime mask nginx.service
   fi
-  step "installing packages" install_packages "${keepwarm_build_packages[@]}" "${test_packages[@]}"
+  install_packages "${keepwarm_build_packages[@]}" "${test_packages[@]}"
   local status=$?
+  [ $status -eq 0 ] || failed=$((failed + 1))
   [ ${#mask[@]} -eq 0 ] || "${mask[@]}" --quiet --runtime unmask nginx.service
   return $status
 }
@@ -136,7 +138,8 @@ build() {  # build PRESET
 
 run_unit() {  # run_unit PRESET
   say "Unit tests ($1)"
-  ctest --preset "$1" --parallel "$jobs" --timeout 120 --output-junit "$results/unit.xml" >"$results/log" 2>&1 </dev/null
+  ctest --preset "$1" --parallel "$jobs" --timeout 120 --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
+    --output-junit "$results/unit.xml" >"$results/log" 2>&1 </dev/null
   local status=$?
   [ $status -eq 0 ] || cat "$results/log"
   count "unit tests ($1)" "$results/unit.xml" $status
@@ -164,6 +167,29 @@ run_format() {
   check "clang-format" clang-format --dry-run -Werror "${files[@]}"
 }
 
+# Does what a new user does: runs packaging/run.sh, and curl through what it starts.
+package_works() {
+  local folder=$results/package origin daemon address port status
+  mkdir "$folder" && echo "hello" >"$folder/file" || return
+  /usr/bin/python3 -u -m http.server --bind 127.0.0.1 --directory "$folder" 0 >"$folder/origin" 2>&1 &
+  origin=$!
+  packaging/run.sh --listen 127.0.0.1:0 >"$folder/run" 2>&1 &
+  daemon=$!
+  while kill -0 $daemon 2>/dev/null && ! grep -q 'listening on' "$folder/run"; do sleep 0.1; done
+  cat "$folder/run"
+  address=$(sed -n 's/.*listening on \([0-9.:]*\).*/\1/p' "$folder/run" | head -n 1)
+  port=$(sed -n 's/.* port \([0-9]*\) .*/\1/p' "$folder/origin")
+  [ "$(curl -fsS -x "$address" "http://127.0.0.1:$port/file")" = hello ]
+  status=$?
+  kill -TERM $daemon $origin
+  wait $daemon && [ $status -eq 0 ]
+}
+
+run_package() {
+  say "packaging/run.sh (builds the release preset)"
+  check "packaging/run.sh" package_works
+}
+
 tidy_all() {
   find core config daemon tests -name '*.cpp' -not -path 'tests/fuzz/*' -print0 |
     xargs -0 -n 2 -P "$jobs" clang-tidy --quiet -p build/debug
@@ -189,12 +215,12 @@ run_asan() {
 parts=("$@")
 for part in "${parts[@]}"; do
   case $part in
-    format | unit | daemon | interop | asan | tidy) ;;
+    format | unit | daemon | interop | asan | package | tidy) ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
 done
-[ ${#parts[@]} -gt 0 ] || parts=(format unit daemon interop asan)
+[ ${#parts[@]} -gt 0 ] || parts=(format unit daemon interop asan package)
 wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 
 trap finish EXIT
@@ -210,4 +236,5 @@ if wants unit || wants daemon || wants interop; then
   fi
 fi
 if wants asan; then run_asan; fi
+if wants package; then run_package; fi
 if wants tidy; then run_tidy; fi

@@ -15,8 +15,8 @@ namespace keepwarm::http {
 enum class ChunkedProgress : std::uint8_t { More, Ended, Broken };
 
 struct ChunkedLimits {
-  std::size_t max_extensions = 16 * 1024;  ///< bytes of chunk extensions in a whole message
-  std::size_t max_trailers = 64 * 1024;    ///< bytes of the trailer section
+  std::size_t max_extensions = std::size_t{16} * 1024;  ///< bytes of chunk extensions in a whole message
+  std::size_t max_trailers = std::size_t{64} * 1024;    ///< bytes of the trailer section
   std::size_t max_trailer_fields = 1000;
 };
 

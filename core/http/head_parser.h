@@ -10,7 +10,7 @@
 namespace keepwarm::http {
 
 struct HeadLimits {
-  std::size_t max_size = 64 * 1024;  ///< of the whole head in bytes
+  std::size_t max_size = std::size_t{64} * 1024;  ///< of the whole head in bytes
   std::size_t max_fields = 1000;
 };
 
@@ -39,10 +39,10 @@ class HeadParser {
   HeadParser& operator=(const HeadParser&) = delete;
 
   /// `bytes`: all that has come since the head began. Incomplete: call again with more. Broken: fault() says why;
-  /// the guard's faults and those of the start line are found at the first byte that makes them certain (a response that
-  /// does not begin as "HTTP/", a request that begins as a TLS handshake), malformed fields when the head is whole. The
-  /// fault does not depend on how the bytes were cut. One empty line before a request is skipped. A head that reaches
-  /// max_size without an end is too large: there is no point in waiting for more.
+  /// the guard's faults and those of the start line are found at the first byte that makes them certain (a response
+  /// that does not begin as "HTTP/", a request that begins as a TLS handshake), malformed fields when the head is
+  /// whole. The fault does not depend on how the bytes were cut. One empty line before a request is skipped. A head
+  /// that reaches max_size without an end is too large: there is no point in waiting for more.
   [[nodiscard]] HeadProgress parse_request(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
                                            RequestHead& head);
   [[nodiscard]] HeadProgress parse_response(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,

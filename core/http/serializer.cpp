@@ -16,7 +16,7 @@ using namespace std::string_view_literals;
 constexpr std::size_t kOwnFields = 512;  // room for the lines that we add, so that one reserve() does
 
 void append_number(std::string& out, std::uint64_t number, int base = 10) {
-  std::array<char, 20> digits;
+  std::array<char, 20> digits{};
   const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number, base).ptr;
   out.append(digits.data(), end);
 }
@@ -215,14 +215,16 @@ void write_date(std::string& out, std::int64_t unix_seconds) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss clock{time - day};
+  const std::size_t weekday = std::chrono::weekday{day}.c_encoding();
+  const std::size_t month = static_cast<unsigned>(date.month()) - 1U;
 
   const auto append_two = [&out](std::uint64_t number) {
     if (number < 10) out += '0';
     append_number(out, number);
   };
-  out.append(kDays.substr(std::chrono::weekday{day}.c_encoding() * 3, 3)).append(", "sv);
+  out.append(kDays.substr(weekday * 3, 3)).append(", "sv);
   append_two(static_cast<unsigned>(date.day()));
-  out.append(" "sv).append(kMonths.substr((static_cast<unsigned>(date.month()) - 1) * 3, 3)).append(" "sv);
+  out.append(" "sv).append(kMonths.substr(month * 3, 3)).append(" "sv);
   append_number(out, static_cast<std::uint64_t>(static_cast<int>(date.year())));
   out.append(" "sv);
   append_two(static_cast<std::uint64_t>(clock.hours().count()));

@@ -40,7 +40,7 @@ Result<HostAndPort, TargetFault> split_authority(std::string_view authority) noe
     const std::size_t end = authority.find(']');
     if (end == std::string_view::npos) return TargetFault::Malformed;
     parts.host = authority.substr(1, end - 1);
-    in6_addr address;
+    in6_addr address{};
     if (!parse_ipv6(parts.host, address)) return TargetFault::Malformed;
     rest = authority.substr(end + 1);
   } else {
@@ -157,7 +157,7 @@ Result<Target, TargetFault> parse_target(std::string_view target, bool is_connec
 void normalize_host(std::string_view host, std::string& out) {
   out.clear();
   if (host.find(':') != std::string_view::npos) {
-    in6_addr address;
+    in6_addr address{};
     char text[INET6_ADDRSTRLEN];
     if (parse_ipv6(host, address) && inet_ntop(AF_INET6, &address, text, sizeof text) != nullptr) {
       out = text;

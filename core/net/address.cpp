@@ -1,14 +1,13 @@
 #include "core/net/address.h"
 
-#include <arpa/inet.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-
 #include <algorithm>
+#include <arpa/inet.h>
 #include <array>
 #include <charconv>
 #include <cstddef>
 #include <cstring>
+#include <ifaddrs.h>
+#include <net/if.h>
 
 #include "core/base/origin.h"
 
@@ -21,7 +20,7 @@ static_assert(offsetof(sockaddr_in, sin_family) == offsetof(sockaddr_in6, sin6_f
 static_assert(offsetof(sockaddr_in, sin_port) == offsetof(sockaddr_in6, sin6_port));
 
 sockaddr_in as_ipv4(const sockaddr* address) noexcept {
-  sockaddr_in ipv4;
+  sockaddr_in ipv4{};
   std::memcpy(&ipv4, address, sizeof ipv4);
   return ipv4;
 }
@@ -132,9 +131,13 @@ socklen_t SocketAddress::size() const noexcept {
   }
 }
 
-std::uint16_t SocketAddress::port() const noexcept { return ntohs(storage_.sin6_port); }
+std::uint16_t SocketAddress::port() const noexcept {
+  return ntohs(storage_.sin6_port);
+}
 
-void SocketAddress::set_port(std::uint16_t port) noexcept { storage_.sin6_port = htons(port); }
+void SocketAddress::set_port(std::uint16_t port) noexcept {
+  storage_.sin6_port = htons(port);
+}
 
 bool SocketAddress::is_loopback() const noexcept {
   if (family() == AF_INET) return ipv4_number(*this) >> 24U == IN_LOOPBACKNET;
@@ -166,7 +169,9 @@ std::string SocketAddress::host_text() const {
   return std::string(text.data()) + '%' + scope_text(storage_.sin6_scope_id);
 }
 
-std::string SocketAddress::text() const { return size() == 0 ? std::string() : host_and_port(host_text(), port()); }
+std::string SocketAddress::text() const {
+  return size() == 0 ? std::string() : host_and_port(host_text(), port());
+}
 
 bool SocketAddress::operator==(const SocketAddress& other) const noexcept {
   if (family() != other.family() || port() != other.port() || bytes_of(*this) != bytes_of(other)) return false;

@@ -19,8 +19,8 @@ struct NameHash {
 template <typename T>
 using NameMap = std::unordered_map<std::string, T, NameHash, std::equal_to<>>;
 
-/// The answers of look-ups, for as long as they may be used. Pure: owns no clock. Bounded: beyond its capacity the oldest
-/// answer goes, which is also the first to lapse. Everything is O(1), amortised.
+/// The answers of look-ups, for as long as they may be used. Pure: owns no clock. Bounded: beyond its capacity the
+/// oldest answer goes, which is also the first to lapse. Everything is O(1), amortised.
 class AddressCache {
  public:
   /// Terms of use; they hold for what is already in the cache too. 0: not at all.
@@ -41,8 +41,9 @@ class AddressCache {
 
   /// Replaces what was known. `now` must not go back.
   void store(const std::string& name, LookupAnswer answer, TimePoint now) {
-    Entry& entry = entries_.try_emplace(name).first->second;
-    entry.name = name;
+    const auto stored = entries_.try_emplace(name).first;
+    Entry& entry = stored->second;
+    entry.name = stored->first;
     entry.answer = std::move(answer);
     entry.answered_at = now;
     if (entry.linked()) List::remove(entry);

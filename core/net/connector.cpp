@@ -1,15 +1,16 @@
 #include "core/net/connector.h"
 
-#include <sys/socket.h>
-#include <uv.h>
-
 #include <algorithm>
 #include <cassert>
 #include <optional>
+#include <sys/socket.h>
 #include <utility>
 #include <vector>
 
+#include <uv.h>
+
 #include "core/base/intrusive_list.h"
+#include "core/net/self_connect.h"
 #include "core/net/tcp_node.h"
 #include "core/net/timer.h"
 
@@ -51,43 +52,22 @@ int weight(Kind kind) noexcept {
   }
 }
 
-std::optional<SocketAddress> local_address(const uv_tcp_t& handle) noexcept {
-  sockaddr_storage storage{};
-  int size = sizeof storage;
-  auto* const address = reinterpret_cast<sockaddr*>(&storage);
-  if (uv_tcp_getsockname(&handle, address, &size) != 0) return std::nullopt;
-  return SocketAddress::from(address);
-}
-
-std::optional<SocketAddress> peer_address(const uv_tcp_t& handle) noexcept {
-  sockaddr_storage storage{};
-  int size = sizeof storage;
-  auto* const address = reinterpret_cast<sockaddr*>(&storage);
-  if (uv_tcp_getpeername(&handle, address, &size) != 0) return std::nullopt;
-  return SocketAddress::from(address);
-}
-
-/// Whether the socket is connected to itself. A connect to a local ephemeral port on which nobody listens may be given
-/// that same port to come from; TCP then takes it for a simultaneous open (RFC 9293 §3.5).
-bool connected_to_itself(const uv_tcp_t& handle, const SocketAddress& to) noexcept {
-  if (!to.is_loopback() && !to.is_unspecified()) return false;  // saves the system call
-  const auto local = local_address(handle);
-  return local && local->port() == to.port() && local == peer_address(handle);
+int fd_of(const TcpNode& node) noexcept {
+  uv_os_fd_t fd = -1;
+  uv_fileno(reinterpret_cast<const uv_handle_t*>(&node.handle), &fd);
+  return fd;
 }
 
 /// Makes the close of a socket send RST, and leave no TIME_WAIT behind.
-void reset_on_close(const uv_tcp_t& handle) noexcept {
-  uv_os_fd_t fd = -1;
+void reset_on_close(int fd) noexcept {
   const linger reset{1, 0};
-  if (uv_fileno(reinterpret_cast<const uv_handle_t*>(&handle), &fd) == 0) {
-    ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
-  }
+  ::setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 }
 
 }  // namespace
 
-/// The look-up, then the race. Whatever fails is told from the timer, in a later turn of the loop, so that neither start()
-/// nor the resolver is ever on the stack; success is told from the connect callback that brought it.
+/// The look-up, then the race. Whatever fails is told from the timer, in a later turn of the loop, so that neither
+/// start() nor the resolver is ever on the stack; success is told from the connect callback that brought it.
 struct Connector::Impl final : private ResolveEvents {
   /// One connect under way. Freed in its callback, which libuv calls even for a handle that was closed before.
   struct Attempt : ListHook<Attempt> {
@@ -225,8 +205,8 @@ int Connector::Impl::begin_attempt(const SocketAddress& address) {
 
 void Connector::Impl::end_attempt(Attempt& attempt, int status) {
   attempts.remove(attempt);
-  if (status == 0 && connected_to_itself(attempt.node->handle, attempt.address)) {
-    reset_on_close(attempt.node->handle);  // else TIME_WAIT keeps the port from the server that will want it
+  if (status == 0 && connected_to_itself(fd_of(*attempt.node), attempt.address)) {
+    reset_on_close(fd_of(*attempt.node));  // else TIME_WAIT keeps the port from the server that will want it
     status = UV_ECONNREFUSED;
   }
   if (status == 0) return win(attempt);
@@ -270,9 +250,8 @@ void Connector::Impl::on_timer() {
   const TimePoint now = Loop::now();
   if (!outcome && now >= deadline) {
     const Kind kind = query ? Kind::DnsTimeout : Kind::Timeout;
-    outcome = {.kind = kind,
-               .error = UV_ETIMEDOUT,
-               .address = candidates.empty() ? SocketAddress() : candidates[next - 1]};
+    outcome = {
+        .kind = kind, .error = UV_ETIMEDOUT, .address = candidates.empty() ? SocketAddress() : candidates[next - 1]};
     query.reset();
     give_up_attempts();
   }

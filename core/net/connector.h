@@ -53,8 +53,8 @@ class ConnectEvents {
  public:
   virtual void on_connected(Connected connected) = 0;
   virtual void on_connect_failed(const ConnectFailure& failure) = 0;
-  /// The addresses (port 0) that an actual look-up or the cache gave, before the first connect; possibly inside start().
-  /// Not for a literal.
+  /// The addresses (port 0) that an actual look-up or the cache gave, before the first connect; possibly inside
+  /// start(). Not for a literal.
   virtual void on_addresses(std::span<const SocketAddress>) {}
 
  protected:

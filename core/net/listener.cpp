@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kAcceptsPerTurn = 512;  // so that a flood of connections does not starve those that are open
 
-ListenFailure failure_of(int error, const std::string& where) {
-  return {error, where + ": " + std::generic_category().message(error)};
+ListenFailure failure_of(int error, const std::string& where, const SocketAddress& address = {}) {
+  return {error, where + ": " + std::generic_category().message(error), address};
 }
 
 void set_option(int fd, int level, int option, int value) noexcept {
@@ -48,10 +48,10 @@ struct Listener::Node {
 Result<std::unique_ptr<Listener>, ListenFailure> Listener::open(Loop& loop, const SocketAddress& address,
                                                                 AcceptEvents& events, std::function<bool()> has_room) {
   const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return failure_of(errno, address.text());
+  if (fd < 0) return failure_of(errno, address.text(), address);
   if (const int error = bind_and_listen(fd, address); error != 0) {
     ::close(fd);
-    return failure_of(error, address.text());
+    return failure_of(error, address.text(), address);
   }
   return watch(loop, fd, events, std::move(has_room));
 }
@@ -62,7 +62,7 @@ Result<std::unique_ptr<Listener>, ListenFailure> Listener::adopt(Loop& loop, int
   int listening = 0;
   socklen_t size = sizeof listening;
   if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0) return failure_of(errno, where);
-  if (listening == 0) return ListenFailure{EINVAL, where + ": is not a listening socket"};
+  if (listening == 0) return ListenFailure{EINVAL, where + ": is not a listening socket", {}};
   ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   return watch(loop, fd, events, std::move(has_room));
 }

@@ -27,6 +27,7 @@ class AcceptEvents {
 struct ListenFailure {
   int error = 0;  ///< errno
   std::string message;
+  SocketAddress address{};  ///< the one asked for
 };
 
 /// A listening TCP socket, watched with uv_poll and accepted from with accept4() until EAGAIN. Not uv_listen(): the

@@ -1,8 +1,5 @@
 #include "core/net/lookup.h"
 
-#include <netdb.h>
-#include <pthread.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
@@ -11,6 +8,8 @@
 #include <csignal>
 #include <deque>
 #include <mutex>
+#include <netdb.h>
+#include <pthread.h>
 #include <utility>
 
 namespace keepwarm::net {
@@ -66,8 +65,8 @@ LookupAnswer system_lookup(const std::string& name) {
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;  // else each address comes once for each socket type
   // No AI_ADDRCONFIG: where the only interface with some family is loopback (containers, a laptop without network), it
-  // hides that family's names in /etc/hosts. A family without a route costs nothing: RFC 6724 rule 1 sorts it behind, and
-  // connect() fails at once.
+  // hides that family's names in /etc/hosts. A family without a route costs nothing: RFC 6724 rule 1 sorts it behind,
+  // and connect() fails at once.
   addrinfo* list = nullptr;
   errno = 0;
   if (const int error = getaddrinfo(name.c_str(), nullptr, &hints, &list); error != 0) {
@@ -189,7 +188,7 @@ void LookupThreads::deliver() {
   }
   running_ -= answered.size();
   if (running_ == 0) uv_unref(reinterpret_cast<uv_handle_t*>(async_));
-  for (Shared::Answered& one : answered) on_answer_(one.name, std::move(one.answer));
+  for (const Shared::Answered& one : answered) on_answer_(one.name, one.answer);
 }
 
 }  // namespace keepwarm::net

@@ -1,11 +1,11 @@
 #pragma once
 
-#include <uv.h>
-
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
+
+#include <uv.h>
 
 #include "core/net/address.h"
 #include "core/net/loop.h"
@@ -21,26 +21,27 @@ struct LookupAnswer {
 /// Gives a name's addresses. Runs on a look-up thread, may block there for as long as it likes, must not throw.
 using Lookup = std::function<LookupAnswer(const std::string& name)>;
 
-/// What a name may have at most. Bounds the cache's memory, and the addresses that one connection attempt walks through.
+/// What a name may have at most. Bounds the cache's memory, and the addresses that one connection attempt walks
+/// through.
 inline constexpr std::size_t kMaxAddresses = 32;
 
-/// Brings addresses that stand in RFC 6724 order into the order of RFC 8305 §4: families take turns, the first one's first.
-/// Drops duplicates and what exceeds kMaxAddresses.
+/// Brings addresses that stand in RFC 6724 order into the order of RFC 8305 §4: families take turns, the first one's
+/// first. Drops duplicates and what exceeds kMaxAddresses.
 [[nodiscard]] std::vector<SocketAddress> in_connect_order(const std::vector<SocketAddress>& sorted);
 
 /// getaddrinfo().
 [[nodiscard]] LookupAnswer system_lookup(const std::string& name);
 
-/// The threads on which look-ups block. Not libuv's pool: that one lends only half of its threads to look-ups, makes them
-/// all at once, is joined at exit, and keeps a loop busy until the last of its requests has ended, so that one name server
-/// that does not answer would hang the daemon's end. These threads are made when needed, retire when idle, and are left
-/// behind when they hang.
+/// The threads on which look-ups block. Not libuv's pool: that one lends only half of its threads to look-ups, makes
+/// them all at once, is joined at exit, and keeps a loop busy until the last of its requests has ended, so that one
+/// name server that does not answer would hang the daemon's end. These threads are made when needed, retire when idle,
+/// and are left behind when they hang.
 class LookupThreads {
  public:
   static constexpr std::size_t kMaxThreads = 32;
 
   /// Called on the loop's thread for each look-up that ended. It must not destroy the LookupThreads.
-  using OnAnswer = std::function<void(const std::string& name, LookupAnswer answer)>;
+  using OnAnswer = std::function<void(const std::string& name, const LookupAnswer& answer)>;
 
   LookupThreads(Loop& loop, Lookup lookup, OnAnswer on_answer);
   /// Waits for no thread. Answers that are still to come are dropped.

@@ -45,14 +45,13 @@ struct Resolver::Impl {
 
   Impl(Loop& loop, Settings settings, Lookup lookup)
       : cache(kMaxEntries, {settings.ttl, settings.negative_ttl}),
-        threads(loop, std::move(lookup), [this](const std::string& name, LookupAnswer answer) {
-          on_answer(name, std::move(answer));
-        }) {}
+        threads(loop, std::move(lookup),
+                [this](const std::string& name, const LookupAnswer& answer) { on_answer(name, answer); }) {}
 
   void ask(std::string_view name, Query& query);
   void start_waiting();
   void drop_abandoned();
-  void on_answer(const std::string& name, LookupAnswer answer);
+  void on_answer(const std::string& name, const LookupAnswer& answer);
   void tell(std::string_view name, const LookupAnswer& answer);
 
   AddressCache cache;
@@ -83,8 +82,8 @@ void Resolver::Impl::start_waiting() {
   }
 }
 
-/// A dead name server must not make the names that wait for a thread pile up: askers give up in about the order in which
-/// they came, so looking at the front alone keeps their number near that of the askers.
+/// A dead name server must not make the names that wait for a thread pile up: askers give up in about the order in
+/// which they came, so looking at the front alone keeps their number near that of the askers.
 void Resolver::Impl::drop_abandoned() {
   while (Pending* const oldest = waiting.front()) {
     if (!oldest->askers.empty()) return;
@@ -92,7 +91,7 @@ void Resolver::Impl::drop_abandoned() {
   }
 }
 
-void Resolver::Impl::on_answer(const std::string& name, LookupAnswer answer) {
+void Resolver::Impl::on_answer(const std::string& name, const LookupAnswer& answer) {
   if (worth_keeping(answer)) cache.store(name, answer, Loop::now());
   start_waiting();
   tell(name, answer);
@@ -131,6 +130,8 @@ void Resolver::set_settings(Settings settings) noexcept {
   impl_->cache.set_terms({settings.ttl, settings.negative_ttl});
 }
 
-std::size_t Resolver::running() const noexcept { return impl_->threads.running(); }
+std::size_t Resolver::running() const noexcept {
+  return impl_->threads.running();
+}
 
 }  // namespace keepwarm::net

@@ -37,15 +37,15 @@ class Resolver {
     Duration negative_ttl;  ///< the same for a failure
   };
 
-  /// `lookup` is what the threads do; another than the system's is for tests. Look-ups may outlive the resolver: one that
-  /// hangs is left behind with its thread.
+  /// `lookup` is what the threads do; another than the system's is for tests. Look-ups may outlive the resolver: one
+  /// that hangs is left behind with its thread.
   Resolver(Loop& loop, Settings settings, Lookup lookup = system_lookup);
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  /// A pending look-up of one asker. Destroying it withdraws the asker; a look-up that a thread has begun goes on for the
-  /// cache.
+  /// A pending look-up of one asker. Destroying it withdraws the asker; a look-up that a thread has begun goes on for
+  /// the cache.
   class Query : private ListHook<Query> {
    public:
     Query() noexcept = default;
@@ -61,8 +61,8 @@ class Resolver {
     bool looked_up_ = false;
   };
 
-  /// Asks for `name` (lower case, or an address literal). A literal, a cached answer and a name that nobody need be asked
-  /// about (empty, too long) are told before resolve() returns; else later. `query` must not be pending. Inside
+  /// Asks for `name` (lower case, or an address literal). A literal, a cached answer and a name that nobody need be
+  /// asked about (empty, too long) are told before resolve() returns; else later. `query` must not be pending. Inside
   /// on_resolved() all but the resolver itself may be destroyed.
   void resolve(std::string_view name, Query& query, ResolveEvents& events);
 

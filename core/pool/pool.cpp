@@ -17,11 +17,11 @@ HostPool& Pool::host(const OriginView& origin) {
   if (const auto known = hosts_.find(origin); known != hosts_.end()) return *known->second;
   if (unused_count_ >= kMaxUnusedHosts) forget_oldest_unused();
   Origin key{origin.scheme, std::string(origin.host), origin.port};
-  auto made = std::make_unique<HostPool>(context_, key, settings_for(origin));
+  auto made = std::make_unique<HostPool>(context_, key, settings_of(origin));
   return *hosts_.emplace(std::move(key), std::move(made)).first->second;
 }
 
-const policy::HostSettings& Pool::settings_for(const OriginView& origin) {
+const policy::HostSettings& Pool::settings_of(const OriginView& origin) {
   policy::HostSettings resolved = table_.resolve(origin.host, origin.port);
   const auto same = [&resolved](const auto& each) { return *each == resolved; };
   if (const auto known = std::find_if(distinct_.begin(), distinct_.end(), same); known != distinct_.end()) {
@@ -34,7 +34,7 @@ const policy::HostSettings& Pool::settings_for(const OriginView& origin) {
 void Pool::reconfigure(policy::HostTable table) {
   table_ = std::move(table);
   const auto old = std::exchange(distinct_, {});
-  for (const auto& [origin, host] : hosts_) host->set_settings(settings_for(origin));
+  for (const auto& [origin, host] : hosts_) host->set_settings(settings_of(origin));
   for (const auto& [origin, host] : hosts_) host->recheck();
 }
 

@@ -28,18 +28,23 @@ class Pool final : public HostUse {
   /// Never fails; valid while retained (HostRef).
   [[nodiscard]] HostPool& host(const OriginView& origin);
 
+  /// The settings in force for a host, without making it known: for tunnels, which are not pooled. Valid until
+  /// reconfigure().
+  [[nodiscard]] const policy::HostSettings& settings_of(const OriginView& origin);
+
   /// New host tables: every host gets its new settings; connections in use go on.
   void reconfigure(policy::HostTable table);
 
   /// Nothing is pooled any more; idle connections close now.
   void drain();
 
+  /// Closes an idle connection of any host, so that another can be opened. False: none is idle.
+  bool free_a_descriptor() override;
+
   [[nodiscard]] std::size_t host_count() const noexcept { return hosts_.size(); }
 
  private:
   void host_unused(HostPool& host) noexcept override;
-  bool free_a_descriptor() override;
-  [[nodiscard]] const policy::HostSettings& settings_for(const OriginView& origin);
   void forget_oldest_unused();
 
   using UnusedList = IntrusiveList<HostPool, HostPool>;

@@ -43,7 +43,7 @@ struct PoolContext {
   const net::AddressFilter& local_filter;   ///< for clients over loopback or a unix socket
   const net::AddressFilter& remote_filter;  ///< for all others
   Log& log;
-  PoolStats stats;
+  PoolStats stats{};
   HostUse* use = nullptr;
   bool draining = false;  ///< shutting down: nothing is pooled any more
 };

@@ -124,7 +124,7 @@ def test_the_pseudonym_is_unique_to_the_process(wire):
 def test_via_tells_the_version_that_came_in(wire):
     w = wire()
     assert w.forwarded("GET http://{at}/ HTTP/1.0\r\n\r\n").get("via").startswith("1.0 keepwarm-")
-    w.upstream.close()
+    w.drop_upstream()
     assert w.answered("HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n").get("via").startswith("1.0 keepwarm-")
 
 
@@ -132,7 +132,7 @@ def test_via_goes_behind_those_that_are_there(wire):
     w = wire()
     request = w.forwarded(get("Via: 1.0 fred, 1.1 p.example.net", "X: y", "Via: 2 other (Comment)"))
     assert members(request)[:-1] == ["1.0 fred", "1.1 p.example.net", "2 other (Comment)"]
-    w.upstream.close()
+    w.drop_upstream()
     response = w.answered("HTTP/1.1 200 OK\r\nVia: 1.1 cache\r\nContent-Length: 0\r\n\r\n")
     assert members(response)[0] == "1.1 cache" and len(members(response)) == 2
     assert members(response)[1] == members(request)[-1]
@@ -141,9 +141,9 @@ def test_via_goes_behind_those_that_are_there(wire):
 def test_via_false_adds_none_and_leaves_the_others(wire):
     w = wire("[proxy]\nvia = false")
     assert w.forwarded(get()).all("via") == []
-    w.upstream.close()
+    w.drop_upstream()
     assert w.forwarded(get("Via: 1.1 other")).all("via") == ["1.1 other"]
-    w.upstream.close()
+    w.drop_upstream()
     assert w.answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").all("via") == []
 
 

@@ -71,24 +71,21 @@ def test_an_echo_goes_both_ways_at_once(wire):
     assert upstream.read_chunk()[0] == b"" and upstream.read_trailers() == []
     upstream.send("0\r\n\r\n")
     assert w.client.read_chunk()[0] == b"" and w.client.read_trailers() == []
+    w.client = None
     w.ask().read_request()
     w.upstream.answer("pooled")
     assert w.client.read_response().body == b"pooled"
     assert len(w.server.connections) == 1
 
 
-def test_an_early_answer_ends_and_the_body_with_it_is_never_read_as_a_request(wire):
+def test_the_body_that_comes_behind_an_early_answer_is_never_read_as_a_request(wire):
     w = wire()
     body = b"GET http://127.0.0.1/evil HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     upstream = begin(w, length=len(body))
     upstream.answer("early")
-    response = w.client.read_response()
-    assert response.body == b"early"
+    assert w.client.read_response().body == b"early"
     w.client.send(body)
-    if "close" in response.tokens("connection"):
-        w.client.expect_eof()
-    else:
-        w.client.expect_silence()
+    w.client.expect_no_byte()
     w.server.expect_no_connection()
 
 

@@ -91,7 +91,7 @@ def test_a_bad_response_is_502_and_its_connection_closed(wire, answer):
 def test_odd_framing_is_502_even_where_there_is_no_body(wire, name, method, status):
     w = wire()
     w.ask(method).read_request()
-    w.upstream.send(BAD[name].split(BODY)[0].replace("200", str(status)))
+    w.upstream.send(BAD[name].removesuffix(BODY).replace("200", str(status)))
     assert w.client.read_response(method).status == 502
     assert w.upstream.wait_for_end()
 

@@ -11,7 +11,7 @@ def test_trailers_pass_both_ways(wire):
     request = w.forwarded(POST + "3\r\nabc\r\n0\r\nX-Sum: 1\r\nx-other:  2 \r\nX-Sum: 3\r\n\r\n")
     assert request.trailers == [("X-Sum", "1"), ("x-other", "2"), ("X-Sum", "3")]
     assert request.get("trailer") == "X-Sum"
-    w.upstream.close()
+    w.drop_upstream()
     response = w.answered(ANSWER + "3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", "GET", "TE: trailers", "Connection: TE")
     assert response.body == b"abc" and response.trailers == [("X-Sum", "1")]
 

@@ -17,8 +17,9 @@ Fixtures (fixtures.py; tests/daemon/conftest.py brings them in):
 keepwarm(config="", *args, ...)  starts a daemon and returns a Daemon (daemon.py). `config` is TOML text or a dict, merged
                   over the harness's own defaults (listen on 127.0.0.1:0, admin off, log level debug). The teardown sends
                   SIGTERM, wants exit code 0 and no sanitizer report, failed assertion or critical line on stderr.
-    Daemon        .port .at .pid .fd_count() .rss() .client() .get(url) .request(...) .wait_log(regex) .closes()
-                  .signal(n) .terminate() .wait_exit() .reload(config); .log is the list of stderr lines so far
+    Daemon        .port .at .pid .fd_count() .rss() .expect_growth_below(n, before)
+                  .client() .get(url) .request(...) .wait_log(regex) .closes() .signal(n)
+                  .terminate() .wait_exit() .reload(config); .log is the list of stderr lines so far
 origin(...)       a scripted Origin (origin.py). Without a handler: .accept() hands each connection to the test. With
                   handler=function(connection): each connection runs it in a thread; a failure in it fails the test.
     Origin        .port .at .connections .wait_connections(n) .accept() .stop_listening() .listen_again() .fill_backlog()

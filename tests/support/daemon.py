@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 from .client import Client
-from .waiting import DEFAULT_LIMIT, Deadline, TooLong, binary, scaled
+from .waiting import DEFAULT_LIMIT, Deadline, TooLong, binary, sanitized, scaled
 from .wire import Response
 
 DEFAULTS = {"proxy": {"listen": ["127.0.0.1:0"]}, "admin": {"listen": ""}, "log": {"level": "debug"}}
@@ -131,6 +131,11 @@ class Daemon:
         """Resident bytes."""
         fields = Path(f"/proc/{self.pid}/statm").read_text().split()
         return int(fields[1]) * os.sysconf("SC_PAGESIZE")
+
+    def expect_growth_below(self, limit: int, before: int) -> None:
+        """Of resident memory since it was `before`. Under a sanitizer memory says nothing, and nothing is checked."""
+        growth = self.rss() - before
+        assert sanitized() or growth < limit, f"grew by {growth} bytes"
 
     def cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()

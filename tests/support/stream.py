@@ -170,6 +170,14 @@ class Stream:
             return
         assert False, f"wanted silence, got {bytes(self.buffer[:300])!r} {self.ended if not came else ''}"
 
+    def expect_no_byte(self, seconds: float = 0.15) -> None:
+        """Silence or the end: no byte."""
+        try:
+            self._receive(Deadline(seconds), "silence")
+        except TooLong:
+            pass
+        assert not self.buffer, f"wanted no byte, got {bytes(self.buffer[:300])!r}"
+
     # Ending
 
     def shutdown_write(self) -> None:

@@ -64,6 +64,12 @@ class Wire:
         self.upstream.send(self.text(data))
         return self.client.read_response(method)
 
+    def drop_upstream(self) -> None:
+        """The origin closes the idle connection; returns once the daemon has seen it, so that the next is a new one."""
+        since = len(self.daemon.log)
+        self.upstream.close()
+        self.daemon.wait_log(r"upstream \S+ closed", since=since)
+
     def refused(self, data, status: int) -> Response:
         """Sends `data`, which must be answered by the daemon itself with `status` and a close, the origin untouched."""
         response = self.send(data).read_response()

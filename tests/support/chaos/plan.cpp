@@ -31,7 +31,7 @@ class Random {
   std::uint64_t state_;
 };
 
-constexpr std::size_t kOffsets = 1024 * 1024;
+constexpr std::size_t kOffsets = 1024UL * 1024;
 constexpr std::size_t kPrintedErrors = 20;
 
 Method pick_method(Random& random) noexcept {
@@ -87,7 +87,7 @@ Plan World::plan(std::size_t id) const noexcept {
   plan.old_client = random.percent(10);
   plan.up_chunked = has_body && !plan.old_client && random.percent(50);
   plan.down_framing = random.percent(4) ? Framing::Close : random.percent(50) ? Framing::Chunked : Framing::Length;
-  plan.chunk_size = 256 + random.size(64 * 1024);
+  plan.chunk_size = 256 + random.size(64UL * 1024);
   plan.old_origin = plan.down_framing == Framing::Close && random.percent(30);
   plan.origin_fault = pick_origin_fault(random);
   plan.afterwards = pick_afterwards(random);

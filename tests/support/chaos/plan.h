@@ -10,11 +10,11 @@
 /// without telling each other over the wire that is under test.
 namespace chaos {
 
-inline constexpr std::size_t kMaxBody = 1024 * 1024;
+inline constexpr std::size_t kMaxBody = 1024UL * 1024;
 /// Bodies up to here are replayable with the proxy's defaults (retry_body_size), those up to the second surely so even
 /// when chunk framing is counted.
-inline constexpr std::size_t kReplayableBody = 64 * 1024;
-inline constexpr std::size_t kSurelyReplayableBody = 32 * 1024;
+inline constexpr std::size_t kReplayableBody = 64UL * 1024;
+inline constexpr std::size_t kSurelyReplayableBody = 32UL * 1024;
 
 enum class Method : std::uint8_t { Get, Head, Post, Put };
 enum class Framing : std::uint8_t { Length, Chunked, Close };

@@ -316,6 +316,9 @@ TEST_CASE("addresses, ranges, ports and methods are checked one by one, at their
       {"[proxy]\nallow_clients = [\"10.0.0.0/8\", \"10.0.0.0/33\"]",
        "k.toml:2:32: proxy.allow_clients: \"10.0.0.0/33\"" + cidr},
       {"[proxy]\ndeny_destinations = [\"fd00::/129\"]", "k.toml:2:22: proxy.deny_destinations: \"fd00::/129\"" + cidr},
+      {"[proxy]\ndeny_destinations = [\"::ffff:10.0.0.0/95\"]",
+       "k.toml:2:22: proxy.deny_destinations: \"::ffff:10.0.0.0/95\"" + cidr},
+      {"[proxy]\ndeny_destinations = [\"::ffff:10.0.0.0/96\"]", ""},
       {"[proxy]\nallow_clients = [\"example.com\"]", "k.toml:2:18: proxy.allow_clients: \"example.com\"" + cidr},
       {"[proxy]\nallow_clients = [\"10.0.0.0/\"]", "k.toml:2:18: proxy.allow_clients: \"10.0.0.0/\"" + cidr},
       {"[proxy]\nconnect_ports = [443, 0, \"2-1\", true]",
@@ -392,6 +395,14 @@ TEST_CASE("a listener beyond this machine needs allow_clients") {
       {"[proxy]\nlisten = [\"[::ffff:10.0.0.1]:1\"]", "k.toml:2:10: proxy.listen: \"[::ffff:10.0.0.1]:1\"" + rule},
       {"[proxy]\nlisten = [\"0.0.0.0:3128\"]\nallow_clients = [\"10.0.0.0/8\"]", ""},
       {"[proxy]\nlisten = [\"127.9.9.9:1\", \"[::1]:1\", \"[::ffff:127.0.0.1]:2\"]", ""},
+  });
+}
+
+TEST_CASE("a wrong allow_clients is not reported as a missing one too") {
+  check_errors({
+      {"[proxy]\nlisten = [\"0.0.0.0:1\"]\nallow_clients = [\"me\"]",
+       "k.toml:3:18: proxy.allow_clients: \"me\" is not a range of addresses; allowed: CIDRs like \"10.0.0.0/8\", "
+       "\"fd00::/8\", or an address\n"},
   });
 }
 

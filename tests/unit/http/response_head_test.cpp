@@ -14,7 +14,7 @@ TEST_CASE("a response head is split into its parts") {
 
 TEST_CASE("status lines that must pass") {
   struct Case {
-    const char* name;
+    std::string_view name;
     std::string_view line;
     std::string_view status;
     std::string_view reason;
@@ -42,7 +42,7 @@ TEST_CASE("status lines that must pass") {
 
 TEST_CASE("status lines that are refused") {
   struct Case {
-    const char* name;
+    std::string_view name;
     std::string_view line;
     Fault fault;
   };
@@ -98,7 +98,7 @@ TEST_CASE("every beginning of a sound response head is incomplete") {
 
 TEST_CASE("response fields that are refused") {
   struct Case {
-    const char* name;
+    std::string_view name;
     std::string_view line;
     Fault fault;
   };

@@ -71,7 +71,7 @@ Parsed parse_both_ways(Step step, std::string_view wire, const HeadLimits& limit
   HeadParser parser;
   HeadScan scan;
   const std::string copy_of_all(wire);
-  const Parsed whole = step(parser, copy_of_all, scan, limits);
+  Parsed whole = step(parser, copy_of_all, scan, limits);
 
   HeadScan growing;
   Parsed piecemeal;
@@ -103,11 +103,16 @@ inline std::vector<Field> fields(std::initializer_list<std::pair<std::string_vie
 
 namespace doctest {
 template <>
+struct StringMaker<keepwarm::http::Fault> {
+  static String convert(keepwarm::http::Fault fault) {
+    const std::string_view text = keepwarm::http::describe(fault);
+    return {text.data(), static_cast<unsigned>(text.size())};
+  }
+};
+template <>
 struct StringMaker<std::optional<keepwarm::http::Fault>> {
   static String convert(const std::optional<keepwarm::http::Fault>& fault) {
-    if (!fault) return "no fault";
-    const std::string_view text = keepwarm::http::describe(*fault);
-    return {text.data(), static_cast<unsigned>(text.size())};
+    return fault ? StringMaker<keepwarm::http::Fault>::convert(*fault) : String("no fault");
   }
 };
 }  // namespace doctest

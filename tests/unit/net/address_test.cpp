@@ -42,11 +42,28 @@ TEST_CASE("an address literal is read and written back in one form") {
 
 TEST_CASE("what is no literal is no address") {
   using namespace std::string_view_literals;
-  for (const std::string_view text :
-       {""sv, "localhost"sv, "127.1"sv, "127.0.0.01"sv, "0x7f.0.0.1"sv, "2130706433"sv, "256.0.0.1"sv, "1.2.3.4 "sv,
-        " 1.2.3.4"sv, "1.2.3.4\0"sv, "127.0.0.1\0.example"sv, "[::1]"sv, "::1:"sv, ":::"sv, "1::2::3"sv, "%lo"sv,
-        "fe80::1%"sv, "fe80::1%no-such-interface"sv, "fe80::1%0"sv, "fe80::1%4294967296"sv, "127.0.0.1%lo"sv,
-        "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"sv}) {
+  for (const std::string_view text : {""sv,
+                                      "localhost"sv,
+                                      "127.1"sv,
+                                      "127.0.0.01"sv,
+                                      "0x7f.0.0.1"sv,
+                                      "2130706433"sv,
+                                      "256.0.0.1"sv,
+                                      "1.2.3.4 "sv,
+                                      " 1.2.3.4"sv,
+                                      "1.2.3.4\0"sv,
+                                      "127.0.0.1\0.example"sv,
+                                      "[::1]"sv,
+                                      "::1:"sv,
+                                      ":::"sv,
+                                      "1::2::3"sv,
+                                      "%lo"sv,
+                                      "fe80::1%"sv,
+                                      "fe80::1%no-such-interface"sv,
+                                      "fe80::1%0"sv,
+                                      "fe80::1%4294967296"sv,
+                                      "127.0.0.1%lo"sv,
+                                      "0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000:0000"sv}) {
     CAPTURE(text);
     CHECK_FALSE(SocketAddress::parse(text, 80));
   }
@@ -91,14 +108,22 @@ TEST_CASE("addresses know what is special about them") {
     const char* literal;
     bool loopback, link_local, unspecified;
   };
-  const Case cases[] = {{"127.0.0.1", true, false, false},    {"127.255.255.254", true, false, false},
-                        {"128.0.0.1", false, false, false},   {"126.255.255.255", false, false, false},
-                        {"::1", true, false, false},          {"::2", false, false, false},
-                        {"::ffff:127.0.0.1", true, false, false}, {"169.254.0.1", false, true, false},
-                        {"169.253.255.255", false, false, false}, {"169.255.0.0", false, false, false},
-                        {"fe80::1", false, true, false},      {"febf::1", false, true, false},
-                        {"fec0::1", false, false, false},     {"0.0.0.0", false, false, true},
-                        {"::", false, false, true},           {"::ffff:0.0.0.0", false, false, true},
+  const Case cases[] = {{"127.0.0.1", true, false, false},
+                        {"127.255.255.254", true, false, false},
+                        {"128.0.0.1", false, false, false},
+                        {"126.255.255.255", false, false, false},
+                        {"::1", true, false, false},
+                        {"::2", false, false, false},
+                        {"::ffff:127.0.0.1", true, false, false},
+                        {"169.254.0.1", false, true, false},
+                        {"169.253.255.255", false, false, false},
+                        {"169.255.0.0", false, false, false},
+                        {"fe80::1", false, true, false},
+                        {"febf::1", false, true, false},
+                        {"fec0::1", false, false, false},
+                        {"0.0.0.0", false, false, true},
+                        {"::", false, false, true},
+                        {"::ffff:0.0.0.0", false, false, true},
                         {"0.0.0.1", false, false, false}};
   for (const Case& c : cases) {
     CAPTURE(c.literal);

@@ -1,15 +1,14 @@
 #pragma once
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <fcntl.h>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -69,6 +68,14 @@ inline Fd connect_to(const SocketAddress& address) {
   return fd;
 }
 
+/// Several of them.
+inline std::vector<Fd> connect_to(const SocketAddress& address, std::size_t count) {
+  std::vector<Fd> fds;
+  fds.reserve(count);
+  while (fds.size() < count) fds.push_back(connect_to(address));
+  return fds;
+}
+
 /// A listening socket that only its test accepts from.
 class Listening {
  public:
@@ -95,7 +102,8 @@ class Listening {
 /// An address that never answers: a listener whose accept queue is full, so that the kernel drops each SYN.
 class BlackHole {
  public:
-  explicit BlackHole(const SocketAddress& address) : listening_(address, 0), filler_(connect_to(listening_.address())) {}
+  explicit BlackHole(const SocketAddress& address)
+      : listening_(address, 0), filler_(connect_to(listening_.address())) {}
   [[nodiscard]] const SocketAddress& address() const noexcept { return listening_.address(); }
   [[nodiscard]] std::uint16_t port() const noexcept { return listening_.port(); }
 
@@ -139,15 +147,35 @@ class LoopFixture {
 
   /// Runs the loop until `done` holds; fails the test if it never does.
   void run_until(const std::function<bool()>& done) {
-    bool late = false;
-    auto* const timer = new uv_timer_t;
-    uv_timer_init(&loop.uv(), timer);
-    timer->data = &late;
+    struct Watch {
+      uv_prepare_t prepare{};  // asked before each wait: a timer may have been what was awaited
+      uv_timer_t patience{};
+      const std::function<bool()>* done = nullptr;
+      bool late = false;
+      int open = 2;  // handles
+    };
+    auto* const watch = new Watch;
+    watch->done = &done;
+    uv_prepare_init(&loop.uv(), &watch->prepare);
+    uv_timer_init(&loop.uv(), &watch->patience);
+    watch->prepare.data = watch->patience.data = watch;
     uv_update_time(&loop.uv());
-    uv_timer_start(timer, [](uv_timer_t* t) { *static_cast<bool*>(t->data) = true; }, kPatienceMs, 0);
-    while (!done() && !late) uv_run(&loop.uv(), UV_RUN_ONCE);
-    uv_close(reinterpret_cast<uv_handle_t*>(timer),
-             [](uv_handle_t* handle) { delete reinterpret_cast<uv_timer_t*>(handle); });
+    uv_prepare_start(&watch->prepare, [](uv_prepare_t* prepare) {
+      if ((*static_cast<Watch*>(prepare->data)->done)()) uv_stop(prepare->loop);
+    });
+    const auto give_up = [](uv_timer_t* timer) {
+      static_cast<Watch*>(timer->data)->late = true;
+      uv_stop(timer->loop);
+    };
+    uv_timer_start(&watch->patience, give_up, kPatienceMs, 0);
+    loop.run();
+    const bool late = watch->late;
+    const auto free_last = [](uv_handle_t* handle) {
+      auto* const closed = static_cast<Watch*>(handle->data);
+      if (--closed->open == 0) delete closed;
+    };
+    uv_close(reinterpret_cast<uv_handle_t*>(&watch->prepare), free_last);
+    uv_close(reinterpret_cast<uv_handle_t*>(&watch->patience), free_last);
     REQUIRE_MESSAGE(!late, "the awaited event did not come");
   }
   /// Lets everything happen that can happen at once.

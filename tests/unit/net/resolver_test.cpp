@@ -8,8 +8,8 @@
 #include <mutex>
 #include <optional>
 #include <set>
-#include <thread>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -97,14 +97,14 @@ struct Fixture : LoopFixture {
 
 std::vector<SocketAddress> addresses(std::initializer_list<const char*> literals) {
   std::vector<SocketAddress> out;
+  out.reserve(literals.size());
   for (const char* text : literals) out.push_back(literal(text));
   return out;
 }
 
 TEST_CASE("addresses of two families take turns, the first one's first, without duplicates") {
   CHECK(in_connect_order({}).empty());
-  CHECK(in_connect_order(addresses({"::1", "::2", "::3", "10.0.0.1"})) ==
-        addresses({"::1", "10.0.0.1", "::2", "::3"}));
+  CHECK(in_connect_order(addresses({"::1", "::2", "::3", "10.0.0.1"})) == addresses({"::1", "10.0.0.1", "::2", "::3"}));
   CHECK(in_connect_order(addresses({"10.0.0.1", "10.0.0.2", "::1", "::2", "10.0.0.3"})) ==
         addresses({"10.0.0.1", "::1", "10.0.0.2", "::2", "10.0.0.3"}));
   CHECK(in_connect_order(addresses({"::1", "127.0.0.1", "::1", "::ffff:127.0.0.1"})) ==

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "core/base/clock.h"
+#include "core/net/address.h"
+
+namespace keepwarm::proxy {
+
+/// Who or what ended an exchange.
+enum class EndedBy : std::uint8_t {
+  Completed,  ///< both messages ended by their framing
+  Ourselves,  ///< answered by keepwarm
+  Client,     ///< the client left
+  Origin,     ///< the response was cut
+  Timeout,    ///< response_timeout or stall_timeout after the response had begun
+  Shutdown,
+};
+[[nodiscard]] std::string_view describe(EndedBy ended) noexcept;
+
+/// One exchange, as the access log shows it (DESIGN.md §8). Views are valid during the call only.
+struct AccessRecord {
+  net::SocketAddress client;
+  std::string_view method;
+  std::string_view host_and_port;                ///< of the target; empty if the request was not understood
+  std::string_view scheme;                       ///< "http"; empty for CONNECT
+  std::string_view path;                         ///< with the query, which may hold secrets
+  std::uint16_t status = 0;                      ///< 0: the client got none
+  std::uint64_t bytes_received = 0;              ///< request body from the client (tunnels: all bytes)
+  std::uint64_t bytes_sent = 0;                  ///< response body to the client (tunnels: all bytes)
+  const net::SocketAddress* upstream = nullptr;  ///< nullptr: none was reached
+  bool reused = false;
+  std::uint32_t requests_on_connection = 0;  ///< this one included
+  std::uint32_t retries = 0;
+  Duration dns{};
+  Duration connect{};
+  Duration first_byte{};  ///< from the last request byte to the first response byte; 0 if none came
+  Duration total{};
+  EndedBy ended = EndedBy::Completed;
+  std::string_view error;  ///< Proxy-Status error token, or empty
+};
+
+/// Where the records go. Must not block.
+class AccessSink {
+ public:
+  /// False: exchanges do not gather what only the log needs.
+  [[nodiscard]] virtual bool enabled() const noexcept = 0;
+  virtual void write(const AccessRecord& record) = 0;
+
+ protected:
+  ~AccessSink() = default;
+};
+
+}  // namespace keepwarm::proxy

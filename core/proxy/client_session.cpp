@@ -1,0 +1,364 @@
+#include "core/proxy/client_session.h"
+
+#include "core/http/persistence.h"
+#include "core/http/serializer.h"
+#include "core/proxy/error_reply.h"
+
+namespace keepwarm::proxy {
+
+using policy::FailureKind;
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Pipelined requests beyond this wait in the kernel.
+constexpr std::size_t kMaxPending = 64 * 1024;
+/// Lingering close: this much is drained, for this long (DESIGN.md §5).
+constexpr std::uint32_t kLingerBytes = 256 * 1024;
+constexpr Duration kLingerTime = 2s;
+
+}  // namespace
+
+ClientSession::ClientSession(ProxyContext& context, const ClientFacts& facts) : context_(context), facts_(facts) {}
+
+ClientSession::~ClientSession() {
+  if (exchange_ != nullptr) exchange_->client_left(EndedBy::Shutdown);
+}
+
+void ClientSession::start(std::unique_ptr<net::Stream> stream) {
+  stream_ = std::move(stream);
+  stream_->set_events(*this);
+  stream_->resume_reading();
+  await_head();
+}
+
+void ClientSession::reject(std::unique_ptr<net::Stream> stream, FailureKind kind, std::string_view explanation) {
+  start(std::move(stream));
+  refuse(kind, explanation);
+}
+
+// ---- Reading requests ----
+
+void ClientSession::on_bytes(std::string_view bytes) {
+  switch (state_) {
+    case State::AwaitingHead: return read_requests(bytes);
+    case State::InExchange: return exchange_bytes(bytes);
+    case State::Tunnelling: return connect_->client_bytes(bytes);
+    case State::Flushing:
+    case State::Lingering: return linger(bytes);
+    case State::Closed: return;
+  }
+}
+
+void ClientSession::exchange_bytes(std::string_view bytes) {
+  if (!exchange_->request_ended()) bytes.remove_prefix(exchange_->request_bytes(bytes));
+  if (bytes.empty()) return;
+  if (state_ == State::InExchange) return keep_for_later(bytes);
+  on_bytes(bytes);  // the exchange ended inside
+}
+
+void ClientSession::keep_for_later(std::string_view bytes) {
+  pending_.append(bytes);
+  if (pending_.size() >= kMaxPending) stream_->pause_reading();
+}
+
+void ClientSession::read_requests(std::string_view input) {
+  if (reading_requests_) return;  // exchange_over() inside a request that read_request() began: the loop below goes on
+  reading_requests_ = true;
+  std::string earlier;
+  if (!pending_.empty()) {
+    earlier = std::exchange(pending_, {});
+    earlier.append(input);
+    input = earlier;
+  }
+  while (state_ == State::AwaitingHead && !input.empty() && stream_->queued_bytes() == 0) {
+    const std::string_view rest = read_request(input);
+    if (rest.data() == input.data() && rest.size() == input.size()) break;
+    input = rest;
+  }
+  reading_requests_ = false;
+  if (state_ != State::AwaitingHead && state_ != State::InExchange) return;
+  if (!input.empty()) keep_for_later(input);
+  if (state_ == State::AwaitingHead && client_ended_ && !waits_to_read()) close_after_flush(false);
+}
+
+bool ClientSession::waits_to_read() const noexcept {
+  return !pending_.empty() && stream_->queued_bytes() > 0;
+}
+
+std::string_view ClientSession::read_request(std::string_view input) {
+  http::RequestHead head;
+  switch (context_.parser.parse_request(input, head_scan_, context_.head_limits(), head)) {
+    case http::HeadProgress::Incomplete:
+      if (!head_begun_) {
+        head_begun_ = true;
+        context_.deadlines.arm(*this, net::Loop::now() + context_.settings->client_header_timeout);
+      }
+      return input;
+    case http::HeadProgress::Broken: refuse_head(context_.parser.fault()); return {};
+    case http::HeadProgress::Complete: break;
+  }
+  head_scan_ = {};
+  head_begun_ = false;
+  net::DeadlineClock::disarm(*this);
+  return begin_request(head, input.substr(head.size));
+}
+
+std::string_view ClientSession::begin_request(const http::RequestHead& head, std::string_view rest) {
+  const Route route = route_request(head, *context_.settings, context_.pseudonym);
+  switch (route.kind) {
+    case Route::Kind::Forward: {
+      state_ = State::InExchange;
+      exchange_ = context_.owner.take_exchange();
+      Exchange& exchange = *exchange_;
+      rest.remove_prefix(exchange.start(*this, facts_, head, route, rest));
+      return rest;
+    }
+    case Route::Kind::Tunnel: begin_tunnel(route.target, rest); return {};
+    case Route::Kind::AnswerOptions:
+    case Route::Kind::AnswerTrace: answer_max_forwards(head, route); break;
+    case Route::Kind::Refuse: refuse_request(head, route); break;
+  }
+  return state_ == State::AwaitingHead ? rest : std::string_view();
+}
+
+void ClientSession::await_head() {
+  state_ = State::AwaitingHead;
+  context_.deadlines.arm(*this, net::Loop::now() + context_.settings->client_idle_timeout);
+}
+
+// ---- The exchange ----
+
+void ClientSession::exchange_over(AfterExchange after) {
+  exchange_ = nullptr;
+  switch (after) {
+    case AfterExchange::Continue:
+      if (context_.draining) return close_after_flush(true);
+      await_head();
+      if (reading_requests_) return;
+      stream_->resume_reading();
+      return read_requests({});
+    case AfterExchange::Close: return close_after_flush(!pending_.empty());
+    case AfterExchange::CloseLingering: return close_after_flush(true);
+    case AfterExchange::Cut: return close_after_flush(true);
+    case AfterExchange::Reset: stream_->reset_on_close(); return close();
+  }
+}
+
+void ClientSession::on_end() {
+  client_ended_ = true;
+  switch (state_) {
+    case State::AwaitingHead:
+      if (!waits_to_read()) close_after_flush(false);
+      return;
+    case State::InExchange:
+      if (exchange_->request_ended()) return;  // a half-close: the exchange goes on
+      exchange_->client_left(EndedBy::Client);
+      exchange_ = nullptr;
+      return close();
+    case State::Tunnelling: return connect_->client_ended();
+    case State::Flushing: lingering_ = false; return;
+    case State::Lingering:
+    case State::Closed: return close();
+  }
+}
+
+void ClientSession::on_broken(int) {
+  if (exchange_ != nullptr) {
+    exchange_->client_left(EndedBy::Client);
+    exchange_ = nullptr;
+  }
+  if (connect_) connect_->log(EndedBy::Client, 0, {});
+  close();
+}
+
+void ClientSession::on_drained() {
+  if (state_ == State::InExchange) return exchange_->client_drained();
+  if (state_ == State::Flushing) return flushed();
+  if (state_ == State::AwaitingHead && !pending_.empty()) read_requests({});
+}
+
+// ---- Tunnels ----
+
+void ClientSession::begin_tunnel(const http::Target& target, std::string_view early) {
+  state_ = State::Tunnelling;
+  connect_ = std::make_unique<ConnectRequest>(context_, *stream_, facts_, target, *this);
+  connect_->start(early);
+}
+
+void ClientSession::on_connect_refused(FailureKind kind, std::string_view explanation) {
+  const policy::FailureAnswer answer = policy::answer_for(kind);
+  connect_->log(EndedBy::Ourselves, answer.status, answer.proxy_status_error);
+  std::string& out = context_.head_out;
+  out.clear();
+  write_error_reply(out, {kind, explanation, false, false}, context_.settings->proxy_status,
+                    context_.settings->client_idle_timeout, context_.date.now());
+  answered(out, false);
+}
+
+void ClientSession::on_connect_ended() {
+  if (state_ == State::Closed) return;  // both streams may end in one turn of the loop
+  connect_->log(EndedBy::Completed, 200, {});
+  close();
+}
+
+void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string_view early, Duration tunnel_timeout) {
+  exchange_ = nullptr;
+  state_ = State::Tunnelling;
+  ++context_.stats.tunnels;
+  tunnel_ = std::make_unique<Tunnel>(context_.deadlines, *stream_, std::move(upstream), tunnel_timeout, *this);
+  const std::string from_client = std::exchange(pending_, {});
+  tunnel_->start(from_client, early, client_ended_);
+}
+
+// ---- Connection-bound authentication ----
+
+void ClientSession::bind_connection(pool::HostRef host, pool::Lease lease) {
+  bound_ = std::make_unique<BoundConnection>(std::move(host), std::move(lease));
+}
+
+pool::Lease ClientSession::take_bound_connection(const pool::HostPool& host) {
+  return bound_ ? bound_->take(host) : pool::Lease();
+}
+
+// ---- Answers of our own ----
+
+bool ClientSession::may_keep(const http::RequestHead& head, const Route& route) const noexcept {
+  return !route.unframed && !route.framing.has_body() && !context_.draining && http::client_may_persist(head);
+}
+
+void ClientSession::answer_max_forwards(const http::RequestHead& head, const Route& route) {
+  const bool keep = may_keep(head, route);
+  std::string body;
+  if (route.kind == Route::Kind::AnswerTrace) http::write_trace_body(body, head);
+  std::string& out = context_.head_out;
+  out = "HTTP/1.1 200 OK\r\nDate: ";
+  out += context_.date.now();
+  out += "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
+  if (!body.empty()) out += "Content-Type: message/http\r\n";
+  write_connection_fields(out, keep, context_.settings->client_idle_timeout);
+  out += "\r\n" + body;
+  log_own_answer(head.method, route.target, 200, {});
+  answered(out, keep);
+}
+
+void ClientSession::refuse_request(const http::RequestHead& head, const Route& route) {
+  const bool keep = may_keep(head, route) && head.method != "CONNECT";
+  const policy::FailureAnswer answer = policy::answer_for(route.failure);
+  log_own_answer(head.method, route.target, answer.status, answer.proxy_status_error);
+  std::string& out = context_.head_out;
+  out.clear();
+  write_error_reply(out, {route.failure, route.explanation, keep, head.method == "HEAD"},
+                    context_.settings->proxy_status, context_.settings->client_idle_timeout, context_.date.now());
+  answered(out, keep);
+}
+
+void ClientSession::refuse_head(http::Fault fault) {
+  switch (fault) {
+    case http::Fault::HeadTooLarge:
+    case http::Fault::TooManyFields: return refuse(FailureKind::HeadTooLarge, describe(fault));
+    case http::Fault::TargetTooLong: return refuse(FailureKind::TargetTooLong, describe(fault));
+    case http::Fault::UnsupportedVersion: return refuse(FailureKind::UnsupportedVersion, describe(fault));
+    default: return refuse(FailureKind::BadRequest, "the request is malformed: " + std::string(describe(fault)));
+  }
+}
+
+void ClientSession::refuse(FailureKind kind, std::string_view explanation) {
+  const policy::FailureAnswer answer = policy::answer_for(kind);
+  log_own_answer({}, {}, answer.status, answer.proxy_status_error);
+  std::string& out = context_.head_out;
+  out.clear();
+  write_error_reply(out, {kind, explanation, false, false}, context_.settings->proxy_status,
+                    context_.settings->client_idle_timeout, context_.date.now());
+  answered(out, false);
+}
+
+void ClientSession::answered(std::string_view response, bool keep) {
+  ++context_.stats.own_answers;
+  send(response);
+  if (!keep) return close_after_flush(true);
+  await_head();
+}
+
+void ClientSession::log_own_answer(std::string_view method, const http::Target& target, std::uint16_t status,
+                                   std::string_view error) {
+  if (!context_.access.enabled()) return;
+  const std::string authority = target.host.empty() ? std::string() : host_and_port(target.host, target.port);
+  AccessRecord record;
+  record.client = facts_.address;
+  record.method = method;
+  record.host_and_port = authority;
+  if (target.form == http::TargetForm::Absolute) {
+    record.scheme = name_of(target.scheme);
+    record.path = target.path_and_query;
+  }
+  record.status = status;
+  record.ended = EndedBy::Ourselves;
+  record.error = error;
+  context_.access.write(record);
+}
+
+void ClientSession::send(std::string_view bytes) {
+  // A client that is gone shows itself as the end of its stream.
+  static_cast<void>(net::write_all(*stream_, bytes));
+}
+
+// ---- Ends ----
+
+void ClientSession::close_after_flush(bool lingering) {
+  net::DeadlineClock::disarm(*this);
+  bound_.reset();
+  pending_.clear();
+  stream_->set_events(*this);
+  lingering_ = lingering && !client_ended_;
+  state_ = State::Flushing;
+  if (stream_->queued_bytes() == 0) return flushed();
+  context_.deadlines.arm(*this, net::Loop::now() + context_.settings->client_idle_timeout);
+}
+
+void ClientSession::flushed() {
+  if (!lingering_) return close();
+  state_ = State::Lingering;
+  stream_->finish_writing();
+  stream_->resume_reading();
+  context_.deadlines.arm(*this, net::Loop::now() + kLingerTime);
+}
+
+void ClientSession::linger(std::string_view bytes) {
+  drained_ += static_cast<std::uint32_t>(bytes.size());
+  if (drained_ > kLingerBytes) close();
+}
+
+void ClientSession::on_deadline(TimePoint now) {
+  // A slow reader empties the queue without an event of ours: it is not idle.
+  const std::size_t before = std::exchange(queued_mark_, stream_->queued_bytes());
+  if (state_ != State::Lingering && queued_mark_ != before) {
+    return context_.deadlines.arm(*this, now + context_.settings->client_idle_timeout);
+  }
+  if (state_ == State::AwaitingHead && head_begun_) {
+    return refuse(FailureKind::ClientTooSlow, "the request head did not come in time");
+  }
+  close();
+}
+
+void ClientSession::drain() {
+  if (state_ == State::AwaitingHead && !head_begun_ && stream_->quiet()) close_after_flush(false);
+}
+
+void ClientSession::abort() {
+  if (exchange_ != nullptr) {
+    exchange_->client_left(EndedBy::Shutdown);
+    exchange_ = nullptr;
+  }
+  close();
+}
+
+void ClientSession::close() {
+  if (state_ == State::Closed) return;
+  state_ = State::Closed;
+  net::DeadlineClock::disarm(*this);
+  context_.owner.retire_session(*this);
+}
+
+}  // namespace keepwarm::proxy

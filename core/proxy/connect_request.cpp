@@ -1,0 +1,81 @@
+#include "core/proxy/connect_request.h"
+
+#include "core/proxy/failure_text.h"
+
+namespace keepwarm::proxy {
+
+namespace {
+
+/// Early bytes beyond this wait in the kernel.
+constexpr std::size_t kMaxEarly = 64 * 1024;
+
+Origin destination_of(ProxyContext& context, const http::Target& target) {
+  http::normalize_host(target.host, context.host_scratch);
+  return {Scheme::Https, context.host_scratch, target.port};
+}
+
+}  // namespace
+
+ConnectRequest::ConnectRequest(ProxyContext& context, net::Stream& client, const ClientFacts& facts,
+                               const http::Target& target, ConnectRequestEvents& events)
+    : context_(context),
+      client_(client),
+      facts_(facts),
+      destination_(destination_of(context, target)),
+      settings_(context.pool.settings_of(destination_)),
+      events_(events),
+      connector_(context.loop, context.resolver, facts.local ? context.local_filter : context.remote_filter, *this),
+      started_at_(net::Loop::now()) {}
+
+void ConnectRequest::start(std::string_view early) {
+  client_bytes(early);
+  connector_.start(destination_.host, destination_.port, settings_.connect_timeout);
+}
+
+void ConnectRequest::client_bytes(std::string_view bytes) {
+  early_.append(bytes);
+  if (early_.size() >= kMaxEarly) client_.pause_reading();
+}
+
+void ConnectRequest::on_connected(net::Connected connected) {
+  upstream_address_ = connected.address;
+  dns_ = connected.dns;
+  connect_ = connected.connect;
+  ++context_.stats.tunnels;
+  // A client that is gone shows itself to the tunnel.
+  static_cast<void>(net::write_all(client_, "HTTP/1.1 200 Connection established\r\n\r\n"));
+  tunnel_.emplace(context_.deadlines, client_, std::move(connected.stream), settings_.tunnel_timeout, *this);
+  const std::string early = std::move(early_);
+  tunnel_->start(early, {}, client_ended_);
+}
+
+void ConnectRequest::on_connect_failed(const net::ConnectFailure& failure) {
+  const ExplainedFailure explained = explain(failure);
+  events_.on_connect_refused(explained.kind,
+                             host_and_port(destination_.host, destination_.port) + ": " + explained.text);
+}
+
+void ConnectRequest::log(EndedBy ended, std::uint16_t status, std::string_view error) {
+  ++context_.stats.exchanges;
+  if (!context_.access.enabled()) return;
+  const std::string destination = host_and_port(destination_.host, destination_.port);
+  AccessRecord record;
+  record.client = facts_.address;
+  record.method = "CONNECT";
+  record.host_and_port = destination;
+  record.status = status;
+  if (tunnel_) {
+    record.bytes_received = tunnel_->bytes_from_client();
+    record.bytes_sent = tunnel_->bytes_from_upstream();
+    record.upstream = &upstream_address_;
+    record.requests_on_connection = 1;
+  }
+  record.dns = dns_;
+  record.connect = connect_;
+  record.total = net::Loop::now() - started_at_;
+  record.ended = ended;
+  record.error = error;
+  context_.access.write(record);
+}
+
+}  // namespace keepwarm::proxy

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/base/origin.h"
+#include "core/net/connector.h"
+#include "core/policy/failure.h"
+#include "core/policy/settings.h"
+#include "core/proxy/exchange.h"
+#include "core/proxy/proxy_context.h"
+#include "core/proxy/tunnel.h"
+
+namespace keepwarm::proxy {
+
+class ConnectRequestEvents {
+ public:
+  /// The destination was not reached: answer and close. May destroy the request.
+  virtual void on_connect_refused(policy::FailureKind kind, std::string_view explanation) = 0;
+  /// The tunnel is over: close. May destroy the request.
+  virtual void on_connect_ended() = 0;
+
+ protected:
+  ~ConnectRequestEvents() = default;
+};
+
+/// One CONNECT (RFC 9110 §9.3.6): name look-up and connection race as for every upstream connection, the 200, then a
+/// tunnel. Bytes that the client sends before that are kept (bounded by back-pressure) and go first. Owned by its
+/// session.
+class ConnectRequest final : public net::ConnectEvents, public TunnelEvents {
+ public:
+  ConnectRequest(ProxyContext& context, net::Stream& client, const ClientFacts& facts, const http::Target& target,
+                 ConnectRequestEvents& events);
+
+  /// `early`: what came behind the head.
+  void start(std::string_view early);
+
+  // Before the tunnel is there the session hands on what the client does:
+  void client_bytes(std::string_view bytes);
+  void client_ended() noexcept { client_ended_ = true; }
+
+  /// Writes the access log line. Once, when it is all over.
+  void log(EndedBy ended, std::uint16_t status, std::string_view error);
+
+ private:
+  void on_connected(net::Connected connected) override;
+  void on_connect_failed(const net::ConnectFailure& failure) override;
+  void on_tunnel_ended() override { events_.on_connect_ended(); }
+
+  ProxyContext& context_;
+  net::Stream& client_;
+  ClientFacts facts_;
+  Origin destination_;
+  policy::HostSettings settings_;
+  ConnectRequestEvents& events_;
+  std::string early_;
+  bool client_ended_ = false;
+  net::Connector connector_;
+  net::SocketAddress upstream_address_;
+  Duration dns_{};
+  Duration connect_{};
+  TimePoint started_at_;
+  std::optional<Tunnel> tunnel_;
+};
+
+}  // namespace keepwarm::proxy

@@ -1,0 +1,40 @@
+#include "core/proxy/destination_filter.h"
+
+#include <algorithm>
+
+namespace keepwarm::proxy {
+
+namespace {
+
+/// An address of this machine: what 0.0.0.0 and :: reach on Linux, too. Asked for rarely (a wildcard listener's port,
+/// or a client that is not local), so the list of interfaces is read anew each time: they come and go.
+bool is_own_address(const net::SocketAddress& address) {
+  if (address.is_loopback() || address.is_unspecified()) return true;
+  const std::vector<net::SocketAddress> own = net::local_addresses();
+  return std::any_of(own.begin(), own.end(),
+                     [&address](const net::SocketAddress& each) { return each.same_host(address); });
+}
+
+}  // namespace
+
+net::AddressFilter::Verdict DestinationFilter::verdict(const net::SocketAddress& address) const {
+  if (is_ourselves(address)) return Verdict::Ourselves;
+  if (net::any_contains(rules_.denied, address)) return Verdict::Denied;
+  if (!local_client_ && !rules_.denied_is_explicit && is_machine_local(address)) return Verdict::Denied;
+  return Verdict::Allowed;
+}
+
+bool DestinationFilter::is_ourselves(const net::SocketAddress& address) const {
+  return std::any_of(rules_.listeners.begin(), rules_.listeners.end(), [&address](const net::SocketAddress& listener) {
+    if (listener.port() != address.port()) return false;
+    if (listener.is_unspecified()) return is_own_address(address);
+    // 0.0.0.0 and :: connect to the loopback address of their family.
+    return listener.same_host(address) || (address.is_unspecified() && listener.is_loopback());
+  });
+}
+
+bool DestinationFilter::is_machine_local(const net::SocketAddress& address) const {
+  return address.is_link_local() || is_own_address(address);
+}
+
+}  // namespace keepwarm::proxy

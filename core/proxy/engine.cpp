@@ -1,0 +1,208 @@
+#include "core/proxy/engine.h"
+
+#include <algorithm>
+#include <array>
+#include <random>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/net/tcp_stream.h"
+
+namespace keepwarm::proxy {
+
+namespace {
+
+/// Beyond max_clients so many more are told so; further ones are closed without a word.
+constexpr std::size_t kMaxRejected = 256;
+/// Descriptors of the process itself: loop, log, listeners, threads.
+constexpr std::uint64_t kOwnDescriptors = 32;
+constexpr std::uint64_t kMostReserved = 64;
+
+std::string make_pseudonym() {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::random_device random;
+  std::string name = "keepwarm-";
+  for (int i = 0; i < 8; ++i) name += kDigits[random() % kDigits.size()];
+  return name;
+}
+
+std::vector<net::Cidr> parse_cidrs(const std::vector<std::string>& texts) {
+  std::vector<net::Cidr> cidrs;
+  for (const std::string& text : texts) {
+    if (const auto cidr = net::Cidr::parse(text)) cidrs.push_back(*cidr);
+  }
+  return cidrs;
+}
+
+net::Resolver::Settings resolver_settings(const policy::DnsSettings& dns) noexcept {
+  return {dns.ttl, dns.negative_ttl};
+}
+
+}  // namespace
+
+Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access)
+    : loop_(loop),
+      log_(log),
+      settings_(std::move(settings.proxy)),
+      deadlines_(loop),
+      resolver_(loop, resolver_settings(settings.dns)),
+      local_filter_(rules_, true),
+      remote_filter_(rules_, false),
+      pool_context_{loop, deadlines_, resolver_, local_filter_, remote_filter_, log},
+      pool_(pool_context_, std::move(settings.hosts)),
+      context_{loop, deadlines_, resolver_, pool_,      local_filter_,   remote_filter_,
+               log,  access,     *this,     &settings_, make_pseudonym()},
+      after_turn_(loop, [this] { turn_ended(); }),
+      grace_(loop, [this] { abort_all(); }) {
+  apply_rules();
+}
+
+Engine::~Engine() {
+  listeners_.clear();
+  sessions_.clear();
+  retired_sessions_.clear();
+}
+
+// ---- Settings ----
+
+void Engine::reconfigure(EngineSettings settings) {
+  settings_ = std::move(settings.proxy);
+  resolver_.set_settings(resolver_settings(settings.dns));
+  apply_rules();
+  pool_.reconfigure(std::move(settings.hosts));
+}
+
+void Engine::apply_rules() {
+  allowed_clients_ = parse_cidrs(settings_.allow_clients);
+  rules_.denied = parse_cidrs(settings_.deny_destinations);
+  rules_.denied_is_explicit = settings_.deny_destinations_set;
+}
+
+// ---- Listeners ----
+
+std::optional<net::ListenFailure> Engine::listen(const std::vector<net::SocketAddress>& addresses) {
+  const auto wanted = [&addresses](const BoundListener& bound) {
+    return bound.asked.family() == AF_UNSPEC ||
+           std::find(addresses.begin(), addresses.end(), bound.asked) != addresses.end();
+  };
+  std::vector<BoundListener> opened;
+  for (const net::SocketAddress& address : addresses) {
+    const auto same = [&address](const BoundListener& bound) { return bound.asked == address; };
+    if (std::any_of(listeners_.begin(), listeners_.end(), same)) continue;
+    auto listener = net::Listener::open(loop_, address, *this, [this] { return has_room(); });
+    if (!listener) return listener.failure();
+    opened.push_back({address, std::move(listener).value()});
+  }
+  std::erase_if(listeners_, [&wanted](const BoundListener& bound) { return !wanted(bound); });
+  std::move(opened.begin(), opened.end(), std::back_inserter(listeners_));
+  listeners_changed();
+  return std::nullopt;
+}
+
+std::optional<net::ListenFailure> Engine::adopt(int fd) {
+  auto listener = net::Listener::adopt(loop_, fd, *this, [this] { return has_room(); });
+  if (!listener) return listener.failure();
+  listeners_.push_back({net::SocketAddress(), std::move(listener).value()});
+  listeners_changed();
+  return std::nullopt;
+}
+
+std::vector<net::SocketAddress> Engine::listening_on() const {
+  std::vector<net::SocketAddress> addresses;
+  for (const BoundListener& bound : listeners_) addresses.push_back(bound.listener->address());
+  return addresses;
+}
+
+void Engine::listeners_changed() {
+  rules_.listeners = listening_on();
+}
+
+// ---- Clients ----
+
+bool Engine::has_room() {
+  const std::uint64_t reserve = std::min(kMostReserved, descriptor_limit_ / 8);
+  const std::uint64_t used = kOwnDescriptors + sessions_.size() + pool_context_.stats.connections;
+  if (used + reserve < descriptor_limit_) return true;
+  return pool_.free_a_descriptor();
+}
+
+bool Engine::client_allowed(const net::SocketAddress& peer) const {
+  return peer.is_loopback() || net::any_contains(allowed_clients_, peer);
+}
+
+void Engine::on_accepted(int fd, const net::SocketAddress& peer) {
+  ++context_.stats.clients_accepted;
+  if (sessions_.size() >= settings_.max_clients + kMaxRejected) {
+    ::close(fd);
+    return;
+  }
+  auto session = std::make_unique<ClientSession>(context_, ClientFacts{peer, peer.is_loopback()});
+  auto stream = net::TcpStream::adopt(loop_, fd, *session);
+  if (!stream) return;
+  ClientSession& added = *session;
+  added.index = sessions_.size();
+  sessions_.push_back(std::move(session));
+  if (!client_allowed(peer)) {
+    return added.reject(std::move(stream), policy::FailureKind::RequestDenied, "this client is not in allow_clients");
+  }
+  if (sessions_.size() > settings_.max_clients) {
+    return added.reject(std::move(stream), policy::FailureKind::TooManyClients,
+                        "too many clients at once (max_clients)");
+  }
+  added.start(std::move(stream));
+}
+
+void Engine::retire_session(ClientSession& session) noexcept {
+  const std::size_t index = session.index;
+  retired_sessions_.push_back(std::move(sessions_[index]));
+  if (index + 1 < sessions_.size()) {
+    sessions_[index] = std::move(sessions_.back());
+    sessions_[index]->index = index;
+  }
+  sessions_.pop_back();
+  after_turn_.request();
+}
+
+Exchange* Engine::take_exchange() {
+  if (free_exchanges_.empty()) {
+    exchanges_.push_back(std::make_unique<Exchange>(context_));
+    return exchanges_.back().get();
+  }
+  Exchange* exchange = free_exchanges_.back();
+  free_exchanges_.pop_back();
+  return exchange;
+}
+
+void Engine::retire_exchange(Exchange* exchange) noexcept {
+  retired_exchanges_.push_back(exchange);
+  after_turn_.request();
+}
+
+void Engine::turn_ended() {
+  retired_sessions_.clear();
+  free_exchanges_.insert(free_exchanges_.end(), retired_exchanges_.begin(), retired_exchanges_.end());
+  retired_exchanges_.clear();
+  if (context_.draining && sessions_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
+}
+
+// ---- Shutting down ----
+
+void Engine::drain(std::function<void()> on_drained) {
+  on_drained_ = std::move(on_drained);
+  context_.draining = true;
+  // Whoever is connected already must not be reset by the close of the listener.
+  for (const BoundListener& bound : listeners_) bound.listener->accept_pending();
+  listeners_.clear();
+  pool_.drain();
+  for (std::size_t i = sessions_.size(); i > 0; --i) {
+    if (i <= sessions_.size()) sessions_[i - 1]->drain();
+  }
+  grace_.arm(settings_.shutdown_grace);
+  after_turn_.request();
+}
+
+void Engine::abort_all() {
+  while (!sessions_.empty()) sessions_.back()->abort();
+}
+
+}  // namespace keepwarm::proxy

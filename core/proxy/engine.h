@@ -1,0 +1,101 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/base/log.h"
+#include "core/net/after_turn.h"
+#include "core/net/listener.h"
+#include "core/policy/host_table.h"
+#include "core/policy/settings.h"
+#include "core/pool/pool.h"
+#include "core/proxy/client_session.h"
+#include "core/proxy/destination_filter.h"
+#include "core/proxy/proxy_context.h"
+
+namespace keepwarm::proxy {
+
+/// What an engine is told by the configuration.
+struct EngineSettings {
+  policy::ProxySettings proxy;
+  policy::HostTable hosts;
+  policy::DnsSettings dns;
+};
+
+/// One event loop's proxy: owner of listeners, client sessions, exchanges, the pool and the resolver. Nothing in it is
+/// global, so that several can run side by side, each on its own thread.
+class Engine final : public net::AcceptEvents, public SessionOwner {
+ public:
+  /// References must outlive the engine. Exceptions: std::bad_alloc only.
+  Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access);
+  ~Engine();
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  /// Listens on exactly these addresses from now on: those that are open already stay as they are, the others are
+  /// opened or closed. On failure nothing has changed.
+  [[nodiscard]] std::optional<net::ListenFailure> listen(const std::vector<net::SocketAddress>& addresses);
+  /// A socket that listens already (systemd). It is not touched by listen().
+  [[nodiscard]] std::optional<net::ListenFailure> adopt(int fd);
+  [[nodiscard]] std::vector<net::SocketAddress> listening_on() const;
+
+  /// New settings for everything but the listeners. Exchanges under way go on.
+  void reconfigure(EngineSettings settings);
+
+  /// Open descriptors allowed for the process: below a reserve nobody is accepted, so that those inside can be served.
+  void set_descriptor_limit(std::uint64_t limit) noexcept { descriptor_limit_ = limit; }
+
+  /// Stops accepting, closes idle clients, answers with `Connection: close`, lets exchanges end; what is left after
+  /// shutdown_grace is aborted. `on_drained` is called once, from the loop.
+  void drain(std::function<void()> on_drained);
+
+  /// Look-ups whose threads are stuck: joining them at exit would take long.
+  [[nodiscard]] std::size_t running_lookups() const noexcept { return resolver_.running(); }
+
+ private:
+  struct BoundListener {
+    net::SocketAddress asked;  ///< unspecified family for adopted sockets
+    std::unique_ptr<net::Listener> listener;
+  };
+
+  // AcceptEvents
+  void on_accepted(int fd, const net::SocketAddress& peer) override;
+  // SessionOwner
+  [[nodiscard]] Exchange* take_exchange() override;
+  void retire_exchange(Exchange* exchange) noexcept override;
+  void retire_session(ClientSession& session) noexcept override;
+
+  [[nodiscard]] bool has_room();
+  [[nodiscard]] bool client_allowed(const net::SocketAddress& peer) const;
+  void apply_rules();
+  void listeners_changed();
+  void turn_ended();
+  void abort_all();
+
+  net::Loop& loop_;
+  Log& log_;
+  policy::ProxySettings settings_;
+  std::vector<net::Cidr> allowed_clients_;
+  net::DeadlineClock deadlines_;
+  net::Resolver resolver_;
+  DestinationRules rules_;
+  DestinationFilter local_filter_;
+  DestinationFilter remote_filter_;
+  pool::PoolContext pool_context_;
+  pool::Pool pool_;
+  ProxyContext context_;
+  net::AfterTurn after_turn_;
+  std::vector<std::unique_ptr<Exchange>> exchanges_;  ///< all of them, free or lent
+  std::vector<Exchange*> free_exchanges_;
+  std::vector<Exchange*> retired_exchanges_;  ///< free at the end of this turn
+  std::vector<std::unique_ptr<ClientSession>> sessions_;
+  std::vector<std::unique_ptr<ClientSession>> retired_sessions_;
+  std::vector<BoundListener> listeners_;
+  std::uint64_t descriptor_limit_ = 1024;
+  std::function<void()> on_drained_;
+  net::Timer grace_;
+};
+
+}  // namespace keepwarm::proxy

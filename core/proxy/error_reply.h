@@ -1,0 +1,27 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/policy/failure.h"
+#include "core/policy/settings.h"
+
+namespace keepwarm::proxy {
+
+/// An answer of our own (DESIGN.md §7).
+struct ErrorReply {
+  policy::FailureKind kind{};
+  std::string_view explanation;  ///< what failed and for which host: one sentence, never the path
+  bool keep_alive = false;
+  bool without_body = false;  ///< answers HEAD: the length is told, the body is not sent
+};
+
+/// Appends the whole response: status, `Proxy-Status: keepwarm; error=…`, a text/plain body. Bytes in the explanation
+/// that a browser could take for markup, or a terminal for control, are replaced.
+void write_error_reply(std::string& out, const ErrorReply& reply, policy::ProxyStatusMode proxy_status,
+                       Duration keep_alive_timeout, std::string_view date);
+
+/// Appends `Connection: close`, or `keep-alive` with `Keep-Alive: timeout=` (nothing below one second).
+void write_connection_fields(std::string& out, bool keep_alive, Duration timeout);
+
+}  // namespace keepwarm::proxy

@@ -1,0 +1,269 @@
+#include "core/proxy/exchange.h"
+
+#include <cassert>
+
+#include "core/http/fields.h"
+#include "core/proxy/error_reply.h"
+#include "core/proxy/failure_text.h"
+
+namespace keepwarm::proxy {
+
+using policy::AttemptEnd;
+using policy::FailureKind;
+using policy::NextStep;
+using pool::CloseReason;
+
+namespace {
+
+/// Memory of a buffer beyond which an exchange does not keep it for its next use.
+constexpr std::size_t kKeptCapacity = 16 * 1024;
+
+}  // namespace
+
+std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, const http::RequestHead& head,
+                            const Route& route, std::string_view body_start) {
+  reset(downstream, client);
+  move(ExchangeEvent::Started);
+  http::normalize_host(route.target.host, context_.host_scratch);
+  const OriginView origin(route.target.scheme, context_.host_scratch, route.target.port);
+  host_ = pool::HostRef(context_.pool.host(origin));
+  if (context_.access.enabled()) remember_for_log(head, route);
+  write_head(head, route);
+  request_body_.start(route.framing, static_cast<std::size_t>(context_.settings->max_header_size));
+
+  std::size_t taken = 0;
+  if (!request_body_.ended() && !body_start.empty()) {
+    taken = request_bytes(body_start);
+    if (state_ == ExchangeState::Over) return taken;
+  } else if (!request_body_.ended()) {
+    downstream_->client_stream().acknowledge_now();
+  }
+  if (pool::Lease bound = downstream_->take_bound_connection(*host_)) {
+    on_lease(std::move(bound), {});
+  } else {
+    checkout(false);
+  }
+  return taken;
+}
+
+void Exchange::reset(Downstream& downstream, const ClientFacts& client) {
+  downstream_ = &downstream;
+  client_ = client;
+  outgoing_.clear();
+  held_whole_ = true;
+  client_paused_ = false;
+  is_retry_ = false;
+  fresh_only_ = false;
+  response_begun_ = false;
+  interims_ = 0;
+  upstream_blocked_ = false;
+  upstream_write_failed_ = false;
+  head_buffer_.clear();
+  head_scan_ = {};
+  hint_ = {};
+  arrival_ = {};
+  server_may_persist_ = false;
+  keep_client_ = false;
+  head_sent_ = false;
+  client_blocked_ = false;
+  surplus_ = false;
+  bound_auth_ = false;
+  reached_upstream_ = false;
+  status_ = 0;
+  retries_ = 0;
+  drained_ = 0;
+  times_ = {};
+  started_at_ = net::Loop::now();
+  sent_at_ = {};
+}
+
+void Exchange::move(ExchangeEvent event) {
+  const std::optional<ExchangeState> to = next(state_, event);
+  assert(to && "an event that the table of states does not allow");
+  if (to) state_ = *to;
+}
+
+void Exchange::arm(Duration after) {
+  context_.deadlines.arm(*this, net::Loop::now() + after);
+}
+
+// ---- Leasing ----
+
+void Exchange::checkout(bool fresh_only) {
+  fresh_only_ = fresh_only;
+  host_->checkout(waiter_, {.replayable = may_be_replayed(), .fresh_only = fresh_only, .local_client = client_.local});
+}
+
+void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
+  move(ExchangeEvent::Leased);
+  lease_ = std::move(lease);
+  const pool::Connection& connection = lease_.connection();
+  times_ = times;
+  reused_ = connection.reused();
+  idle_age_ = reused_ ? net::Loop::now() - connection.idle_since() : Duration::zero();
+  reached_upstream_ = true;
+  upstream_address_ = connection.address();
+  requests_on_connection_ = connection.served() + 1;
+  lease_.stream().set_events(*this);
+  send_outgoing();
+}
+
+void Exchange::on_checkout_failed(const pool::CheckoutFailure& failure) {
+  const ExplainedFailure explained = explain(failure);
+  fail(explained.kind, explained.text, CloseReason::Unused);
+}
+
+// ---- Attempts ----
+
+policy::AttemptView Exchange::attempt_view() const noexcept {
+  return {.idempotent = idempotent_,
+          .held_whole = held_whole_,
+          .retry_allowed = host_->settings().retry,
+          .reused = reused_,
+          .response_begun = response_begun_,
+          .is_retry = is_retry_};
+}
+
+void Exchange::attempt_ended(AttemptEnd end, CloseReason otherwise) {
+  policy::AttemptView view = attempt_view();
+  if (end == AttemptEnd::RequestTimeoutAnswer) view.response_begun = interims_ > 0;
+  const bool stale = policy::is_stale_failure(end, view);
+  const TimePoint idle_since = lease_.connection().idle_since();
+  if (stale) ++context_.stats.stale_failures;
+  lease_.close(stale ? CloseReason::StaleFailure : otherwise);
+  if (stale || (end == AttemptEnd::RequestTimeoutAnswer && reused_)) host_->close_idle_since(idle_since);
+
+  const NextStep step = policy::next_step(end, view);
+  if (step == NextStep::RetryOnFresh) {
+    is_retry_ = true;
+    ++retries_;
+    ++context_.stats.retries;
+  }
+  if (step == NextStep::RetryOnFresh || step == NextStep::AnotherConnection) return try_again();
+  fail(FailureKind::ConnectionTerminated, "closed the connection before it answered", otherwise);
+}
+
+void Exchange::try_again() {
+  move(ExchangeEvent::Retried);
+  net::DeadlineClock::disarm(*this);
+  response_begun_ = false;
+  interims_ = 0;
+  upstream_blocked_ = false;
+  upstream_write_failed_ = false;
+  head_buffer_.clear();
+  head_scan_ = {};
+  checkout(true);
+}
+
+// ---- Ends ----
+
+void Exchange::client_drained() {
+  if (!client_blocked_) return;
+  client_blocked_ = false;
+  if (lease_) lease_.stream().resume_reading();
+}
+
+void Exchange::client_left(EndedBy ended) {
+  waiter_.withdraw();
+  lease_.close(ended == EndedBy::Shutdown ? CloseReason::Shutdown : CloseReason::ClientLeft);
+  move(ExchangeEvent::ClientLeft);
+  log(ended, {});
+  release();
+}
+
+void Exchange::client_gone() {
+  Downstream* downstream = downstream_;
+  client_left(EndedBy::Client);
+  downstream->exchange_over(AfterExchange::Reset);
+}
+
+void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason) {
+  waiter_.withdraw();
+  lease_.close(reason);
+  const std::string_view error = policy::answer_for(kind).proxy_status_error;
+  if (head_sent_) {
+    log(reason == CloseReason::ResponseTimeout ? EndedBy::Timeout : EndedBy::Origin, error);
+    const bool shown = client_framing_.kind != http::BodyFraming::Kind::UntilClose;
+    return over(ExchangeEvent::Failed, shown ? AfterExchange::Cut : AfterExchange::Reset);
+  }
+  const bool keep = client_may_persist_ && request_body_.ended() && !context_.draining;
+  status_ = policy::answer_for(kind).status;
+  ++context_.stats.own_answers;
+  std::string& out = context_.head_out;
+  out.clear();
+  const std::string explanation =
+      kind == FailureKind::BadRequest ? std::string(what) : where() + ": " + std::string(what);
+  write_error_reply(out, {kind, explanation, keep, answers_head_}, context_.settings->proxy_status,
+                    context_.settings->client_idle_timeout, context_.date.now());
+  const net::WriteResult result = net::write_all(downstream_->client_stream(), out);
+  log(EndedBy::Ourselves, error);
+  const bool sent = result != net::WriteResult::Failed;
+  over(ExchangeEvent::Failed, keep && sent ? AfterExchange::Continue : AfterExchange::CloseLingering);
+}
+
+void Exchange::over(ExchangeEvent event, AfterExchange after) {
+  move(event);
+  if (client_paused_) resume_client();
+  release()->exchange_over(after);
+}
+
+Downstream* Exchange::release() {
+  net::DeadlineClock::disarm(*this);
+  if (outgoing_.capacity() > kKeptCapacity) std::string().swap(outgoing_);
+  if (head_buffer_.capacity() > kKeptCapacity) std::string().swap(head_buffer_);
+  host_.reset();
+  context_.owner.retire_exchange(this);
+  return std::exchange(downstream_, nullptr);
+}
+
+bool Exchange::bytes_moved() {
+  const std::size_t queued =
+      downstream_->client_stream().queued_bytes() + (lease_ ? lease_.stream().queued_bytes() : 0);
+  return std::exchange(queued_mark_, queued) != queued;
+}
+
+void Exchange::on_deadline(TimePoint) {
+  if (state_ == ExchangeState::Draining) return over(ExchangeEvent::Failed, AfterExchange::CloseLingering);
+  const bool waits_for_answer = state_ == ExchangeState::AwaitingHead && request_body_.ended();
+  // A slow reader empties a queue without an event of ours: look before calling it stalled.
+  if (!waits_for_answer && bytes_moved()) return arm(host_->settings().stall_timeout);
+  if (waits_for_answer || state_ == ExchangeState::Relaying || upstream_blocked_) {
+    return fail(FailureKind::ResponseTimeout, "did not answer in time", CloseReason::ResponseTimeout);
+  }
+  fail(FailureKind::ClientTooSlow, "the request body did not come in time", CloseReason::ClientLeft);
+}
+
+// ---- Log ----
+
+std::string Exchange::where() const {
+  return host_and_port(host_->origin().host, host_->origin().port);
+}
+
+void Exchange::log(EndedBy ended, std::string_view error) {
+  ++context_.stats.exchanges;
+  if (!context_.access.enabled()) return;
+  const std::string_view text = log_text_;
+  const TimePoint now = net::Loop::now();
+  AccessRecord record;
+  record.client = client_.address;
+  record.method = text.substr(0, log_parts_[0]);
+  record.scheme = "http";
+  record.host_and_port = text.substr(log_parts_[0], log_parts_[1]);
+  record.path = text.substr(log_parts_[0] + log_parts_[1], log_parts_[2]);
+  record.status = status_;
+  record.bytes_received = request_body_.data_bytes();
+  record.bytes_sent = head_sent_ ? response_body_.data_bytes() : 0;
+  record.upstream = reached_upstream_ ? &upstream_address_ : nullptr;
+  record.reused = reached_upstream_ && reused_;
+  record.requests_on_connection = reached_upstream_ ? requests_on_connection_ : 0;
+  record.retries = retries_;
+  record.dns = times_.dns;
+  record.connect = times_.connect;
+  if (response_begun_ && sent_at_ != TimePoint{}) record.first_byte = arrival_.first_byte - sent_at_;
+  record.total = now - started_at_;
+  record.ended = ended;
+  record.error = error;
+  context_.access.write(record);
+}
+
+}  // namespace keepwarm::proxy

@@ -1,0 +1,159 @@
+// The request on its way upstream: kept while it may have to be sent again, streamed beyond that.
+
+#include "core/http/fields.h"
+#include "core/http/persistence.h"
+#include "core/http/serializer.h"
+#include "core/proxy/exchange.h"
+
+namespace keepwarm::proxy {
+
+using policy::AttemptEnd;
+using policy::FailureKind;
+using pool::CloseReason;
+
+namespace {
+
+/// What a client may still send of a request that has been answered, before its connection is closed.
+constexpr std::uint64_t kDrainLimit = 256 * 1024;
+
+}  // namespace
+
+void Exchange::remember_for_log(const http::RequestHead& head, const Route& route) {
+  log_text_.assign(head.method);
+  log_parts_[0] = head.method.size();
+  log_text_ += host_and_port(host_->origin().host, host_->origin().port);
+  log_parts_[1] = log_text_.size() - log_parts_[0];
+  log_text_ += forwarded_target(head, route.target, context_.host_scratch);
+  log_parts_[2] = log_text_.size() - log_parts_[0] - log_parts_[1];
+}
+
+void Exchange::write_head(const http::RequestHead& head, const Route& route) {
+  const policy::HostSettings& settings = host_->settings();
+  client_is_http10_ = head.version == http::Version::Http10;
+  client_may_persist_ = http::client_may_persist(head);
+  answers_head_ = head.method == "HEAD";
+  bool has_idempotency_key = false;
+  expects_continue_ = false;
+  for (const http::Field& field : head.fields) {
+    has_idempotency_key |= field.id == http::FieldId::IdempotencyKey;
+    expects_continue_ |= field.id == http::FieldId::Expect && !client_is_http10_;
+  }
+  idempotent_ = policy::is_idempotent(settings, head.method, has_idempotency_key);
+  asked_bound_auth_ = http::asks_connection_bound_auth(head.fields);
+  upgrade_offer_.clear();
+  if (route.upgrade) http::append_upgrade_protocols(head.fields, upgrade_offer_);
+
+  http::ForwardedRequest how;
+  how.method = head.method;
+  how.target = forwarded_target(head, route.target, context_.host_scratch);
+  how.host = route.target.authority;
+  how.via = context_.via();
+  how.framing = route.framing;
+  how.keep_alive = settings.reuse;
+  how.upgrade = route.upgrade;
+  how.drop_expect = client_is_http10_;
+  how.max_forwards = route.max_forwards;
+  http::write_request_head(outgoing_, head, how);
+  head_size_ = outgoing_.size();
+}
+
+bool Exchange::may_be_replayed() const noexcept {
+  if (!idempotent_ || !held_whole_ || !host_->settings().retry) return false;
+  const std::uint64_t held = outgoing_.size() - head_size_;
+  const std::optional<std::uint64_t> remaining = request_body_.remaining();
+  return remaining && held + *remaining <= host_->settings().retry_body_size;
+}
+
+// ---- The body ----
+
+std::size_t Exchange::request_bytes(std::string_view bytes) {
+  context_.data.clear();
+  const BodyReader::Step step = request_body_.read(bytes, context_.data);
+  if (step.progress == BodyReader::Progress::Broken) {
+    const auto kind = step.fault == http::Fault::TrailersTooLarge ? FailureKind::HeadTooLarge : FailureKind::BadRequest;
+    fail(kind, describe(step.fault), CloseReason::ClientLeft);
+    return bytes.size();
+  }
+  const bool ended = step.progress == BodyReader::Progress::Ended;
+  if (state_ == ExchangeState::Draining) {
+    drain_body(step.consumed, ended);
+  } else if (step.consumed > 0) {
+    take_body(ended);
+  }
+  return step.consumed;
+}
+
+void Exchange::take_body(bool ended) {
+  BodyWriter& writer = context_.writer;
+  writer.begin({});
+  writer.add_data(request_body_.framing(), context_.data);
+  if (ended) writer.add_end(request_body_.framing(), request_body_.trailers());
+  if (state_ == ExchangeState::Leasing) return hold_body();
+  send_body();
+}
+
+void Exchange::hold_body() {
+  context_.writer.copy_to(outgoing_);
+  if (outgoing_.size() - head_size_ >= host_->settings().retry_body_size && !request_body_.ended()) pause_client();
+}
+
+void Exchange::send_body() {
+  const BodyWriter& writer = context_.writer;
+  if (held_whole_) {
+    writer.copy_to(outgoing_);
+    held_whole_ = idempotent_ && outgoing_.size() - head_size_ <= host_->settings().retry_body_size;
+  }
+  if (!upstream_write_failed_ && !writer.empty()) written_upstream(lease_.stream().write(writer.pieces()));
+  if (request_body_.ended()) return request_sent();
+  if (state_ == ExchangeState::AwaitingHead) arm(host_->settings().stall_timeout);
+}
+
+void Exchange::send_outgoing() {
+  const net::WriteResult result = net::write_all(lease_.stream(), outgoing_);
+  if (result == net::WriteResult::Failed) {
+    return attempt_ended(AttemptEnd::ClosedBeforeWrite, CloseReason::ClosedBeforeWrite);
+  }
+  written_upstream(result);
+  held_whole_ = idempotent_ && outgoing_.size() - head_size_ <= host_->settings().retry_body_size;
+  if (request_body_.ended()) return request_sent();
+  arm(host_->settings().stall_timeout);
+  if (client_paused_ && !upstream_blocked_) resume_client();
+}
+
+void Exchange::written_upstream(net::WriteResult result) {
+  if (result == net::WriteResult::Queued) {
+    upstream_blocked_ = true;
+    if (!request_body_.ended()) pause_client();
+  }
+  // A failed write is no end yet: the answer that explains it (413, say) may be waiting to be read.
+  if (result == net::WriteResult::Failed) upstream_write_failed_ = true;
+}
+
+void Exchange::on_drained() {
+  upstream_blocked_ = false;
+  if (client_paused_) resume_client();
+}
+
+void Exchange::request_sent() {
+  sent_at_ = net::Loop::now();
+  if (state_ == ExchangeState::AwaitingHead)
+    context_.deadlines.arm(*this, sent_at_ + host_->settings().response_timeout);
+}
+
+void Exchange::drain_body(std::size_t bytes, bool ended) {
+  drained_ += bytes;
+  if (ended) return over(ExchangeEvent::RequestEnded, AfterExchange::Continue);
+  if (drained_ > kDrainLimit) over(ExchangeEvent::Failed, AfterExchange::CloseLingering);
+}
+
+void Exchange::pause_client() {
+  client_paused_ = true;
+  downstream_->client_stream().pause_reading();
+}
+
+void Exchange::resume_client() {
+  client_paused_ = false;
+  downstream_->client_stream().resume_reading();
+}
+
+}  // namespace keepwarm::proxy

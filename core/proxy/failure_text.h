@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/policy/failure.h"
+#include "core/pool/host_pool.h"
+
+namespace keepwarm::proxy {
+
+struct ExplainedFailure {
+  policy::FailureKind kind{};
+  std::string text;  ///< what failed, without the host
+};
+
+/// Why no connection could be had, in the words of the client's answer.
+[[nodiscard]] ExplainedFailure explain(const net::ConnectFailure& failure);
+[[nodiscard]] ExplainedFailure explain(const pool::CheckoutFailure& failure);
+
+}  // namespace keepwarm::proxy

@@ -1,0 +1,112 @@
+#include "core/proxy/router.h"
+
+#include "core/base/origin.h"
+#include "core/http/fields.h"
+#include "core/policy/destination.h"
+
+namespace keepwarm::proxy {
+
+namespace {
+
+using policy::FailureKind;
+
+Route refuse(FailureKind failure, std::string explanation) {
+  Route route;
+  route.failure = failure;
+  route.explanation = std::move(explanation);
+  return route;
+}
+
+Route refuse_unframed(std::string_view what) {
+  Route route = refuse(FailureKind::BadRequest, "the request is malformed: " + std::string(what));
+  route.unframed = true;
+  return route;
+}
+
+Route refuse_target(http::TargetFault fault) {
+  const bool scheme = fault == http::TargetFault::UnsupportedScheme;
+  return refuse(scheme ? FailureKind::UnsupportedScheme : FailureKind::BadRequest,
+                "the request-target is refused: " + std::string(describe(fault)));
+}
+
+std::optional<std::uint64_t> max_forwards_of(const http::RequestHead& head) {
+  if (head.method != "OPTIONS" && head.method != "TRACE") return std::nullopt;
+  for (const http::Field& field : head.fields) {
+    if (field.id == http::FieldId::MaxForwards) return http::parse_decimal(field.value);
+  }
+  return std::nullopt;
+}
+
+Route route_tunnel(const http::Target& target, const http::BodyFraming& framing,
+                   const policy::ProxySettings& settings) {
+  if (framing.has_body()) return refuse_unframed("CONNECT with a body (RFC 9110 §9.3.6)");
+  if (!policy::may_tunnel_to(settings, target.port)) {
+    return refuse(FailureKind::RequestDenied, "CONNECT to " + host_and_port(target.host, target.port) +
+                                                  " is refused: connect_ports has no such port");
+  }
+  Route route;
+  route.kind = Route::Kind::Tunnel;
+  route.target = target;
+  return route;
+}
+
+Route route_forward(const http::RequestHead& head, const http::Target& target, const policy::ProxySettings& settings) {
+  if (target.scheme == Scheme::Https) {
+    return refuse(FailureKind::UnsupportedScheme, "https to " + host_and_port(target.host, target.port) +
+                                                      " is not supported on this connection yet: use CONNECT");
+  }
+  if (!policy::may_forward_to(settings, target.port)) {
+    return refuse(FailureKind::RequestDenied,
+                  "requests to " + host_and_port(target.host, target.port) + " are refused: bad_ports");
+  }
+  Route route;
+  route.kind = Route::Kind::Forward;
+  route.target = target;
+  route.upgrade = http::wants_upgrade(head);
+  if (const auto forwards = max_forwards_of(head)) {
+    if (*forwards == 0) {
+      route.kind = head.method == "TRACE" ? Route::Kind::AnswerTrace : Route::Kind::AnswerOptions;
+    } else {
+      route.max_forwards = *forwards - 1;
+    }
+  }
+  return route;
+}
+
+Route route_framed(const http::RequestHead& head, const http::BodyFraming& framing,
+                   const policy::ProxySettings& settings, std::string_view pseudonym) {
+  const bool is_connect = head.method == "CONNECT";
+  const auto target = http::parse_target(head.target, is_connect, http::wants_upgrade(head));
+  if (!target) return refuse_target(target.failure());
+  if (http::via_names(head.fields, pseudonym)) {
+    return refuse(FailureKind::LoopDetected, "the request for " + host_and_port(target->host, target->port) +
+                                                 " has been here before (Via names this proxy)");
+  }
+  if (is_connect) return route_tunnel(*target, framing, settings);
+  if (target->form != http::TargetForm::Absolute) {
+    return refuse(FailureKind::NotForAProxy, "this is a proxy, and the request is not for one: send an absolute URL");
+  }
+  return route_forward(head, *target, settings);
+}
+
+}  // namespace
+
+Route route_request(const http::RequestHead& head, const policy::ProxySettings& settings, std::string_view pseudonym) {
+  const auto framing = http::request_framing(head);
+  if (!framing) return refuse_unframed(describe(framing.failure()));
+  if (!http::host_is_valid(head)) return refuse_unframed(describe(http::Fault::BadHost));
+  Route route = route_framed(head, *framing, settings, pseudonym);
+  route.framing = *framing;
+  return route;
+}
+
+std::string_view forwarded_target(const http::RequestHead& head, const http::Target& target, std::string& scratch) {
+  const std::string_view path = target.path_and_query;
+  if (path.empty()) return head.method == "OPTIONS" ? "*" : "/";
+  if (path.front() == '/') return path;
+  scratch.assign(1, '/');
+  scratch.append(path);
+  return scratch;
+}
+
+}  // namespace keepwarm::proxy

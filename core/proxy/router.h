@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/http/framing.h"
+#include "core/http/head.h"
+#include "core/http/target.h"
+#include "core/policy/failure.h"
+#include "core/policy/settings.h"
+
+namespace keepwarm::proxy {
+
+/// What is to be done with a request, decided from its head alone: no I/O, no look-up.
+struct Route {
+  enum class Kind : std::uint8_t {
+    Forward,        ///< to `target` on a pooled connection
+    Tunnel,         ///< CONNECT to `target`
+    AnswerOptions,  ///< Max-Forwards: 0 (RFC 9110 §7.6.2): 200 of our own
+    AnswerTrace,
+    Refuse  ///< with `failure` and `explanation`
+  };
+  Kind kind = Kind::Refuse;
+  http::Target target{};
+  http::BodyFraming framing{};
+  std::optional<std::uint64_t> max_forwards{};  ///< to send on, already one less
+  bool upgrade = false;                         ///< the client asks for one that may be passed on
+  policy::FailureKind failure = policy::FailureKind::BadRequest;
+  std::string explanation{};
+  bool unframed = false;  ///< refused since the end of the request cannot be known: nothing behind it may be read
+};
+
+/// `pseudonym`: our name in Via. The views of the route point into `head`.
+[[nodiscard]] Route route_request(const http::RequestHead& head, const policy::ProxySettings& settings,
+                                  std::string_view pseudonym);
+
+/// What goes into the request line of a forwarded request: path and query byte for byte, "/" if there is none, "*" for
+/// OPTIONS without a path (RFC 9112 §3.2.4). `scratch` holds the text when it is not a part of the request.
+[[nodiscard]] std::string_view forwarded_target(const http::RequestHead& head, const http::Target& target,
+                                                std::string& scratch);
+
+}  // namespace keepwarm::proxy

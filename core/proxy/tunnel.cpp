@@ -1,0 +1,75 @@
+#include "core/proxy/tunnel.h"
+
+#include <utility>
+
+#include "core/net/loop.h"
+
+namespace keepwarm::proxy {
+
+Tunnel::Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
+               Duration idle_limit, TunnelEvents& events)
+    : deadlines_(deadlines),
+      upstream_stream_(std::move(upstream)),
+      client_(*this, client),
+      upstream_(*this, *upstream_stream_),
+      idle_limit_(idle_limit),
+      events_(events) {
+  client_.peer = &upstream_;
+  upstream_.peer = &client_;
+}
+
+Tunnel::~Tunnel() = default;
+
+void Tunnel::start(std::string_view from_client, std::string_view from_upstream, bool client_ended) {
+  client_.stream->set_events(client_);
+  upstream_.stream->set_events(upstream_);
+  touch();
+  if (!from_upstream.empty()) forward(upstream_, from_upstream);
+  if (!from_client.empty()) forward(client_, from_client);
+  client_.stream->resume_reading();
+  upstream_.stream->resume_reading();
+  if (client_ended) finish(client_);
+}
+
+void Tunnel::forward(End& from, std::string_view bytes) {
+  from.received += bytes.size();
+  touch();
+  switch (net::write_all(*from.peer->stream, bytes)) {
+    case net::WriteResult::Done: return;
+    case net::WriteResult::Queued: return from.stream->pause_reading();
+    case net::WriteResult::Failed:
+      // The peer reads no more, yet may still have something to say: its own end or failure decides.
+      return from.stream->pause_reading();
+  }
+}
+
+void Tunnel::finish(End& from) {
+  touch();
+  from.ended = true;
+  from.peer->stream->finish_writing();
+  if (from.peer->ended) events_.on_tunnel_ended();
+}
+
+void Tunnel::break_off() {
+  // Neither side may take what it got for all there was.
+  client_.stream->reset_on_close();
+  upstream_.stream->reset_on_close();
+  events_.on_tunnel_ended();
+}
+
+std::size_t Tunnel::queued() const noexcept {
+  return client_.stream->queued_bytes() + upstream_.stream->queued_bytes();
+}
+
+void Tunnel::on_deadline(TimePoint) {
+  // A slow reader empties a queue without an event of ours.
+  const std::size_t before = std::exchange(queued_mark_, queued());
+  if (queued_mark_ != before) return touch();
+  break_off();
+}
+
+void Tunnel::touch() {
+  if (idle_limit_ > Duration::zero()) deadlines_.arm(*this, net::Loop::now() + idle_limit_);
+}
+
+}  // namespace keepwarm::proxy

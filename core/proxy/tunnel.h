@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "core/base/deadline_wheel.h"
+#include "core/net/deadline_clock.h"
+#include "core/net/stream.h"
+
+namespace keepwarm::proxy {
+
+class TunnelEvents {
+ public:
+  /// Both directions ended, one side failed, or the time limit passed. The tunnel may be destroyed inside.
+  virtual void on_tunnel_ended() = 0;
+
+ protected:
+  ~TunnelEvents() = default;
+};
+
+/// Two streams, byte for byte, with half-close and back-pressure in each direction: CONNECT after its 200, Upgrade
+/// after its 101. Owns the upstream stream; the client's belongs to the session.
+class Tunnel final : public Deadline {
+ public:
+  /// `idle_limit`: no byte in either direction for so long ends it; 0: no limit. References must outlive the tunnel.
+  Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream, Duration idle_limit,
+         TunnelEvents& events);
+  ~Tunnel();
+  Tunnel(const Tunnel&) = delete;
+  Tunnel& operator=(const Tunnel&) = delete;
+
+  /// Once, first of all: bytes of either side that came before the tunnel was there. May end the tunnel.
+  void start(std::string_view from_client, std::string_view from_upstream, bool client_ended);
+
+  [[nodiscard]] std::uint64_t bytes_from_client() const noexcept { return client_.received; }
+  [[nodiscard]] std::uint64_t bytes_from_upstream() const noexcept { return upstream_.received; }
+
+ private:
+  /// One end of the tunnel: what comes from it goes to its peer.
+  struct End final : net::StreamEvents {
+    End(Tunnel& of, net::Stream& over) noexcept : tunnel(of), stream(&over) {}
+    void on_bytes(std::string_view bytes) override { tunnel.forward(*this, bytes); }
+    void on_end() override { tunnel.finish(*this); }
+    void on_broken(int) override { tunnel.break_off(); }
+    void on_drained() override { peer->stream->resume_reading(); }
+
+    Tunnel& tunnel;
+    net::Stream* stream;
+    End* peer = nullptr;
+    std::uint64_t received = 0;
+    bool ended = false;
+  };
+
+  void forward(End& from, std::string_view bytes);
+  void finish(End& from);
+  void break_off();
+  void on_deadline(TimePoint now) override;
+  void touch();
+  [[nodiscard]] std::size_t queued() const noexcept;
+
+  net::DeadlineClock& deadlines_;
+  std::unique_ptr<net::Stream> upstream_stream_;
+  End client_;
+  End upstream_;
+  Duration idle_limit_;
+  std::size_t queued_mark_ = 0;
+  TunnelEvents& events_;
+};
+
+}  // namespace keepwarm::proxy

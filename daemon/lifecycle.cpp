@@ -1,0 +1,138 @@
+#include "daemon/lifecycle.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+
+#include "config/error.h"
+#include "daemon/systemd.h"
+
+namespace keepwarm::daemon {
+
+namespace {
+
+/// "127.0.0.1:3128", "[::1]:3128"; the configuration has checked it.
+net::SocketAddress parse_listen_address(std::string_view text) {
+  const std::size_t colon = text.rfind(':');
+  std::string_view host = text.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  const auto port = static_cast<std::uint16_t>(std::stoul(std::string(text.substr(colon + 1))));
+  return net::SocketAddress::parse(host, port).value_or(net::SocketAddress());
+}
+
+bool family_is_missing(int error) noexcept {
+  return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
+}
+
+}  // namespace
+
+struct Lifecycle::Signal {
+  uv_signal_t handle{};
+  std::function<void()> on_signal;
+};
+
+void Lifecycle::CloseThenDelete::operator()(Signal* signal) const noexcept {
+  uv_close(reinterpret_cast<uv_handle_t*>(&signal->handle),
+           [](uv_handle_t* handle) { delete static_cast<Signal*>(handle->data); });
+}
+
+Lifecycle::Lifecycle(net::Loop& loop, proxy::Engine& engine, Logging& logging, const CommandLine& line,
+                     std::string config_file)
+    : loop_(loop), engine_(engine), logging_(logging), line_(line), config_file_(std::move(config_file)) {}
+
+Lifecycle::~Lifecycle() = default;
+
+void Lifecycle::watch(int signal_number, std::function<void()> on_signal) {
+  auto* signal = new Signal{{}, std::move(on_signal)};
+  uv_signal_init(&loop_.uv(), &signal->handle);
+  signal->handle.data = signal;
+  signals_.emplace_back(signal);
+  const auto call = [](uv_signal_t* handle, int) { static_cast<Signal*>(handle->data)->on_signal(); };
+  uv_signal_start(&signal->handle, call, signal_number);
+}
+
+bool Lifecycle::start(const config::Config& config) {
+  watch(SIGTERM, [this] { stop(); });
+  watch(SIGINT, [this] { stop(); });
+  watch(SIGHUP, [this] { reload(); });
+  for (const int fd : take_systemd_sockets()) {
+    if (const auto failure = engine_.adopt(fd)) {
+      logging_.write(LogLevel::Error, "cannot listen on a socket of systemd: " + failure->message);
+      return false;
+    }
+    systemd_sockets_ = true;
+  }
+  if (!systemd_sockets_ && !listen(config.proxy)) return false;
+  log_addresses();
+  logging_.write(LogLevel::Info, "ready");
+  notify_systemd("READY=1\nSTATUS=serving");
+  return true;
+}
+
+bool Lifecycle::listen(const policy::ProxySettings& settings) {
+  std::vector<net::SocketAddress> addresses;
+  for (const std::string& text : settings.listen) addresses.push_back(parse_listen_address(text));
+  while (!addresses.empty()) {
+    const auto failure = engine_.listen(addresses);
+    if (!failure) return true;
+    const bool skip = settings.listen_is_default && family_is_missing(failure->error) && addresses.size() > 1;
+    logging_.write(skip ? LogLevel::Warn : LogLevel::Error,
+                   (skip ? "not listening on " : "cannot listen on ") + failure->message);
+    if (!skip) return false;
+    std::erase(addresses, failure->address);
+  }
+  return false;
+}
+
+void Lifecycle::log_addresses() {
+  std::vector<std::string> now;
+  for (const net::SocketAddress& address : engine_.listening_on()) now.push_back(address.text());
+  for (const std::string& address : now) {
+    const bool known =
+        std::find(logged_addresses_.begin(), logged_addresses_.end(), address) != logged_addresses_.end();
+    if (!known) logging_.write(LogLevel::Info, "listening on " + address);
+  }
+  logged_addresses_ = std::move(now);
+}
+
+void Lifecycle::reload() {
+  if (stopping_) return;
+  notify_reloading();
+  const auto loaded = load_config_for(line_);
+  if (!loaded) {
+    for (const config::ConfigError& error : loaded.failure()) logging_.write(LogLevel::Error, to_text(error));
+    logging_.write(LogLevel::Error, "the configuration is bad: the old one stays in force");
+  } else {
+    const config::Config& config = loaded->config;
+    if (const std::string problem = logging_.configure(config.log); !problem.empty()) {
+      logging_.write(LogLevel::Error, problem);
+    }
+    engine_.reconfigure(engine_settings(config));
+    if (!systemd_sockets_ && !listen(config.proxy)) {
+      logging_.write(LogLevel::Error, "the listeners stay as they were");
+    }
+    log_addresses();
+    logging_.write(LogLevel::Info, "configuration reloaded");
+  }
+  notify_systemd("READY=1");
+}
+
+void Lifecycle::stop() {
+  if (stopping_) {
+    logging_.write(LogLevel::Info, "second signal: ending at once");
+    return loop_.stop();
+  }
+  stopping_ = true;
+  notify_systemd("STOPPING=1\nSTATUS=finishing what is under way");
+  logging_.write(LogLevel::Info, "stopping: finishing what is under way");
+  engine_.drain([this] {
+    drained_ = true;
+    loop_.stop();
+  });
+}
+
+proxy::EngineSettings engine_settings(const config::Config& config) {
+  return {config.proxy, config.hosts, config.dns};
+}
+
+}  // namespace keepwarm::daemon

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <uv.h>
+
+#include "core/net/loop.h"
+#include "core/proxy/engine.h"
+#include "daemon/cli.h"
+#include "daemon/config_source.h"
+#include "daemon/logging.h"
+
+namespace keepwarm::daemon {
+
+/// What a running daemon does about signals: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the
+/// configuration anew and reopens the log file, and keeps the old one if the new one is bad. Owns the engine's
+/// listeners' addresses as configured. References must outlive it.
+class Lifecycle {
+ public:
+  Lifecycle(net::Loop& loop, proxy::Engine& engine, Logging& logging, const CommandLine& line, std::string config_file);
+  ~Lifecycle();
+  Lifecycle(const Lifecycle&) = delete;
+  Lifecycle& operator=(const Lifecycle&) = delete;
+
+  /// Opens the listeners: systemd's sockets if there are any, else those of the configuration. Logs what went wrong.
+  [[nodiscard]] bool start(const config::Config& config);
+
+  /// Whether everything ended by itself, rather than by a second signal.
+  [[nodiscard]] bool drained() const noexcept { return drained_; }
+
+ private:
+  struct Signal;
+  struct CloseThenDelete {
+    void operator()(Signal* signal) const noexcept;
+  };
+
+  void watch(int signal_number, std::function<void()> on_signal);
+  [[nodiscard]] bool listen(const policy::ProxySettings& settings);
+  void reload();
+  void stop();
+  void log_addresses();
+
+  net::Loop& loop_;
+  proxy::Engine& engine_;
+  Logging& logging_;
+  const CommandLine& line_;
+  std::string config_file_;
+  bool systemd_sockets_ = false;
+  bool stopping_ = false;
+  bool drained_ = false;
+  std::vector<std::string> logged_addresses_;
+  std::vector<std::unique_ptr<Signal, CloseThenDelete>> signals_;
+};
+
+/// What an engine needs of a configuration.
+[[nodiscard]] proxy::EngineSettings engine_settings(const config::Config& config);
+
+}  // namespace keepwarm::daemon

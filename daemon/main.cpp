@@ -1,0 +1,25 @@
+#include <iostream>
+#include <span>
+
+#include "daemon/cli.h"
+#include "daemon/command_check.h"
+#include "daemon/command_explain.h"
+#include "daemon/command_run.h"
+
+int main(int argc, char** argv) {
+  using namespace keepwarm::daemon;
+  const std::span<const char* const> arguments(argv + 1, static_cast<std::size_t>(argc > 0 ? argc - 1 : 0));
+  const auto line = parse_command_line(arguments);
+  if (!line) {
+    std::cerr << usage_error_text(line.failure());
+    return kUsageWrong;
+  }
+  switch (line->command) {
+    case Command::Run: return run_daemon(*line, std::cerr);
+    case Command::Check: return run_check(*line, std::cout, std::cerr);
+    case Command::Explain: return run_explain(*line, std::cout, std::cerr);
+    case Command::Help: std::cout << help_text(line->help_on); return kDone;
+    case Command::Version: std::cout << version_text(); return kDone;
+  }
+  return kUsageWrong;
+}

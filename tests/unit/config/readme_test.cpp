@@ -1,0 +1,44 @@
+#include <fstream>
+#include <iostream>
+#include <iterator>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "config/keys.h"
+
+namespace keepwarm::config {
+namespace {
+
+/// The first two cells of a key's row; what follows them is free.
+std::string row_start(const Key& key) {
+  return "| `" + std::string(key.name) + "` | `" + to_toml(default_of(key)) + "` |";
+}
+
+std::string row_end(const Key& key) {
+  const std::string allowed = key.rule.built == Built::AtDefault ? "not built yet: the default" : allowed_of(key);
+  return ' ' + std::string(key.sentence) + " | " + allowed + (allowed.empty() ? "|" : " |");
+}
+
+}  // namespace
+
+TEST_CASE("the README has a row for every key, with its default") {
+  std::ifstream file(KEEPWARM_SOURCE_DIR "/README.md");
+  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+  for (const Key& key : keys()) CHECK_MESSAGE(readme.find('\n' + row_start(key)) != std::string::npos, row_start(key));
+}
+
+// To make those rows again after a change: unit_config --no-skip --test-case='print the rows*'
+TEST_CASE("print the rows of the README" * doctest::skip()) {
+  const Key* previous = nullptr;
+  for (const Key& key : keys()) {
+    if (!previous || previous->section != key.section) {
+      std::cout << "\n`[" << section_name(key.section) << (key.section == Section::Host ? ".\"…\"" : "")
+                << "]`\n\n| key | default | what it does | allowed |\n| --- | --- | --- | --- |\n";
+    }
+    std::cout << row_start(key) << row_end(key) << '\n';
+    previous = &key;
+  }
+}
+
+}  // namespace keepwarm::config

@@ -1,0 +1,101 @@
+#include "core/net/loop.h"
+
+#include <memory>
+#include <optional>
+
+#include <doctest/doctest.h>
+
+#include "core/net/after_turn.h"
+#include "core/net/deadline_clock.h"
+#include "core/net/timer.h"
+#include "tests/unit/net/net_fixture.h"
+
+namespace keepwarm::net::test {
+namespace {
+
+TEST_CASE("a loop with nothing to do ends") {
+  Loop loop;
+  loop.run();
+}
+
+TEST_CASE("a timer fires once, not before its time") {
+  LoopFixture fixture;
+  int fired = 0;
+  Timer timer(fixture.loop, [&] { ++fired; });
+  for (const Duration after : {Duration(0), Duration(1ns), Duration(5ms), Duration(12345678ns)}) {
+    CAPTURE(after.count());
+    fired = 0;
+    const TimePoint start = Loop::now();
+    timer.arm(after);
+    fixture.run_until([&] { return fired > 0; });
+    CHECK(Loop::now() - start >= after);
+    fixture.turn();
+    CHECK(fired == 1);
+  }
+}
+
+TEST_CASE("arming a timer again replaces the first time, and disarming ends it") {
+  LoopFixture fixture;
+  bool fired = false;
+  bool other_fired = false;
+  Timer timer(fixture.loop, [&] { fired = true; });
+  Timer other(fixture.loop, [&] { other_fired = true; });
+  timer.arm(1h);
+  timer.arm(1ms);
+  fixture.run_until([&] { return fired; });
+
+  fired = false;
+  timer.arm(1ms);
+  timer.disarm();
+  other.arm(5ms);
+  fixture.run_until([&] { return other_fired; });
+  CHECK_FALSE(fired);
+}
+
+TEST_CASE("a timer can be destroyed inside its own event") {
+  LoopFixture fixture;
+  std::optional<Timer> timer;
+  timer.emplace(fixture.loop, [&] { timer.reset(); });
+  timer->arm(0ms);
+  fixture.run_until([&] { return !timer; });
+}
+
+TEST_CASE("a deadline clock tells deadlines in their time") {
+  struct Alarm final : Deadline {
+    void on_deadline(TimePoint now) override { told = now; }
+    std::optional<TimePoint> told;
+  };
+  LoopFixture fixture;
+  DeadlineClock clock(fixture.loop);
+  Alarm later;
+  Alarm sooner;
+  const TimePoint start = Loop::now();
+  clock.arm(later, start + 120ms);
+  clock.arm(sooner, start + 10ms);
+  fixture.run_until([&] { return later.told && sooner.told; });
+  CHECK(*sooner.told - start >= 10ms);
+  CHECK(*later.told - start >= 120ms);
+  CHECK(*sooner.told < *later.told);
+}
+
+TEST_CASE("what is to be done after a turn is done once, and not inside it") {
+  LoopFixture fixture;
+  int done = 0;
+  AfterTurn after(fixture.loop, [&] { ++done; });
+  bool inside = false;
+  Timer timer(fixture.loop, [&] {
+    after.request();
+    after.request();
+    inside = done == 0;
+  });
+  timer.arm(0ms);
+  const TimePoint start = Loop::now();
+  fixture.run_until([&] { return done > 0; });
+  CHECK(inside);
+  CHECK(Loop::now() - start < 10s);  // it must not wait for the next event of anybody else
+  fixture.turn();
+  CHECK(done == 1);
+}
+
+}  // namespace
+}  // namespace keepwarm::net::test
