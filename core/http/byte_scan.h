@@ -4,6 +4,10 @@
 #include <cstdint>
 #include <cstring>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /// The guard's inner loop: 16 bytes a step with the compiler's vector types (SSE2, NEON, or plain words). Private to
 /// core/http.
 namespace keepwarm::http {
@@ -13,23 +17,28 @@ namespace keepwarm::http {
   return (byte < 0x20 && byte != '\t') || byte == 0x7F;
 }
 
+using ByteBlock = std::uint8_t __attribute__((vector_size(16)));
+
+/// The index of the first byte of a block that is not 0; 16 if there is none. Each byte must be 0x00 or 0xFF.
+[[nodiscard]] inline int first_set(ByteBlock block) noexcept {
+#if defined(__SSE2__)
+  const auto bits = static_cast<std::uint32_t>(_mm_movemask_epi8(std::bit_cast<__m128i>(block)));
+  return std::countr_zero(bits | 0x10000U);
+#else
+  int at = 0;
+  while (at < 16 && block[at] == 0) ++at;
+  return at;
+#endif
+}
+
 /// The first control byte (0x00–0x1F but HT, and DEL) in [p, end); `end` if there is none. CR and LF are control bytes,
 /// so in a sound head the result is the end of the line.
 [[nodiscard]] inline const char* find_control(const char* p, const char* end) noexcept {
-  using Block = std::uint8_t __attribute__((vector_size(16)));
-  struct Halves {
-    std::uint64_t low, high;
-  };
   while (end - p >= 16) {
-    Block block;
+    ByteBlock block;
     std::memcpy(&block, p, sizeof block);
-    const auto found = std::bit_cast<Halves>(((block < 0x20) & (block != '\t')) | (block == 0x7F));
-    if constexpr (std::endian::native == std::endian::little) {
-      if (found.low != 0) return p + std::countr_zero(found.low) / 8;
-      if (found.high != 0) return p + 8 + std::countr_zero(found.high) / 8;
-    } else if ((found.low | found.high) != 0) {
-      break;
-    }
+    const int at = first_set(std::bit_cast<ByteBlock>(((block < 0x20) & (block != '\t')) | (block == 0x7F)));
+    if (at < 16) return p + at;
     p += 16;
   }
   while (p != end && !is_control(*p)) ++p;

@@ -37,7 +37,7 @@ class ChunkedReader {
 
   struct Step {
     ChunkedProgress progress = ChunkedProgress::More;
-    std::size_t consumed = 0;  ///< less than given only when Ended: the rest is the next message
+    std::size_t consumed = 0;  ///< all, or less when Ended: the rest is the next message; Broken: no meaning
     Fault fault = Fault::BadChunk;
   };
   /// Reads on. The spans of body data found are appended to `data` (views into `bytes`); data before a fault in the

@@ -55,10 +55,9 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) noexcept {
 }
 
 bool is_token(std::string_view text) noexcept {
-  for (const char c : text) {
-    if (!kTokenBytes.contains(c)) return false;
-  }
-  return !text.empty();
+  bool all = !text.empty();
+  for (const char c : text) all &= kTokenBytes.contains(c);  // no branch: names are short and mostly sound
+  return all;
 }
 
 std::optional<std::string_view> ListElements::next() noexcept {

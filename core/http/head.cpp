@@ -1,12 +1,22 @@
 #include "core/http/head.h"
 
-#include "core/http/fields.h"
+#include "core/http/ascii.h"
 
 namespace keepwarm::http {
 namespace {
 
-FieldId if_equal(std::string_view name, std::string_view known, FieldId id) noexcept {
-  return equals_ignoring_case(name, known) ? id : FieldId::Other;
+/// Compares with a name in lower case without a branch for each letter. 0x20 is the bit between the cases of a letter;
+/// for other bytes it must not be ignored.
+template <std::size_t N>
+bool equals(std::string_view name, const char (&known)[N]) noexcept {
+  int difference = 0;
+  for (std::size_t i = 0; i < N - 1; ++i) difference |= (name[i] | (is_alpha(known[i]) ? 0x20 : 0)) ^ known[i];
+  return difference == 0;
+}
+
+template <std::size_t N>
+FieldId if_equal(std::string_view name, const char (&known)[N], FieldId id) noexcept {
+  return (name.front() | 0x20) == known[0] && equals(name, known) ? id : FieldId::Other;
 }
 
 }  // namespace

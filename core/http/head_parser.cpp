@@ -78,6 +78,7 @@ struct HeadParser::Llhttp {
       if (!line.whole) return HeadProgress::Incomplete;
       if (scan.lines++ > limits.max_fields) return broken(fault, Fault::TooManyFields);
       scan.line_start += line.text.size() + 2;
+      if (scan.fields_start == 0) scan.fields_start = scan.line_start;
     }
     return HeadProgress::Incomplete;
   }
@@ -95,19 +96,20 @@ struct HeadParser::Llhttp {
   HeadProgress parse(std::string_view bytes, HeadScan& scan, const HeadLimits& limits, Head& head, Fault& fault) {
     constexpr bool is_request = std::is_same_v<Head, RequestHead>;
     const bool full = bytes.size() >= limits.max_size;
+    const bool resumed = scan.lines > 0;
     const HeadProgress progress = guard(bytes.substr(0, limits.max_size), scan, limits, head, fault);
     if (progress == HeadProgress::Broken) return progress;
     if (progress == HeadProgress::Incomplete) {
       if (!full) return progress;
       return broken(fault, is_request && scan.lines == 0 ? Fault::TargetTooLong : Fault::HeadTooLarge);
     }
+    if (resumed) {  // the bytes may have moved since the start line was parsed
+      const std::size_t start = scan.skipped_empty_line ? 2 : 0;
+      const auto wrong = parse_start_line(bytes.substr(start, scan.fields_start - 2 - start), true, head);
+      if (wrong) return broken(fault, *wrong);
+    }
     head.size = scan.line_start + 2;
-    const char* const end = bytes.data() + head.size;
-    // Parsed again, for the bytes may have moved since the start line was seen.
-    const Line start = line_at(bytes.data() + (scan.skipped_empty_line ? 2 : 0), end);
-    if (const auto wrong = parse_start_line(start.text, true, head)) return broken(fault, *wrong);
-    const char* const section = start.text.data() + start.text.size() + 2;
-    const auto wrong = parse_fields({section, static_cast<std::size_t>(end - section)},
+    const auto wrong = parse_fields(bytes.substr(scan.fields_start, head.size - scan.fields_start),
                                     is_request ? after_request_line : after_status_line);
     if (wrong) return broken(fault, *wrong);
     head.fields = collector.fields;

@@ -17,8 +17,9 @@ struct HeadLimits {
 /// How far a growing head has been looked at, so that a head which comes byte by byte is not scanned anew each time.
 /// A value of whoever collects the bytes; reset to {} for each head.
 struct HeadScan {
-  std::size_t line_start = 0;  ///< where the first line not yet seen whole begins
-  std::size_t lines = 0;       ///< whole lines before it (skipped empty line not counted)
+  std::size_t line_start = 0;    ///< where the first line not yet seen whole begins
+  std::size_t fields_start = 0;  ///< where the line behind the start line begins; 0: not yet seen
+  std::size_t lines = 0;         ///< whole lines before it (skipped empty line not counted)
   bool skipped_empty_line = false;
 };
 

@@ -1,5 +1,7 @@
 #include "core/http/start_line.h"
 
+#include <algorithm>
+
 #include "core/http/ascii.h"
 
 namespace keepwarm::http {
@@ -42,20 +44,23 @@ std::optional<Fault> parse_start_line(std::string_view line, bool whole, Request
   if (method_end == 0 || line[method_end] != ' ') return Fault::BadRequestLine;
 
   const std::size_t target_begin = method_end + 1;
-  std::size_t target_end = target_begin;
-  while (target_end < line.size() && !is_blank(line[target_end])) ++target_end;
+  const std::size_t target_end = std::min(line.find(' ', target_begin), line.size());
+  const std::string_view target = line.substr(target_begin, target_end - target_begin);
+  if (target.find('\t') != std::string_view::npos) return Fault::BadRequestLine;
   if (target_end == line.size()) return cut_short;
-  if (target_end == target_begin || line[target_end] != ' ') return Fault::BadRequestLine;
+  if (target.empty()) return Fault::BadRequestLine;
 
   const std::string_view version_text = line.substr(target_end + 1);
-  if (version_text.size() > kVersionSize || !begins_version(version_text)) return Fault::BadRequestLine;
-  if (!whole) return std::nullopt;
-  if (version_text.size() < kVersionSize) return Fault::BadRequestLine;
   const std::optional<Version> version = supported_version(version_text);
-  if (!version) return Fault::UnsupportedVersion;
+  if (!version) {
+    if (version_text.size() > kVersionSize || !begins_version(version_text)) return Fault::BadRequestLine;
+    if (!whole) return std::nullopt;
+    return version_text.size() == kVersionSize ? Fault::UnsupportedVersion : Fault::BadRequestLine;
+  }
+  if (!whole) return std::nullopt;
 
   head.method = line.substr(0, method_end);
-  head.target = line.substr(target_begin, target_end - target_begin);
+  head.target = target;
   head.version = *version;
   return std::nullopt;
 }
@@ -64,10 +69,10 @@ std::optional<Fault> parse_start_line(std::string_view line, bool whole, Respons
   const std::optional<Fault> cut_short = whole ? std::optional(Fault::BadStatusLine) : std::nullopt;
 
   const std::string_view version_text = line.substr(0, kVersionSize);
-  if (!begins_version(version_text)) return Fault::BadStatusLine;
+  const std::optional<Version> version = supported_version(version_text);
+  if (!version && !begins_version(version_text)) return Fault::BadStatusLine;
   if (line.size() <= kVersionSize) return cut_short;
   if (line[kVersionSize] != ' ') return Fault::BadStatusLine;
-  const std::optional<Version> version = supported_version(version_text);
   if (!version) return Fault::UnsupportedVersion;
 
   const std::string_view status = line.substr(kVersionSize + 1, kStatusSize);

@@ -22,7 +22,8 @@ bool is_visible(char c) noexcept {
 /// Reads an IPv6 literal without brackets; zone identifiers are refused (they mean nothing beyond one machine).
 bool parse_ipv6(std::string_view literal, in6_addr& address) noexcept {
   char text[INET6_ADDRSTRLEN];
-  if (literal.size() >= sizeof text) return false;
+  const auto allowed = [](char c) noexcept { return hex_value(c) >= 0 || c == ':' || c == '.'; };
+  if (literal.size() >= sizeof text || !std::all_of(literal.begin(), literal.end(), allowed)) return false;
   *std::copy(literal.begin(), literal.end(), text) = '\0';
   return inet_pton(AF_INET6, text, &address) == 1;
 }

@@ -277,7 +277,11 @@ void HostPool::checkout(Waiter& waiter, const Demand& demand) {
 
 void HostPool::enqueue(Waiter& waiter) {
   waiter.linked_to_ = this;
-  waiters_.push_back(waiter);
+  if (waiter.demand_.fresh_only) {
+    waiters_.push_front(waiter);  // a retry has waited its turn before
+  } else {
+    waiters_.push_back(waiter);
+  }
   ++waiting_count_;
   context_.deadlines.arm(waiter, now() + settings_->queue_timeout);
   open_for_waiters();

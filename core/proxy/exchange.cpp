@@ -39,6 +39,7 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
     downstream_->client_stream().acknowledge_now();
   }
   if (pool::Lease bound = downstream_->take_bound_connection(*host_)) {
+    on_bound_connection_ = true;
     on_lease(std::move(bound), {});
   } else {
     checkout(false);
@@ -47,13 +48,13 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
 }
 
 void Exchange::reset(Downstream& downstream, const ClientFacts& client) {
+  state_ = ExchangeState::Ready;
   downstream_ = &downstream;
   client_ = client;
   outgoing_.clear();
   held_whole_ = true;
   client_paused_ = false;
   is_retry_ = false;
-  fresh_only_ = false;
   response_begun_ = false;
   interims_ = 0;
   upstream_blocked_ = false;
@@ -68,6 +69,7 @@ void Exchange::reset(Downstream& downstream, const ClientFacts& client) {
   client_blocked_ = false;
   surplus_ = false;
   bound_auth_ = false;
+  on_bound_connection_ = false;
   reached_upstream_ = false;
   status_ = 0;
   retries_ = 0;
@@ -90,7 +92,7 @@ void Exchange::arm(Duration after) {
 // ---- Leasing ----
 
 void Exchange::checkout(bool fresh_only) {
-  fresh_only_ = fresh_only;
+  on_bound_connection_ = false;
   host_->checkout(waiter_, {.replayable = may_be_replayed(), .fresh_only = fresh_only, .local_client = client_.local});
 }
 

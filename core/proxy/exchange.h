@@ -128,7 +128,6 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
 
   // The attempt
   bool is_retry_ = false;
-  bool fresh_only_ = false;
   bool reused_ = false;
   bool upstream_blocked_ = false;
   bool upstream_write_failed_ = false;
@@ -147,7 +146,8 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   bool head_sent_ = false;
   bool client_blocked_ = false;
   bool surplus_ = false;
-  bool bound_auth_ = false;
+  bool bound_auth_ = false;           ///< NTLM or Negotiate is under way
+  bool on_bound_connection_ = false;  ///< was bound to this client before: stays so for good
 
   // For the log and Proxy-Status
   std::string log_text_;  ///< method, scheme, authority, path: see remember_for_log()

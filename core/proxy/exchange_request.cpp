@@ -105,7 +105,7 @@ void Exchange::send_body() {
   }
   if (!upstream_write_failed_ && !writer.empty()) written_upstream(lease_.stream().write(writer.pieces()));
   if (request_body_.ended()) return request_sent();
-  if (state_ == ExchangeState::AwaitingHead) arm(host_->settings().stall_timeout);
+  arm(host_->settings().stall_timeout);
 }
 
 void Exchange::send_outgoing() {

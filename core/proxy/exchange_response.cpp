@@ -254,7 +254,7 @@ std::optional<CloseReason> Exchange::why_close_upstream() const {
 void Exchange::complete() {
   if (const auto reason = why_close_upstream()) {
     lease_.close(*reason);
-  } else if (bound_auth_) {
+  } else if (bound_auth_ || on_bound_connection_) {
     lease_.stream().resume_reading();
     downstream_->bind_connection(std::move(host_), std::move(lease_));
   } else {

@@ -47,7 +47,17 @@ void Tunnel::finish(End& from) {
   touch();
   from.ended = true;
   from.peer->stream->finish_writing();
-  if (from.peer->ended) events_.on_tunnel_ended();
+  end_if_done();
+}
+
+void Tunnel::drained(End& to) {
+  touch();
+  to.peer->stream->resume_reading();
+  end_if_done();
+}
+
+void Tunnel::end_if_done() {
+  if (client_.ended && upstream_.ended && queued() == 0) events_.on_tunnel_ended();
 }
 
 void Tunnel::break_off() {

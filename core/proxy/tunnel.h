@@ -43,7 +43,7 @@ class Tunnel final : public Deadline {
     void on_bytes(std::string_view bytes) override { tunnel.forward(*this, bytes); }
     void on_end() override { tunnel.finish(*this); }
     void on_broken(int) override { tunnel.break_off(); }
-    void on_drained() override { peer->stream->resume_reading(); }
+    void on_drained() override { tunnel.drained(*this); }
 
     Tunnel& tunnel;
     net::Stream* stream;
@@ -54,6 +54,8 @@ class Tunnel final : public Deadline {
 
   void forward(End& from, std::string_view bytes);
   void finish(End& from);
+  void drained(End& to);
+  void end_if_done();
   void break_off();
   void on_deadline(TimePoint now) override;
   void touch();

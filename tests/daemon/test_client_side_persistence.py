@@ -47,14 +47,6 @@ def test_many_clients_share_one_upstream_connection(keepwarm, http_origin):
     assert len(server.connections) == 1
 
 
-def test_a_unix_socket_serves_clients(keepwarm, http_origin, tmp_path):
-    server = http_origin()
-    daemon = keepwarm({"proxy": {"listen": [f"unix:{tmp_path}/proxy.sock"]}})
-    client = daemon.client()
-    assert client.get(server.url()).body == b"hello"
-    assert client.get(server.url()).body == b"hello"
-
-
 def test_ipv6_clients_are_served(keepwarm, http_origin):
     server = http_origin()
     daemon = keepwarm({"proxy": {"listen": ["[::1]:0"]}})

@@ -101,7 +101,7 @@ def test_the_name_of_the_coding_has_no_case(wire, coding):
     assert w.answered(f"HTTP/1.1 200 OK\r\nTransfer-Encoding:{coding}\r\n\r\n3\r\nabc\r\n0\r\n\r\n").body == b"abc"
 
 
-EXTENDED = "5;name\r\nfirst\r\n6 ; a=b ; c=\"d;\\\"e\"\r\nsecond\r\n00;last=1\r\n\r\n"
+EXTENDED = "5;name\r\nfirst\r\n6;a=b;c=\"d;\\\"e\"\r\nsecond\r\n00;last=1\r\n\r\n"
 
 
 def test_chunk_extensions_do_not_get_into_the_body(wire):

@@ -20,11 +20,11 @@ def test_a_cut_is_seen_by_the_client(wire, answer, how):
     w.ask().read_request()
     w.upstream.send(answer)
     head = w.client.read_response_head()
-    first = w.client.read_chunk()[0] if head.chunked else w.client.read_exact(5)
-    assert first == b"begin"
+    before = b"" if not head.chunked else w.client.read_until(b"\r\n")
+    assert w.client.read_exact(5) == b"begin"  # whatever the chunks are now
     end(w.upstream, how)
-    rest = w.client.read_to_end()
-    assert b"0\r\n" not in rest and len(rest) < 10
+    rest = before + w.client.read_to_end()
+    assert b"0\r\n" not in rest and len(rest) < 20
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])

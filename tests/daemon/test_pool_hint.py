@@ -8,7 +8,7 @@ from support.background import Background
 from support.waiting import scaled
 
 TWO_SECONDS = ["timeout=2", "timeout=2, max=100", "max=100, timeout=2", "TimeOut=2", "timeout=2, timeout=9",
-               "x, timeout=2;, =, y=z, timeout", "max=zero, timeout=2", " ,, timeout=2 ,"]
+               "x, timeout=2, =, y=z, timeout", "max=zero, timeout=2", " ,, timeout=2 ,"]
 NOTHING = ["timeout=two", "timeout=-1", "timeout=+1", "timeout=0x1", "timeout", "timeouts=0", "5", "", "timeout=1.0",
            "timeout=99999999999999999999999999"]
 

@@ -51,18 +51,13 @@ def test_keepwarm_itself_is_400(wire, name):
     w.refused(connect(f"{name}:{w.daemon.port}"), 400)
 
 
-def test_a_bad_port_is_403(wire):
-    w = wire(ANY_PORT)
-    check_own_answer(w.refused(connect("127.0.0.1:25"), 403), 403, "http_request_denied")
-
-
 REFUSALS = {"400": ("127.0.0.1", 400), "403": ("127.0.0.1:25", 403), "502": ("127.0.0.1:{closed}", 502)}
 
 
 @pytest.mark.parametrize("target,status", REFUSALS.values(), ids=REFUSALS.keys())
 @pytest.mark.parametrize("length", [0, 100_000])
 def test_a_failed_connect_closes_and_its_early_bytes_are_no_request(wire, closed_port, target, status, length):
-    w = wire(ANY_PORT)
+    w = wire({"proxy": {"connect_ports": ["1024-65535"]}})
     early = "GET http://{at}/evil HTTP/1.1\r\nHost: {at}\r\n\r\n" + "x" * length
     response = w.refused(connect(target.replace("{closed}", str(closed_port()))) + early, status)
     assert "close" in response.tokens("connection")

@@ -42,6 +42,7 @@ Body read(std::string_view bytes, std::size_t piece, const ChunkedLimits& limits
     expect(step.progress != ChunkedProgress::More || step.consumed == next.size());
     bytes.remove_prefix(next.size());
   }
+  if (body.progress == ChunkedProgress::Broken) body.consumed = 0;  // it has no meaning then
   if (body.progress == ChunkedProgress::Ended) {
     for (const Field& field : reader.trailers()) body.trailers.emplace_back(field.name, field.value);
   }

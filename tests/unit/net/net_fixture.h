@@ -130,7 +130,7 @@ class RefusedPort {
 /// A loop that runs only as far as the test asks. Declare it first: at its end it checks that no handle was left open.
 class LoopFixture {
  public:
-  static constexpr std::uint64_t kPatienceMs = 20000;  // a failing test ends; a passing one never waits for it
+  static constexpr std::chrono::milliseconds kPatience{20000};  // a failing test ends; a passing one never waits for it
 
   LoopFixture() {
     std::signal(SIGPIPE, SIG_IGN);  // as the daemon does: libuv writes without MSG_NOSIGNAL
@@ -167,7 +167,7 @@ class LoopFixture {
       static_cast<Watch*>(timer->data)->late = true;
       uv_stop(timer->loop);
     };
-    uv_timer_start(&watch->patience, give_up, kPatienceMs, 0);
+    uv_timer_start(&watch->patience, give_up, kPatience.count(), 0);
     loop.run();
     const bool late = watch->late;
     const auto free_last = [](uv_handle_t* handle) {

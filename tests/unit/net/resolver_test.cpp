@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -49,7 +50,7 @@ struct NameService {
   }
   void wait_until_asked(std::size_t count) {
     std::unique_lock lock(mutex);
-    changed.wait(lock, [&] { return asked.size() >= count; });
+    REQUIRE(changed.wait_for(lock, LoopFixture::kPatience, [&] { return asked.size() >= count; }));
   }
   std::size_t times_asked() {
     const std::lock_guard lock(mutex);
@@ -97,8 +98,8 @@ struct Fixture : LoopFixture {
 
 std::vector<SocketAddress> addresses(std::initializer_list<const char*> literals) {
   std::vector<SocketAddress> out;
-  out.reserve(literals.size());
-  for (const char* text : literals) out.push_back(literal(text));
+  std::transform(literals.begin(), literals.end(), std::back_inserter(out),
+                 [](const char* text) { return literal(text); });
   return out;
 }
 
@@ -113,6 +114,7 @@ TEST_CASE("addresses of two families take turns, the first one's first, without 
 
 TEST_CASE("a name keeps at most a bounded number of addresses") {
   std::vector<SocketAddress> many;
+  many.reserve(200);
   for (int i = 0; i < 200; ++i) many.push_back(literal("10.0.0." + std::to_string(i)));
   CHECK(in_connect_order(many).size() == kMaxAddresses);
 }
@@ -182,6 +184,10 @@ TEST_CASE("an answer comes later, and the next asker has it at once") {
   CHECK(second.addresses == addresses({"192.0.2.1"}));
   CHECK_FALSE(second.query->looked_up());
   CHECK(fixture.service->times_asked() == 1);
+
+  fixture.ask("a.example", first);  // with the query that took a look-up before
+  CHECK(first.told == 2);
+  CHECK_FALSE(first.query->looked_up());
 }
 
 TEST_CASE("with a ttl of zero each asker asks anew") {

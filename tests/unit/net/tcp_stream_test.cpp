@@ -76,7 +76,9 @@ struct Fixture : LoopFixture {
   }
   /// Runs the loop, with the peer reading, until the peer has `size` bytes.
   void run_until_peer_has(std::size_t size) {
+    const TimePoint give_up = Loop::now() + kPatience;
     while (peer_got.size() < size) {
+      REQUIRE(Loop::now() < give_up);
       turn();
       drain_peer();
     }
