@@ -98,23 +98,28 @@ void Lifecycle::log_addresses() {
 void Lifecycle::reload() {
   if (stopping_) return;
   notify_reloading();
-  const auto loaded = load_config_for(line_);
-  if (!loaded) {
-    for (const config::ConfigError& error : loaded.failure()) logging_.write(LogLevel::Error, to_text(error));
-    logging_.write(LogLevel::Error, "the configuration is bad: the old one stays in force");
-  } else {
-    const config::Config& config = loaded->config;
-    if (const std::string problem = logging_.configure(config.log); !problem.empty()) {
-      logging_.write(LogLevel::Error, problem);
-    }
-    engine_.reconfigure(engine_settings(config));
-    if (!systemd_sockets_ && !listen(config.proxy)) {
-      logging_.write(LogLevel::Error, "the listeners stay as they were");
-    }
-    log_addresses();
+  if (apply(load_config_for(line_))) {
     logging_.write(LogLevel::Info, "configuration reloaded");
+  } else {
+    logging_.write(LogLevel::Error, "the new configuration is bad: the old one stays in force");
   }
   notify_systemd("READY=1");
+}
+
+bool Lifecycle::apply(const Result<LoadedConfig, config::ConfigErrors>& loaded) {
+  if (!loaded) {
+    for (const config::ConfigError& error : loaded.failure()) logging_.write(LogLevel::Error, to_text(error));
+    return false;
+  }
+  // The listeners first: they may fail, and then nothing has changed.
+  const config::Config& config = loaded->config;
+  if (!systemd_sockets_ && !listen(config.proxy)) return false;
+  log_addresses();
+  if (const std::string problem = logging_.configure(config.log); !problem.empty()) {
+    logging_.write(LogLevel::Error, problem);
+  }
+  engine_.reconfigure(engine_settings(config));
+  return true;
 }
 
 void Lifecycle::stop() {

@@ -41,6 +41,7 @@ class Lifecycle {
   void watch(int signal_number, std::function<void()> on_signal);
   [[nodiscard]] bool listen(const policy::ProxySettings& settings);
   void reload();
+  [[nodiscard]] bool apply(const Result<LoadedConfig, config::ConfigErrors>& loaded);
   void stop();
   void log_addresses();
 

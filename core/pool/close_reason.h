@@ -28,7 +28,7 @@ enum class CloseReason : std::uint8_t {
   PoolFull,           ///< max_idle, or an idle one made room for a new one
   AddressGone,        ///< the name has not had this address for a while
   BoundToClient,      ///< connection-bound authentication: its client is gone
-  Upgraded,           ///< became a tunnel, and that has ended
+  TunnelEnded,        ///< a tunnel's (CONNECT, Upgrade), and that has ended
   Unused,             ///< opened for an exchange that then needed none
   Reconfigured,       ///< its settings changed so that it may not be shared any more
   OutOfDescriptors,   ///< given up so that others can be served
@@ -58,7 +58,7 @@ inline constexpr std::size_t kCloseReasonCount = static_cast<std::size_t>(CloseR
     case CloseReason::PoolFull: return "pool full";
     case CloseReason::AddressGone: return "address gone";
     case CloseReason::BoundToClient: return "bound to client";
-    case CloseReason::Upgraded: return "upgraded";
+    case CloseReason::TunnelEnded: return "tunnel ended";
     case CloseReason::Unused: return "unused";
     case CloseReason::Reconfigured: return "reconfigured";
     case CloseReason::OutOfDescriptors: return "out of descriptors";

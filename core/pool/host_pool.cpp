@@ -137,16 +137,14 @@ std::unique_ptr<Connection> HostPool::remove(Connection& connection) {
 }
 
 void HostPool::record_close(const Connection& connection, CloseReason reason) {
-  ++context_.stats.closed[static_cast<std::size_t>(reason)];
-  if (!context_.log.enabled(LogLevel::Debug)) return;
-  const bool was_idle = connection.state_ == Connection::State::Idle;
-  const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - connection.idle_since_);
-  std::string line = "upstream " + host_and_port(origin_.host, origin_.port) + " closed: ";
-  line += describe(reason);
-  line += " (requests=" + std::to_string(connection.served_);
-  if (was_idle) line += " idle=" + std::to_string(age.count()) + "ms";
-  line += ')';
-  context_.log.write(LogLevel::Debug, line);
+  if (!context_.log.enabled(LogLevel::Debug)) return pool::record_close(context_, {}, reason, {});
+  std::string detail = "(requests=" + std::to_string(connection.served_);
+  if (connection.state_ == Connection::State::Idle) {
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - connection.idle_since_);
+    detail += " idle=" + std::to_string(age.count()) + "ms";
+  }
+  detail += ')';
+  pool::record_close(context_, host_and_port(origin_.host, origin_.port), reason, detail);
 }
 
 void HostPool::close(Connection& connection, CloseReason reason) {
@@ -157,7 +155,6 @@ void HostPool::close(Connection& connection, CloseReason reason) {
 }
 
 std::unique_ptr<net::Stream> HostPool::detach(Connection& connection) {
-  ++context_.stats.closed[static_cast<std::size_t>(CloseReason::Upgraded)];
   std::unique_ptr<net::Stream> stream = std::move(remove(connection)->stream_);
   open_for_waiters();
   note_if_unused();

@@ -38,6 +38,10 @@ void Pool::reconfigure(policy::HostTable table) {
   for (const auto& [origin, host] : hosts_) host->recheck();
 }
 
+void Pool::tunnel_ended(std::string_view upstream) {
+  record_close(context_, upstream, CloseReason::TunnelEnded, {});
+}
+
 void Pool::drain() {
   context_.draining = true;
   for (const auto& [origin, host] : hosts_) host->close_all_idle(CloseReason::Shutdown);

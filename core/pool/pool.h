@@ -35,6 +35,10 @@ class Pool final : public HostUse {
   /// New host tables: every host gets its new settings; connections in use go on.
   void reconfigure(policy::HostTable table);
 
+  /// An upstream connection that was never pooled, or left the pool for good, has ended with its tunnel: counted and
+  /// logged like every other close. `upstream`: "host:port".
+  void tunnel_ended(std::string_view upstream);
+
   /// Nothing is pooled any more; idle connections close now.
   void drain();
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "core/base/log.h"
 #include "core/net/connector.h"
@@ -47,5 +48,8 @@ struct PoolContext {
   HostUse* use = nullptr;
   bool draining = false;  ///< shutting down: nothing is pooled any more
 };
+
+/// Counts a close and tells the debug log: "upstream HOST:PORT closed: REASON DETAIL".
+void record_close(PoolContext& context, std::string_view upstream, CloseReason reason, std::string_view detail);
 
 }  // namespace keepwarm::pool

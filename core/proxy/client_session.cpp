@@ -23,7 +23,7 @@ constexpr Duration kLingerTime = 2s;
 ClientSession::ClientSession(ProxyContext& context, const ClientFacts& facts) : context_(context), facts_(facts) {}
 
 ClientSession::~ClientSession() {
-  if (exchange_ != nullptr) exchange_->client_left(EndedBy::Shutdown);
+  if (state_ != State::Closed) cut(EndedBy::Shutdown);
 }
 
 void ClientSession::start(std::unique_ptr<net::Stream> stream) {
@@ -154,8 +154,7 @@ void ClientSession::on_end() {
       return;
     case State::InExchange:
       if (exchange_->request_ended()) return;  // a half-close: the exchange goes on
-      exchange_->client_left(EndedBy::Client);
-      exchange_ = nullptr;
+      cut(EndedBy::Client);
       return close();
     case State::Tunnelling: return connect_->client_ended();
     case State::Flushing: lingering_ = false; return;
@@ -165,12 +164,16 @@ void ClientSession::on_end() {
 }
 
 void ClientSession::on_broken(int) {
-  if (exchange_ != nullptr) {
-    exchange_->client_left(EndedBy::Client);
-    exchange_ = nullptr;
-  }
-  if (connect_) connect_->log(EndedBy::Client, 0, {});
+  cut(EndedBy::Client);
   close();
+}
+
+void ClientSession::cut(EndedBy ended) {
+  // What the client got of an answer or a tunnel must not look like all there was.
+  const bool looks_whole = tunnel_ || connect_ || (exchange_ != nullptr && exchange_->cut_looks_whole());
+  if (stream_ && looks_whole) stream_->reset_on_close();
+  if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->client_left(ended);
+  if (connect_) connect_->log(ended, connect_->established() ? 200 : 0, {});
 }
 
 void ClientSession::on_drained() {
@@ -203,13 +206,21 @@ void ClientSession::on_connect_ended() {
   close();
 }
 
-void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string_view early, Duration tunnel_timeout) {
+void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
+                             Duration tunnel_timeout) {
   exchange_ = nullptr;
+  upgraded_to_ = std::move(upstream_name);
   state_ = State::Tunnelling;
   ++context_.stats.tunnels;
   tunnel_ = std::make_unique<Tunnel>(context_.deadlines, *stream_, std::move(upstream), tunnel_timeout, *this);
   const std::string from_client = std::exchange(pending_, {});
   tunnel_->start(from_client, early, client_ended_);
+}
+
+void ClientSession::on_tunnel_ended() {
+  if (state_ == State::Closed) return;
+  context_.pool.tunnel_ended(upgraded_to_);
+  close();
 }
 
 // ---- Connection-bound authentication ----
@@ -347,10 +358,7 @@ void ClientSession::drain() {
 }
 
 void ClientSession::abort() {
-  if (exchange_ != nullptr) {
-    exchange_->client_left(EndedBy::Shutdown);
-    exchange_ = nullptr;
-  }
+  cut(EndedBy::Shutdown);
   close();
 }
 

@@ -58,13 +58,14 @@ class ClientSession final : public net::StreamEvents,
   // Downstream
   [[nodiscard]] net::Stream& client_stream() noexcept override { return *stream_; }
   void exchange_over(AfterExchange after) override;
-  void upgraded(std::unique_ptr<net::Stream> upstream, std::string_view early, Duration tunnel_timeout) override;
+  void upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
+                Duration tunnel_timeout) override;
   void bind_connection(pool::HostRef host, pool::Lease lease) override;
   [[nodiscard]] pool::Lease take_bound_connection(const pool::HostPool& host) override;
   // CONNECT and tunnels
   void on_connect_refused(policy::FailureKind kind, std::string_view explanation) override;
   void on_connect_ended() override;
-  void on_tunnel_ended() override { close(); }
+  void on_tunnel_ended() override;
   // Time
   void on_deadline(TimePoint now) override;
 
@@ -88,6 +89,7 @@ class ClientSession final : public net::StreamEvents,
   void close_after_flush(bool lingering);
   void linger(std::string_view bytes);
   void flushed();
+  void cut(EndedBy ended);
   void close();
 
   ProxyContext& context_;
@@ -105,6 +107,7 @@ class ClientSession final : public net::StreamEvents,
   std::size_t queued_mark_ = 0;  ///< what was queued when the deadline last came
   std::unique_ptr<ConnectRequest> connect_;
   std::unique_ptr<Tunnel> tunnel_;
+  std::string upgraded_to_;  ///< "host:port" of what tunnel_ leads to
   std::unique_ptr<BoundConnection> bound_;
 };
 

@@ -57,8 +57,9 @@ void ConnectRequest::on_connect_failed(const net::ConnectFailure& failure) {
 
 void ConnectRequest::log(EndedBy ended, std::uint16_t status, std::string_view error) {
   ++context_.stats.exchanges;
-  if (!context_.access.enabled()) return;
   const std::string destination = host_and_port(destination_.host, destination_.port);
+  if (tunnel_) context_.pool.tunnel_ended(destination);
+  if (!context_.access.enabled()) return;
   AccessRecord record;
   record.client = facts_.address;
   record.method = "CONNECT";

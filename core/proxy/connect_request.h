@@ -40,6 +40,7 @@ class ConnectRequest final : public net::ConnectEvents, public TunnelEvents {
   // Before the tunnel is there the session hands on what the client does:
   void client_bytes(std::string_view bytes);
   void client_ended() noexcept { client_ended_ = true; }
+  [[nodiscard]] bool established() const noexcept { return tunnel_.has_value(); }
 
   /// Writes the access log line. Once, when it is all over.
   void log(EndedBy ended, std::uint16_t status, std::string_view error);

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "core/net/stream.h"
@@ -30,7 +31,8 @@ class Downstream {
   virtual void exchange_over(AfterExchange after) = 0;
   /// Instead of exchange_over(): the 101 has been written, and both streams are a tunnel now. `early` came behind the
   /// head.
-  virtual void upgraded(std::unique_ptr<net::Stream> upstream, std::string_view early, Duration tunnel_timeout) = 0;
+  virtual void upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
+                        Duration tunnel_timeout) = 0;
 
   /// Connection-bound authentication (DESIGN.md §6.10): an upstream connection that serves this client only.
   virtual void bind_connection(pool::HostRef host, pool::Lease lease) = 0;

@@ -83,12 +83,13 @@ void Engine::apply_rules() {
 std::optional<net::ListenFailure> Engine::listen(const std::vector<net::SocketAddress>& addresses) {
   const auto wanted = [&addresses](const BoundListener& bound) {
     return bound.asked.family() == AF_UNSPEC ||
-           std::find(addresses.begin(), addresses.end(), bound.asked) != addresses.end();
+           std::any_of(addresses.begin(), addresses.end(),
+                       [&bound](const net::SocketAddress& address) { return bound.serves(address); });
   };
   std::vector<BoundListener> opened;
   for (const net::SocketAddress& address : addresses) {
-    const auto same = [&address](const BoundListener& bound) { return bound.asked == address; };
-    if (std::any_of(listeners_.begin(), listeners_.end(), same)) continue;
+    const auto serves = [&address](const BoundListener& bound) { return bound.serves(address); };
+    if (std::any_of(listeners_.begin(), listeners_.end(), serves)) continue;
     auto listener = net::Listener::open(loop_, address, *this, [this] { return has_room(); });
     if (!listener) return listener.failure();
     opened.push_back({address, std::move(listener).value()});

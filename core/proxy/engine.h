@@ -58,6 +58,11 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   struct BoundListener {
     net::SocketAddress asked;  ///< unspecified family for adopted sockets
     std::unique_ptr<net::Listener> listener;
+
+    /// With port 0 asked for, the port that it got is meant as well.
+    [[nodiscard]] bool serves(const net::SocketAddress& address) const noexcept {
+      return asked == address || listener->address() == address;
+    }
   };
 
   // AcceptEvents

@@ -185,8 +185,7 @@ void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason)
   const std::string_view error = policy::answer_for(kind).proxy_status_error;
   if (head_sent_) {
     log(reason == CloseReason::ResponseTimeout ? EndedBy::Timeout : EndedBy::Origin, error);
-    const bool shown = client_framing_.kind != http::BodyFraming::Kind::UntilClose;
-    return over(ExchangeEvent::Failed, shown ? AfterExchange::Cut : AfterExchange::Reset);
+    return over(ExchangeEvent::Failed, cut_looks_whole() ? AfterExchange::Reset : AfterExchange::Cut);
   }
   const bool keep = client_may_persist_ && request_body_.ended() && !context_.draining;
   status_ = policy::answer_for(kind).status;

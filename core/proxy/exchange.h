@@ -45,6 +45,10 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   [[nodiscard]] std::size_t request_bytes(std::string_view bytes);
   [[nodiscard]] bool request_ended() const noexcept { return request_body_.ended(); }
   void client_drained();
+  /// Has an answer begun whose framing cannot show that it was cut?
+  [[nodiscard]] bool cut_looks_whole() const noexcept {
+    return head_sent_ && client_framing_.kind == http::BodyFraming::Kind::UntilClose;
+  }
   /// The client is gone: the upstream connection closes at once. No call back follows.
   void client_left(EndedBy ended);
 

@@ -145,7 +145,8 @@ void Exchange::switch_protocols(const http::ResponseHead& head, std::string_view
   net::DeadlineClock::disarm(*this);
   std::unique_ptr<net::Stream> upstream = lease_.detach();
   const Duration timeout = host_->settings().tunnel_timeout;
-  release()->upgraded(std::move(upstream), rest, timeout);
+  std::string name = where();
+  release()->upgraded(std::move(upstream), std::move(name), rest, timeout);
 }
 
 http::BodyFraming Exchange::framing_for_client(const http::BodyFraming& framing) const noexcept {

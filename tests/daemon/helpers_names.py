@@ -64,6 +64,8 @@ class NameServer:
                 query, sender = self._socket.recvfrom(4096)
             except OSError:
                 return  # closed
+            if not query:
+                return  # shut down
             name, kind = self._question(query)
             self.queries.append((name, kind))
             if name in self.silent:

@@ -1,8 +1,10 @@
 """Short ways to say what the tests of pool, retries and time limits say over and over."""
 
 import contextlib
+import re
 import signal
 import socket
+import struct
 from pathlib import Path
 
 from support.client import Client
@@ -75,6 +77,11 @@ def settle(daemon: Daemon) -> None:
     client.close()
 
 
+def close_reasons(daemon: Daemon) -> list[str]:
+    """Why upstream connections were closed so far, in order."""
+    return [match[1] for line in list(daemon.log) if (match := re.search(r"upstream \S+ closed: ([^(]*[^( ])", line))]
+
+
 @contextlib.contextmanager
 def standing_still(daemon: Daemon):
     """The daemon stands still meanwhile; all that happens it finds at once afterwards, the oldest not always first."""
@@ -82,6 +89,18 @@ def standing_still(daemon: Daemon):
     eventually(lambda: Path(f"/proc/{daemon.pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T")
     yield
     daemon.signal(signal.SIGCONT)
+
+
+def end_connections(server: Origin, how: str) -> None:
+    """Ends all connections of an origin with a handler, as a restart does: "fin" or "rst". The handlers, which wait in
+    recv(), see their end and close; a close() beside them would take effect only afterwards."""
+    for connection in server.connections:
+        if connection.closed:
+            continue
+        if how == "rst":
+            connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            connection.sock.shutdown(socket.SHUT_RD if how == "rst" else socket.SHUT_RDWR)
 
 
 class Bottleneck:

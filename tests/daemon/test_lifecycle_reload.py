@@ -15,18 +15,14 @@ def connects(address) -> bool:
         return sock.connect_ex(address) == 0
 
 
-def same_port(daemon, **proxy) -> dict:
-    return {"proxy": {"listen": [daemon.at], **proxy}}
-
-
 def test_host_settings_are_in_force_for_the_next_request(keepwarm, origin):
     daemon, server = keepwarm(), origin()
     upstream = exchange(daemon, server)
     exchange(daemon, server, upstream)
-    daemon.reload({**same_port(daemon), **every_host(reuse=False)})
+    daemon.reload(every_host(reuse=False))
     assert upstream.wait_for_end() == "fin"  # it may not be used any more
     assert exchange(daemon, server).wait_for_end() == "fin"
-    daemon.reload(same_port(daemon))
+    daemon.reload("")
     eventually(lambda: begin_reports_keep_alive(daemon, server))
 
 
@@ -41,7 +37,7 @@ def begin_reports_keep_alive(daemon, server) -> bool:
 def test_idle_connections_stay_warm(keepwarm, origin):
     daemon, server = keepwarm(), origin()
     upstream = exchange(daemon, server)
-    since = daemon.reload({**same_port(daemon), **every_host(queue_timeout="3s")})
+    since = daemon.reload(every_host(queue_timeout="3s"))
     daemon.wait_log(r"(?i)reload|configuration", since=since)
     exchange(daemon, server, upstream)
 
@@ -49,7 +45,7 @@ def test_idle_connections_stay_warm(keepwarm, origin):
 def test_a_shorter_idle_timeout_holds_for_idle_connections_too(keepwarm, origin):
     daemon, server = keepwarm(), origin()
     upstream = exchange(daemon, server)
-    daemon.reload({**same_port(daemon), **every_host(idle_timeout="300ms")})
+    daemon.reload(every_host(idle_timeout="300ms"))
     assert upstream.wait_for_end(limit=2) == "fin"
 
 
@@ -66,7 +62,7 @@ def test_no_exchange_is_dropped(keepwarm, origin):
     clients["sending"] = begin(daemon, server, "POST", "/", "Content-Length: 8", body=b"half")
     sending = server.accept()
     sending.read_request_head()
-    since = daemon.reload({**same_port(daemon, max_clients=50), **every_host(reuse=False)})
+    since = daemon.reload({"proxy": {"max_clients": 50}, **every_host(reuse=False)})
     daemon.wait_log(r"(?i)reload|configuration", since=since)
     awaiting.answer("ok")
     finish(clients["awaiting"])
@@ -91,7 +87,7 @@ def test_many_reloads_under_load_drop_nothing(keepwarm, http_origin):
 
     workers = [Background(ask, 150) for _ in range(4)]
     for number in range(20):
-        daemon.reload({**same_port(daemon), **every_host(max_idle=number % 3, reuse=number % 4 != 0)})
+        daemon.reload(every_host(max_idle=number % 3, reuse=number % 4 != 0))
     assert sum(worker.result() for worker in workers) == 600
 
 
@@ -104,7 +100,7 @@ def test_a_bad_configuration_is_logged_and_the_old_one_stays(keepwarm, origin, t
     daemon.wait_log(re.escape(str(daemon.config_file)) + r":\d+:\d+.*" + what, since=since)
     exchange(daemon, server, upstream)
     assert upstream.wait_for_end() == "fin"  # max_requests still holds
-    daemon.reload({**same_port(daemon), **every_host(max_requests=1)})
+    daemon.reload(every_host(max_requests=1))
     eventually(lambda: exchange(daemon, server).wait_for_end(limit=2) == "fin")
 
 
@@ -139,7 +135,7 @@ def test_log_file_is_reopened(keepwarm, tmp_path, http_origin):
 def test_log_level_follows(keepwarm, origin):
     daemon, server = keepwarm({"log": {"level": "info"}}), origin()
     exchange(daemon, server)
-    since = daemon.reload({**same_port(daemon), "log": {"level": "debug"}})
+    since = daemon.reload({"log": {"level": "debug"}})
     daemon.wait_log(r"(?i)reload|configuration", since=since)
     assert "[debug]" not in "\n".join(daemon.log[:since])
     exchange(daemon, server, server.connections[0], answer=("Connection: close",))
@@ -190,7 +186,7 @@ def test_proxy_settings_follow(keepwarm, origin):
     upstream = server.accept()
     assert serve(upstream, "ok", KEEP).has("via")
     finish(client)
-    since = daemon.reload(same_port(daemon, via=False))
+    since = daemon.reload({"proxy": {"via": False}})
     daemon.wait_log(r"(?i)reload|configuration", since=since)
     client = begin(daemon, server)
     assert not serve(upstream).has("via")

@@ -5,7 +5,7 @@ import socket
 import time
 
 import pytest
-from helpers_pool import KEEP, begin, every_host, exchange, serve, settle
+from helpers_pool import KEEP, begin, close_reasons, every_host, exchange, serve, settle
 from support.background import Background
 from support.waiting import eventually, scaled
 
@@ -152,7 +152,7 @@ def test_idle_upstream_connections_are_closed_at_once_while_exchanges_go_on(keep
     assert client.read_response().body == b"ok"
     assert upstream.wait_for_end() == "fin"
     assert daemon.wait_exit() == 0
-    assert daemon.closes() == ["shutdown", "shutdown"]
+    assert close_reasons(daemon) == ["shutdown", "shutdown"]
 
 
 @both

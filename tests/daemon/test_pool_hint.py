@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from helpers_pool import begin, every_host, exchange, finish, serve
+from helpers_pool import begin, close_reasons, every_host, exchange, finish, serve
 from support.background import Background
 from support.waiting import scaled
 
@@ -35,7 +35,7 @@ def test_a_connection_is_closed_by_us_a_margin_before_the_server_would(keepwarm,
         finish(client)
         seconds, how = ending.result()
         assert how == "fin" and 0.9 < seconds < scaled(1.8), (hint, seconds, how)
-    assert daemon.closes() == ["idle timeout"] * len(TWO_SECONDS)
+    assert close_reasons(daemon) == ["idle timeout"] * len(TWO_SECONDS)
 
 
 def test_the_margin_is_never_more_than_half_of_the_hint(keepwarm, origin):

@@ -1,9 +1,8 @@
 """An origin that is restarted with connections in the pool: no client sees it."""
 
 import pytest
-from helpers_pool import KEEP, begin, finish, settle
+from helpers_pool import KEEP, begin, end_connections, finish, settle
 from support.http_origin import Canned
-from support.waiting import eventually
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
@@ -17,7 +16,7 @@ def test_forty_gets_after_a_restart_are_forty_answers(keepwarm, http_origin, how
         finish(client, "hello")
     assert len(server.connections) == 10
     server.stop_listening()
-    server.close_connections(how)
+    end_connections(server, how)
     server.listen_again()
     clients = [begin(daemon, server, path=f"/after/{number}") for number in range(40)]
     for client in clients:
@@ -28,8 +27,8 @@ def test_while_the_origin_is_down_clients_get_502_and_then_service_again(keepwar
     daemon, server = keepwarm(), http_origin({"*": Canned(b"hello", fields=[KEEP])})
     assert daemon.get(server.url()).body == b"hello"
     server.stop_listening()
-    server.close_connections()
-    eventually(lambda: "server closed idle" in daemon.closes())
+    end_connections(server, "fin")
+    daemon.wait_log(r"upstream \S+ closed: server closed idle")
     for _ in range(3):
         assert daemon.get(server.url()).status == 502
     server.listen_again()

@@ -1,9 +1,8 @@
 """When a connection goes back to the pool, and when it does not (DESIGN.md §6.7, §6.9)."""
 
 import pytest
-from helpers_pool import KEEP, begin, every_host, exchange, finish, serve
+from helpers_pool import KEEP, begin, close_reasons, every_host, exchange, finish, serve
 from support.stream import Cut
-from support.waiting import eventually
 
 POOLED = {
     "a length": "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
@@ -131,7 +130,7 @@ def test_a_client_that_leaves_midway_costs_that_connection_and_nothing_else(keep
             while True:
                 upstream.send(bytes(65536))
     assert upstream.wait_for_end()
-    eventually(lambda: "client left midway" in daemon.closes())
+    daemon.wait_log(r"upstream \S+ closed: client left midway")
     idle.answer("ok", "200 OK", KEEP)
     finish(other)
     exchange(daemon, server, idle)
@@ -154,6 +153,6 @@ def test_every_upstream_close_is_in_the_log_with_one_reason(keepwarm, origin):
     exchange(daemon, server)
     daemon.terminate()
     assert daemon.wait_exit() == 0
-    assert daemon.closes() == ["server said close", "server closed idle", "stray bytes", "hint max", "request limit",
+    assert close_reasons(daemon) == ["server said close", "server closed idle", "stray bytes", "hint max", "request limit",
                                "shutdown"]
     assert len(server.connections) == 6

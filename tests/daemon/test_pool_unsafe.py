@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve
+from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled
 
 PAUSE = 0.45  # longer than the 250 ms that are trusted without proof
 
@@ -80,12 +80,16 @@ def test_unsafe_reuse_always_reuses_after_any_pause(keepwarm, origin):
 def test_a_replayable_request_prefers_a_trusted_connection(keepwarm, origin):
     """Of two idle ones the warmer has no hint and is past its trust; the other one is known to be good."""
     daemon, server = keepwarm(), origin()
-    clients = [begin(daemon, server, path=f"/{number}") for number in range(2)]
-    hinted, unknown = server.accept(), server.accept()
-    for upstream, answer in ((hinted, (KEEP,)), (unknown, ())):
-        serve(upstream, "ok", *answer)
-    for client in clients:
-        finish(client)
+    clients, idle = [], []
+    for _ in range(2):
+        clients.append(begin(daemon, server))
+        idle.append(server.accept())
+        idle[-1].read_request()
+    hinted, unknown = idle
+    hinted.answer("ok", "200 OK", KEEP)
+    finish(clients[0])
+    unknown.answer("ok")
+    finish(clients[1])
     time.sleep(PAUSE)
     exchange(daemon, server, hinted)
 

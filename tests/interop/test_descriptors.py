@@ -11,14 +11,27 @@ LIMIT = 64
 WATCHED = 1.0  # seconds
 
 
-def crowd(daemon, count: int):
+def crowd(daemon) -> list:
     """More clients than the daemon has descriptors for: connected as far as the kernel goes, and silent."""
-    return [daemon.client() for _ in range(count)]
+    return [daemon.client() for _ in range(2 * LIMIT)]
 
 
-def check(daemon, server) -> None:
-    clients = crowd(daemon, 2 * LIMIT)
-    eventually(lambda: daemon.fd_count() > LIMIT * 3 // 4, message="the daemon at its limit")
+def wait_until_full(daemon) -> None:
+    """Until it takes no more of the crowd. It keeps a reserve, so that those it has taken can be served."""
+    last, since = daemon.fd_count(), time.monotonic()
+
+    def still() -> bool:
+        nonlocal last, since
+        if daemon.fd_count() != last:
+            last, since = daemon.fd_count(), time.monotonic()
+        return time.monotonic() - since > 0.3
+
+    eventually(still, message="the daemon at its limit")
+    assert LIMIT // 2 < last <= LIMIT, f"{last} descriptors"
+
+
+def check(daemon, server, clients) -> None:
+    wait_until_full(daemon)
     before = daemon.cpu_seconds()
     time.sleep(WATCHED)
     used = (daemon.cpu_seconds() - before) / WATCHED
@@ -34,8 +47,11 @@ def check(daemon, server) -> None:
 
 
 def test_a_daemon_that_was_started_with_few(keepwarm, http_origin):
-    server = http_origin()
-    check(keepwarm("", wrapper=("prlimit", f"--nofile={LIMIT}:{LIMIT}")), server)
+    server, daemon = http_origin(), keepwarm("", wrapper=("prlimit", f"--nofile={LIMIT}:{LIMIT}"))
+    clients = crowd(daemon)
+    wait_until_full(daemon)
+    assert clients[0].get(server.url()).status == 200, "who is in is served: there is a reserve for upstream connections"
+    check(daemon, server, clients)
 
 
 def test_a_daemon_that_loses_them_while_it_runs(keepwarm, http_origin):
@@ -43,7 +59,7 @@ def test_a_daemon_that_loses_them_while_it_runs(keepwarm, http_origin):
     assert daemon.get(server.url()).status == 200
     _, hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (LIMIT, hard))
-    check(daemon, server)
+    check(daemon, server, crowd(daemon))
 
 
 @pytest.mark.parametrize("spare", [0, 1, 2, 5])

@@ -78,6 +78,7 @@ class Daemon:
         self.expected_trouble = False  # a test that wants a critical line sets it
         self._changed = threading.Condition()
         self._log_ended = False
+        self._ending = False
         # PR_SET_PDEATHSIG by setpriv and not by preexec_fn: forking Python code beside running threads can deadlock.
         guard = [shutil.which("setpriv") or "/usr/bin/setpriv", "--pdeathsig", "KILL"]
         command = [*guard, *wrapper, str(binary()), "run", "--config", str(self.config_file), *args]
@@ -185,6 +186,7 @@ class Daemon:
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)
+        self._ending = self._ending or number in (signal.SIGTERM, signal.SIGINT)
 
     def terminate(self) -> None:
         self.signal(signal.SIGTERM)
@@ -210,7 +212,7 @@ class Daemon:
         for client in self.clients:
             client.close()
         try:
-            if self.process.poll() is None:
+            if self.process.poll() is None and not self._ending:  # a second signal would cut it short
                 self.terminate()
             code = self.wait_exit()
         except TooLong:

@@ -1,5 +1,6 @@
 """A connected socket with blocking helpers, each with a limit of time; both ends of a test speak through one."""
 
+import select
 import socket
 import struct
 import time
@@ -177,6 +178,10 @@ class Stream:
         except TooLong:
             pass
         assert not self.buffer, f"wanted no byte, got {bytes(self.buffer[:300])!r}"
+
+    def has_input(self) -> bool:
+        """Whether a byte or the end is there to be read."""
+        return bool(self.buffer) or bool(select.select([self.sock], [], [], 0)[0])
 
     # Ending
 

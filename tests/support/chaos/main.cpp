@@ -11,9 +11,9 @@
 #include <fstream>
 #include <iterator>
 #include <optional>
+#include <poll.h>
 #include <random>
 #include <string>
-#include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
 #include <vector>
@@ -72,6 +72,20 @@ std::string peak_memory(std::uint64_t pid) {
   return "unknown";
 }
 
+/// One connection that the proxy refuses by itself, so that what it opens once and for all is there before we count.
+void warm_up(std::uint16_t proxy_port) {
+  const int fd = chaos::connect_to(proxy_port);
+  if (fd < 0) return;
+  chaos::Outgoing out;
+  out.add("GET / HTTP/1.1\r\nHost: nowhere\r\nConnection: close\r\n\r\n");
+  const auto deadline = Clock::now() + 10s;
+  chaos::write_all(fd, out, deadline);
+  chaos::MessageReader answer;
+  while (chaos::wait_for(fd, POLLIN, deadline) != 0 && !ended(chaos::receive(fd, answer))) {
+  }
+  chaos::close_by(fd, false);
+}
+
 void run_clients(chaos::World& world, chaos::Tally& tally, const Options& options) {
   std::vector<std::thread> threads;
   for (std::uint64_t client = 0; client < options.clients; ++client) {
@@ -109,6 +123,7 @@ int run(const Options& options) {
   chaos::World world(options.seed, options.clients * options.requests, options.hosts);
   chaos::Tally tally;
   std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));
+  warm_up(static_cast<std::uint16_t>(options.proxy_port));
   const std::size_t before = descriptors(options.pid);
   {
     const chaos::Origins origins(world);

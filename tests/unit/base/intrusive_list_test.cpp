@@ -84,11 +84,14 @@ TEST_CASE("a destroyed element leaves its list") {
 
 TEST_CASE("elements outlive their list and are free for another one") {
   Item a('a');
+  Item b('b');
   {
     AgeList list;
     list.push_back(a);
+    list.push_back(b);
   }
   CHECK_FALSE(static_cast<ListHook<ByAge>&>(a).linked());
+  CHECK_FALSE(static_cast<ListHook<ByAge>&>(b).linked());
   AgeList other;
   other.push_back(a);
   CHECK(names(other) == "a");

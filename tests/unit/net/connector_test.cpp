@@ -100,6 +100,15 @@ struct Fixture : LoopFixture {
     REQUIRE(events.failure);
     return *events.failure;
   }
+  /// TCP handles that nobody has begun to close.
+  int open_sockets() {
+    int open = 0;
+    const auto count = [](uv_handle_t* handle, void* total) {
+      if (handle->type == UV_TCP && uv_is_closing(handle) == 0) ++*static_cast<int*>(total);
+    };
+    uv_walk(&loop.uv(), count, &open);
+    return open;
+  }
   const Connected& connected() {
     REQUIRE_MESSAGE(events.connected, "it failed");
     return *events.connected;
@@ -234,6 +243,7 @@ TEST_CASE("when an address does not answer the next one is tried after the stagg
   CHECK(fixture.connected().address == hosts.second->address());
   CHECK(fixture.connected().connect >= Connector::kStagger);
   CHECK(fixture.connected().connect < 4 * Connector::kStagger);
+  CHECK(fixture.open_sockets() == 1);
   fixture.events.connected.reset();
 }
 
@@ -287,6 +297,7 @@ TEST_CASE("the time limit ends an attempt that nobody answers") {
   CHECK(Loop::now() - before >= 50ms);
   CHECK(fixture.failure().kind == Kind::Timeout);
   CHECK(fixture.failure().error == UV_ETIMEDOUT);
+  CHECK(fixture.open_sockets() == 0);
   CHECK(fixture.failure().address == nowhere.address());
 }
 
