@@ -38,6 +38,7 @@ test_packages=(
 )
 command -v node >/dev/null || test_packages+=(nodejs)
 
+if command -v ccache >/dev/null; then export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
 jobs=${KEEPWARM_JOBS:-$(nproc)}
 test_jobs=${KEEPWARM_TEST_JOBS:-$((2 * $(nproc)))}
 passed=0 failed=0 skipped=0

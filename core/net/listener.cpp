@@ -128,7 +128,7 @@ void Listener::accept_pending() {
     }
     const auto address = SocketAddress::from(reinterpret_cast<sockaddr*>(&peer));
     events_.on_accepted(fd, address.value_or(SocketAddress()));
-    if (node_ == nullptr || node->listener == nullptr) return;
+    if (node->listener == nullptr) return;  // destroyed inside; the node lives until its close callback
   }
 }
 

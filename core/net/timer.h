@@ -23,7 +23,9 @@ class Timer {
   /// Fires once, not earlier than `after` from now (rounded up to milliseconds). A second arm() replaces the first.
   void arm(Duration after) {
     uv_update_time(node_->handle.loop);  // else the delay counts from the start of this turn of the loop
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(std::max(after, Duration::zero()));
+    // One more, since the loop's clock is cut off to whole milliseconds.
+    const auto ms =
+        std::chrono::ceil<std::chrono::milliseconds>(std::max(after, Duration::zero())) + std::chrono::milliseconds(1);
     const auto fire = [](uv_timer_t* handle) { static_cast<Node*>(handle->data)->on_fire(); };
     uv_timer_start(&node_->handle, fire, static_cast<std::uint64_t>(ms.count()), 0);
   }

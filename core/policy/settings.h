@@ -34,7 +34,7 @@ struct HostSettings {
   Duration stall_timeout = 5min;
   Duration tunnel_timeout = 1h;  ///< 0: no limit
   bool retry = true;
-  std::uint64_t retry_body_size = 64 * 1024;
+  std::uint64_t retry_body_size = 65536;
   std::vector<std::string> retry_methods = {"GET",    "HEAD",     "OPTIONS", "TRACE", "PUT",
                                             "DELETE", "PROPFIND", "REPORT",  "SEARCH"};
   bool retry_undelivered = false;
@@ -77,7 +77,7 @@ struct ProxySettings {
   bool via = true;
   Duration client_idle_timeout = 60s;
   Duration client_header_timeout = 10s;
-  std::uint64_t max_header_size = 64 * 1024;
+  std::uint64_t max_header_size = 65536;
   Duration shutdown_grace = 10s;
 
   bool operator==(const ProxySettings&) const = default;

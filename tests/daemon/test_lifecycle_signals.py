@@ -53,6 +53,7 @@ def test_an_exchange_under_way_ends_with_connection_close(keepwarm, origin, numb
     assert response.body == b"late" and "close" in response.tokens("connection")
     assert not response.has("keep-alive")
     client.expect_eof()
+    client.close()
     assert daemon.wait_exit() == 0
 
 
@@ -68,6 +69,7 @@ def test_an_answer_that_has_begun_is_sent_to_its_end(keepwarm, origin):
     upstream.send("rest")
     assert client.read_exact(4) == b"rest"
     client.expect_eof()
+    client.close()
     assert daemon.wait_exit() == 0
 
 
@@ -82,6 +84,7 @@ def test_a_request_body_under_way_goes_on(keepwarm, origin):
     assert upstream.read_exact(8) == b"halfrest"
     upstream.answer("ok")
     assert client.read_response().body == b"ok"
+    client.close()
     assert daemon.wait_exit() == 0
 
 
@@ -95,6 +98,7 @@ def test_a_retry_goes_on(keepwarm, origin):
     upstream.close()
     serve(server.accept())
     assert client.read_response().body == b"ok"
+    client.close()
     assert daemon.wait_exit() == 0
 
 
@@ -111,6 +115,8 @@ def test_those_that_wait_in_the_queue_are_served(keepwarm, origin):
     assert first.read_response().body == b"ok"
     assert serve(server.accept()).target == "/second"
     assert second.read_response().body == b"ok"
+    first.close()
+    second.close()
     assert daemon.wait_exit() == 0
 
 
@@ -125,6 +131,7 @@ def test_a_request_that_had_arrived_is_answered(keepwarm, origin):
     serve(server.accept())
     response = client.read_response()
     assert response.body == b"ok" and "close" in response.tokens("connection")
+    client.close()
     assert daemon.wait_exit() == 0
 
 
@@ -137,6 +144,7 @@ def test_new_connections_are_refused_while_it_drains(keepwarm, origin):
     eventually(lambda: refuses(daemon))
     upstream.answer("ok")
     assert client.read_response().body == b"ok"
+    client.close()
     assert daemon.wait_exit() == 0
 
 
@@ -150,6 +158,7 @@ def test_idle_upstream_connections_are_closed_at_once_while_exchanges_go_on(keep
     assert idle.wait_for_end(limit=1) == "fin"
     upstream.answer("ok", "200 OK", KEEP)
     assert client.read_response().body == b"ok"
+    client.close()
     assert upstream.wait_for_end() == "fin"
     assert daemon.wait_exit() == 0
     assert close_reasons(daemon) == ["shutdown", "shutdown"]

@@ -110,6 +110,7 @@ def test_a_reload_and_the_end_are_told(keepwarm, origin, notices):
     assert "STOPPING=1" in notices.next()
     upstream.answer("ok")
     assert client.read_response().body == b"ok"
+    client.close()
     assert daemon.wait_exit() == 0
 
 

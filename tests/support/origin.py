@@ -131,7 +131,7 @@ class Origin:
 
     def expect_no_connection(self, seconds: float = 0.15) -> None:
         """No connection beyond those that were accept()ed comes for a while."""
-        deadline = Deadline(seconds)
+        deadline = Deadline(seconds, exact=True)
         with self._changed:
             came = self._changed.wait_for(lambda: len(self.connections) > self._taken, deadline.left())
         assert not came, "a connection came that was not wanted"

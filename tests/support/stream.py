@@ -166,7 +166,7 @@ class Stream:
     def expect_silence(self, seconds: float = 0.15) -> None:
         """Nothing comes, neither a byte nor the end. The only way to show that something does not happen is to look."""
         try:
-            came = bool(self.buffer) or self._receive(Deadline(seconds), "silence")
+            came = bool(self.buffer) or self._receive(Deadline(seconds, exact=True), "silence")
         except TooLong:
             return
         assert False, f"wanted silence, got {bytes(self.buffer[:300])!r} {self.ended if not came else ''}"
@@ -174,7 +174,7 @@ class Stream:
     def expect_no_byte(self, seconds: float = 0.15) -> None:
         """Silence or the end: no byte."""
         try:
-            self._receive(Deadline(seconds), "silence")
+            self._receive(Deadline(seconds, exact=True), "silence")
         except TooLong:
             pass
         assert not self.buffer, f"wanted no byte, got {bytes(self.buffer[:300])!r}"

@@ -46,8 +46,9 @@ def scaled(seconds: float) -> float:
 class Deadline:
     """A point in time that several steps share."""
 
-    def __init__(self, seconds: float = DEFAULT_LIMIT):
-        self._end = time.monotonic() + scaled(seconds)
+    def __init__(self, seconds: float = DEFAULT_LIMIT, exact: bool = False):
+        """exact: not scaled, for a look at something that must not happen."""
+        self._end = time.monotonic() + (seconds if exact else scaled(seconds))
 
     def left(self) -> float:
         return max(self._end - time.monotonic(), 0.0)

@@ -188,19 +188,38 @@ TEST_CASE("the trailer section is limited in bytes and in fields") {
 TEST_CASE("a reader keeps nothing of one body for the next") {
   ChunkedReader reader;
   std::vector<std::string_view> data;
-  reader.start({});
-  REQUIRE(reader.read("5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n", data).progress == ChunkedProgress::Ended);
-  CHECK(reader.trailers().size() == 1);
-  reader.start({});
-  CHECK(reader.trailers().empty());
-  REQUIRE(reader.read("5\r\nhel", data).progress == ChunkedProgress::More);
-  reader.start({.max_extensions = 2});
+  const ChunkedLimits limits{.max_extensions = 4, .max_trailer_fields = 1};
+  for (int round = 0; round < 3; ++round) {
+    reader.start(limits);
+    CHECK(reader.trailers().empty());
+    data.clear();
+    REQUIRE(reader.read("5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n", data).progress == ChunkedProgress::Ended);
+    CHECK(data == std::vector<std::string_view>{"hello"});
+    CHECK(copy(reader.trailers()) == Pairs{{"A", "b"}});
+  }
+  for (const std::string_view left_over : {"5", "123456789abcdef0", "5\r\nhel", "5;a", "0\r\nB: c", "1 "}) {
+    CAPTURE(left_over);
+    reader.start(limits);
+    CHECK(reader.read(left_over, data).progress != ChunkedProgress::Ended);
+    reader.start(limits);
+    data.clear();
+    REQUIRE(reader.read("02\r\nok\r\n0\r\n\r\n", data).progress == ChunkedProgress::Ended);
+    CHECK(data == std::vector<std::string_view>{"ok"});
+    CHECK(reader.trailers().empty());
+  }
+}
+
+TEST_CASE("nothing is read behind a fault or an end") {
+  ChunkedReader reader;
+  std::vector<std::string_view> data;
   REQUIRE(reader.read("1 ", data).progress == ChunkedProgress::Broken);
   CHECK(reader.read("0\r\n\r\n", data).progress == ChunkedProgress::Broken);
   reader.start({});
-  data.clear();
-  REQUIRE(reader.read("2\r\nok\r\n0\r\n\r\n", data).progress == ChunkedProgress::Ended);
-  CHECK(data == std::vector<std::string_view>{"ok"});
+  REQUIRE(reader.read("0\r\n\r\n", data).progress == ChunkedProgress::Ended);
+  const ChunkedReader::Step behind = reader.read("1\r\nx\r\n", data);
+  CHECK(behind.progress == ChunkedProgress::Ended);
+  CHECK(behind.consumed == 0);
+  CHECK(data.empty());
 }
 
 TEST_CASE("data is passed through as views into the bytes given") {

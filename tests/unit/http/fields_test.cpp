@@ -59,6 +59,8 @@ TEST_CASE("fields are known by name in any case, and by no other name") {
       std::string other(c.name);
       other[i] = '!';
       CHECK(field_id(other) == FieldId::Other);
+      if (c.name[i] < 'a') other[i] = static_cast<char>(c.name[i] ^ 0x20);  // '-' has no other case
+      CHECK(field_id(other) == FieldId::Other);
     }
     CHECK(field_id(std::string(c.name) + "x") == FieldId::Other);
   }
@@ -130,6 +132,7 @@ TEST_CASE("the hint of a server is read in any order and case, and junk is ignor
                         {"junk, timeout=x, , =, max=-1, timeout=7", 7s, {}},
                         {"timeout = 5 , max = 6", 5s, 6},
                         {"timeout=9, timeout=4", 4s, {}},
+                        {"timeout=4, timeout=9, max=1, max=2", 4s, 1},
                         {"timeout", {}, {}},
                         {"timeout=5s", {}, {}},
                         {"timeout=99999999999999999999", {}, {}},

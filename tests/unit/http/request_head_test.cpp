@@ -214,6 +214,8 @@ TEST_CASE("a head may be as long as the limit and no longer") {
 TEST_CASE("the limit strikes before an end that never comes") {
   const std::string endless = "GET / HTTP/1.1\r\nA: " + std::string(100, 'a');
   CHECK(request(endless, {.max_size = 100}).fault == Fault::HeadTooLarge);
+  CHECK(request(endless, {.max_size = endless.size()}).fault == Fault::HeadTooLarge);
+  CHECK(request(endless, {.max_size = endless.size() + 1}).progress == HeadProgress::Incomplete);
   CHECK(request(endless, {.max_size = 1000}).progress == HeadProgress::Incomplete);
 }
 

@@ -249,6 +249,12 @@ TEST_CASE("the length that a response to HEAD tells is kept, once") {
   CHECK(head_answer("HTTP/1.1 200 OK", "") == "HTTP/1.1 200 OK\r\nConnection: keep-alive\r\n\r\n");
 }
 
+TEST_CASE("a received length is not passed where nobody asked for it") {
+  CHECK(forward_response("HTTP/1.1 304 Not Modified", "Content-Length: 5\r\n", [](ForwardedResponse& how) {
+          how.framing = {};
+        }) == "HTTP/1.1 304 Not Modified\r\nConnection: keep-alive\r\n\r\n");
+}
+
 TEST_CASE("204 and 1xx never carry framing") {
   for (const std::string_view status : {"204 No Content", "101 Switching Protocols"}) {
     const std::string line = "HTTP/1.1 " + std::string(status);

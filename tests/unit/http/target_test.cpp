@@ -188,7 +188,7 @@ TEST_CASE("the value of Host is a host, with a port if need be") {
     CAPTURE(value);
     CHECK_FALSE(valid_host_field(value));
   }
-  CHECK_FALSE(valid_host_field({"[::\0@h]", 8}));  // NUL must not hide what follows it
+  CHECK_FALSE(valid_host_field({"[::\0@h]", 7}));  // NUL must not hide what follows it
 }
 
 }  // namespace keepwarm::http::test

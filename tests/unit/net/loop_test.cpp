@@ -75,7 +75,7 @@ TEST_CASE("a deadline clock tells deadlines in their time") {
   fixture.run_until([&] { return later.told && sooner.told; });
   CHECK(*sooner.told - start >= 10ms);
   CHECK(*later.told - start >= 120ms);
-  CHECK(*sooner.told < *later.told);
+  CHECK(*sooner.told <= *later.told);  // one turn may find both due
 }
 
 TEST_CASE("what is to be done after a turn is done once, and not inside it") {

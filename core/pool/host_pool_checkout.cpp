@@ -1,0 +1,263 @@
+// Which connection an exchange gets, and the opening of new ones.
+
+#include <algorithm>
+#include <cassert>
+
+#include "core/policy/admission.h"
+#include "core/pool/host_pool.h"
+#include "core/pool/opening.h"
+
+namespace keepwarm::pool {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Below this idle age the armed read is check enough (DESIGN.md §6.2).
+constexpr Duration kPeekAfter = 1ms;
+
+/// An address that was in no answer for so long is gone (DESIGN.md §6.8).
+constexpr Duration kForgetAddressAfter = 5min;
+
+TimePoint now() noexcept {
+  return net::Loop::now();
+}
+
+}  // namespace
+
+// ---- Checkout ----
+
+policy::IdleTerms HostPool::terms(const Connection& connection) const noexcept {
+  return policy::idle_terms(policy::idle_settings(*settings_), {.hint = connection.hint_timeout_,
+                                                                .learned = std::nullopt,
+                                                                .proved = proved_,
+                                                                .round_trip = connection.round_trip_});
+}
+
+bool HostPool::reachable(const Connection& connection, const Demand& demand) const {
+  return demand.local_client ||
+         context_.remote_filter.verdict(connection.address()) == net::AddressFilter::Verdict::Allowed;
+}
+
+HostPool::Fit HostPool::fit(const Connection& connection, const Demand& demand, TimePoint moment) const {
+  if (demand.fresh_only || !reachable(connection, demand)) return Fit::No;
+  if (!demand.replayable && settings_->unsafe_reuse == policy::UnsafeReuse::Never) return Fit::No;
+  const policy::IdleTerms limits = terms(connection);
+  const Duration age = moment - connection.idle_since();
+  if (age >= limits.held_for) return Fit::No;
+  if (age < limits.trusted_for) return Fit::Trusted;
+  const bool may_be_untrusted = demand.replayable || settings_->unsafe_reuse == policy::UnsafeReuse::Always;
+  return may_be_untrusted ? Fit::Untrusted : Fit::No;
+}
+
+Connection* HostPool::best_idle(const Demand& demand, TimePoint moment) {
+  Connection* untrusted = nullptr;
+  for (Connection* connection = idle_.front(); connection != nullptr; connection = idle_.next(*connection)) {
+    const Fit found = fit(*connection, demand, moment);
+    if (found == Fit::Trusted) return connection;
+    if (found == Fit::Untrusted && untrusted == nullptr) untrusted = connection;
+  }
+  return untrusted;
+}
+
+Connection* HostPool::take_idle(const Demand& demand, TimePoint moment) {
+  if (idle_count_ == 0 || demand.fresh_only) return nullptr;
+  Connection* best = best_idle(demand, moment);
+  if (best == nullptr && !demand.replayable) {
+    prove_by_oldest(moment);
+    best = best_idle(demand, moment);
+  }
+  while (best != nullptr) {
+    if (moment - best->idle_since() <= kPeekAfter || best->stream().quiet()) return best;
+    idle_ended(*best, CloseReason::ServerClosedIdle);
+    best = best_idle(demand, moment);
+  }
+  return nullptr;
+}
+
+void HostPool::prove_by_oldest(TimePoint moment) {
+  // A connection that is still open at some age has proved that age for the younger ones. Its close may lie unread in
+  // the kernel, so look.
+  const Connection* oldest = idle_.back();
+  if (oldest != nullptr && oldest->served() > 0 && moment - oldest->idle_since() > proved_ &&
+      oldest->stream_->quiet()) {
+    proved_ = moment - oldest->idle_since();
+  }
+}
+
+void HostPool::disprove(Duration age) noexcept {
+  proved_ = std::min(proved_, std::max(age - settings_->idle_margin, Duration::zero()));
+}
+
+void HostPool::checkout(Waiter& waiter, const Demand& demand) {
+  assert(!waiter.waiting());
+  waiter.demand_ = demand;
+  const TimePoint moment = now();
+  if (Connection* connection = take_idle(demand, moment)) {
+    lease_out(*connection, moment);
+    ++context_.stats.leases_reused;
+    return waiter.events_.on_lease(Lease(*connection), {});
+  }
+  enqueue(waiter);
+}
+
+void HostPool::enqueue(Waiter& waiter) {
+  waiter.linked_to_ = this;
+  if (waiter.demand_.fresh_only) {
+    waiters_.push_front(waiter);  // a retry has waited its turn before
+  } else {
+    waiters_.push_back(waiter);
+  }
+  ++waiting_count_;
+  context_.deadlines.arm(waiter, now() + settings_->queue_timeout);
+  open_for_waiters();
+}
+
+void HostPool::withdraw(Waiter& waiter) noexcept {
+  WaiterList::remove(waiter);
+  --waiting_count_;
+  waiter.linked_to_ = nullptr;
+  net::DeadlineClock::disarm(waiter);
+  if (Opening* opening = waiter.opening_) {
+    opening->let_go();
+    find_waiter_for(*opening);
+  }
+}
+
+void HostPool::serve(Waiter& waiter, Connection& connection, const OpeningTimes& times) {
+  withdraw(waiter);
+  open_for_waiters();  // the one whose opening this was may be without one now
+  ++(connection.reused() ? context_.stats.leases_reused : context_.stats.leases_fresh);
+  waiter.events_.on_lease(Lease(connection), times);
+}
+
+void HostPool::queue_time_over(Waiter& waiter, TimePoint moment) {
+  // While a connection is being opened for it, connect_timeout bounds its wait; yet it may lose that one to another.
+  if (waiter.opening_ != nullptr) return context_.deadlines.arm(waiter, moment + settings_->queue_timeout);
+  withdraw(waiter);
+  waiter.events_.on_checkout_failed({.queue_timeout = true, .connect = {}});
+}
+
+bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
+  const bool fresh = !connection.reused();
+  connection.lease_age_ = Duration::zero();
+  const TimePoint moment = now();
+  for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
+    const Demand& demand = waiter->demand_;
+    const bool fits = fresh ? reachable(connection, demand) : fit(connection, demand, moment) != Fit::No;
+    if (!fits) continue;
+    serve(*waiter, connection, times);
+    return true;
+  }
+  return false;
+}
+
+// ---- Openings ----
+
+void HostPool::open_for_waiters() {
+  if (waiting_count_ == 0) return;
+  for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
+    if (waiter->opening_ != nullptr) continue;
+    const policy::Admission admission = policy::admit(open(), idle_count_, settings_->max_connections);
+    if (admission == policy::Admission::Wait) return;
+    if (admission == policy::Admission::ReplaceIdle) {
+      // Closing one calls this function again, which then finds room for this waiter and those behind it.
+      close_oldest_idle(CloseReason::PoolFull);
+      return;
+    }
+    open_for(*waiter);
+  }
+}
+
+void HostPool::open_for(Waiter& waiter) {
+  openings_.push_back(std::make_unique<Opening>(*this, waiter, waiter.demand_.local_client));
+  openings_.back()->start();
+}
+
+void HostPool::find_waiter_for(Opening& opening) {
+  for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
+    if (waiter->opening_ == nullptr && waiter->demand_.local_client == opening.local_client()) {
+      return opening.adopt(*waiter);
+    }
+  }
+  // Nobody waits for it. It will be an idle connection, if such are wanted.
+  if (!settings_->reuse || settings_->max_idle == 0 || context_.draining) take(opening).reset();
+}
+
+std::unique_ptr<Opening> HostPool::take(Opening& opening) {
+  const auto found = std::find_if(openings_.begin(), openings_.end(),
+                                  [&opening](const std::unique_ptr<Opening>& each) { return each.get() == &opening; });
+  std::unique_ptr<Opening> owned = std::move(*found);
+  openings_.erase(found);
+  return owned;
+}
+
+void HostPool::opened(Opening& opening, net::Connected connected) {
+  const TimePoint moment = now();
+  const OpeningTimes times{connected.dns, connected.connect};
+  const Duration cost = times.dns + times.connect;
+  opening_cost_ = opening_cost_ == Duration::zero() ? cost : (opening_cost_ * 7 + cost) / 8;
+  ++context_.stats.opened;
+  ++context_.stats.connections;
+  connections_.push_back(std::make_unique<Connection>(*this, std::move(connected.stream), connected.address, moment));
+  Connection& connection = *connections_.back();
+  connection.index_ = connections_.size() - 1;
+  // The waiter that it was opened for may not be the first in line: then that one's opening serves it in turn.
+  const std::unique_ptr<Opening> done = take(opening);
+  done->let_go();
+  if (offer(connection, times)) return;
+  if (settings_->reuse && !context_.draining) return make_idle(connection, moment);
+  close(connection, CloseReason::Unused);
+}
+
+void HostPool::opening_failed(Opening& opening, const net::ConnectFailure& failure) {
+  const bool out = failure.kind == net::ConnectFailure::Kind::OutOfDescriptors;
+  if (out && opening.may_start_again() && context_.use != nullptr && context_.use->free_a_descriptor()) {
+    return opening.start();
+  }
+  ++context_.stats.open_failures;
+  Waiter* waiter = opening.waiter();
+  const std::unique_ptr<Opening> done = take(opening);
+  done->let_go();
+  if (waiter != nullptr) withdraw(*waiter);
+  open_for_waiters();
+  if (waiter == nullptr) return note_if_unused();
+  waiter->events_.on_checkout_failed({.queue_timeout = false, .connect = failure});
+}
+
+void HostPool::addresses_seen(std::span<const net::SocketAddress> addresses) {
+  const TimePoint moment = now();
+  for (const net::SocketAddress& address : addresses) {
+    const auto same = [&address](const SeenAddress& each) { return each.address.same_host(address); };
+    const auto known = std::find_if(seen_.begin(), seen_.end(), same);
+    if (known != seen_.end()) {
+      known->seen_at = moment;
+    } else {
+      seen_.push_back({address, moment});
+    }
+  }
+  std::erase_if(seen_, [moment](const SeenAddress& each) { return moment - each.seen_at > kForgetAddressAfter; });
+  for (const auto& connection : connections_) {
+    const auto same = [&connection](const SeenAddress& each) { return each.address.same_host(connection->address()); };
+    if (std::none_of(seen_.begin(), seen_.end(), same)) connection->retire_ = true;
+  }
+}
+
+// ---- Waiter ----
+
+Waiter::~Waiter() {
+  withdraw();
+}
+
+void Waiter::withdraw() noexcept {
+  if (linked_to_ == nullptr) return;
+  HostPool* host = linked_to_;
+  host->withdraw(*this);
+  host->note_if_unused();
+}
+
+void Waiter::on_deadline(TimePoint now) {
+  linked_to_->queue_time_over(*this, now);
+}
+
+}  // namespace keepwarm::pool
