@@ -46,6 +46,10 @@ class Stream {
   /// Bytes taken by write() that the kernel does not have yet.
   [[nodiscard]] virtual std::size_t queued_bytes() const noexcept = 0;
 
+  /// The same with what the kernel has and the peer has not acknowledged: what changes while a slow peer reads. One
+  /// system call.
+  [[nodiscard]] virtual std::size_t unacknowledged_bytes() const noexcept = 0;
+
   /// Reading is off until the first resume_reading(), then on for good. Pausing is for back-pressure only, since each
   /// change costs an epoll_ctl.
   virtual void pause_reading() noexcept = 0;

@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -30,6 +32,16 @@ void tell_broken(TcpNode* node, int error) {
   node->events->on_broken(error);
 }
 
+/// libuv 1.44 takes a hang-up behind a short read for an end of the stream and does not read again, so that a reset
+/// which came along with the last bytes would look like a clean FIN. 0, or the negative errno of the failure.
+int error_behind_end(TcpNode* node) noexcept {
+  uv_os_fd_t fd = -1;
+  uv_fileno(reinterpret_cast<uv_handle_t*>(&node->handle), &fd);
+  char byte = 0;
+  const ssize_t got = ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got < 0 && errno != EAGAIN && errno != EWOULDBLOCK ? -errno : 0;
+}
+
 void on_allocate(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) {
   const auto memory = node_of(handle->data)->loop->read_buffer();
   *buffer = uv_buf_init(memory.data(), static_cast<unsigned>(memory.size()));
@@ -39,13 +51,14 @@ void on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) {
   TcpNode* node = node_of(stream->data);
   if (node->events == nullptr || count == 0) return;
   if (count > 0) return node->events->on_bytes({buffer->base, static_cast<std::size_t>(count)});
-  if (count == UV_EOF) {
+  const int error = count == UV_EOF ? error_behind_end(node) : static_cast<int>(count);
+  if (error == 0) {
     node->ended = true;
     return node->events->on_end();
   }
   // libuv goes on watching a stream whose read failed; this one is over.
   uv_read_stop(stream);
-  tell_broken(node, static_cast<int>(count));
+  tell_broken(node, error);
 }
 
 int start_reading(TcpNode* node) noexcept {
@@ -165,6 +178,12 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
 
 std::size_t TcpStream::queued_bytes() const noexcept {
   return uv_stream_get_write_queue_size(stream_of(node_)) + node_->waiting.size();
+}
+
+std::size_t TcpStream::unacknowledged_bytes() const noexcept {
+  int in_kernel = 0;
+  ::ioctl(fd(), SIOCOUTQ, &in_kernel);
+  return queued_bytes() + static_cast<std::size_t>(std::max(in_kernel, 0));
 }
 
 void TcpStream::pause_reading() noexcept {

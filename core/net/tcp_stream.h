@@ -29,6 +29,7 @@ class TcpStream final : public Stream {
   void set_events(StreamEvents& events) noexcept override;
   [[nodiscard]] WriteResult write(std::span<const std::string_view> pieces) override;
   [[nodiscard]] std::size_t queued_bytes() const noexcept override;
+  [[nodiscard]] std::size_t unacknowledged_bytes() const noexcept override;
   void pause_reading() noexcept override;
   void resume_reading() noexcept override;
   void finish_writing() noexcept override;

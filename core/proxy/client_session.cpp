@@ -343,8 +343,8 @@ void ClientSession::linger(std::string_view bytes) {
 
 void ClientSession::on_deadline(TimePoint now) {
   // A slow reader empties the queue without an event of ours: it is not idle.
-  const std::size_t before = std::exchange(queued_mark_, stream_->queued_bytes());
-  if (state_ != State::Lingering && queued_mark_ != before) {
+  const std::size_t before = std::exchange(unsent_mark_, stream_->unacknowledged_bytes());
+  if (state_ != State::Lingering && unsent_mark_ != before) {
     return context_.deadlines.arm(*this, now + context_.settings->client_idle_timeout);
   }
   if (state_ == State::AwaitingHead && head_begun_) {

@@ -104,7 +104,7 @@ class ClientSession final : public net::StreamEvents,
   http::HeadScan head_scan_;
   std::string pending_;          ///< bytes that no request has claimed yet
   std::uint32_t drained_ = 0;    ///< while lingering
-  std::size_t queued_mark_ = 0;  ///< what was queued when the deadline last came
+  std::size_t unsent_mark_ = 0;  ///< what was not acknowledged when the deadline last came
   std::unique_ptr<ConnectRequest> connect_;
   std::unique_ptr<Tunnel> tunnel_;
   std::string upgraded_to_;  ///< "host:port" of what tunnel_ leads to

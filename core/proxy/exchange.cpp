@@ -218,9 +218,9 @@ Downstream* Exchange::release() {
 }
 
 bool Exchange::bytes_moved() {
-  const std::size_t queued =
-      downstream_->client_stream().queued_bytes() + (lease_ ? lease_.stream().queued_bytes() : 0);
-  return std::exchange(queued_mark_, queued) != queued;
+  const std::size_t upstream = lease_ ? lease_.stream().unacknowledged_bytes() : 0;
+  const std::size_t unsent = downstream_->client_stream().unacknowledged_bytes() + upstream;
+  return std::exchange(unsent_mark_, unsent) != unsent;
 }
 
 void Exchange::on_deadline(TimePoint) {

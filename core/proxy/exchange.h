@@ -161,7 +161,7 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   std::uint16_t status_ = 0;
   std::uint32_t retries_ = 0;
   std::uint32_t requests_on_connection_ = 0;
-  std::size_t queued_mark_ = 0;
+  std::size_t unsent_mark_ = 0;
   std::uint64_t drained_ = 0;
   Duration idle_age_{};
   pool::OpeningTimes times_;

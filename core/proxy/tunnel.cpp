@@ -73,8 +73,8 @@ std::size_t Tunnel::queued() const noexcept {
 
 void Tunnel::on_deadline(TimePoint) {
   // A slow reader empties a queue without an event of ours.
-  const std::size_t before = std::exchange(queued_mark_, queued());
-  if (queued_mark_ != before) return touch();
+  const std::size_t unsent = client_.stream->unacknowledged_bytes() + upstream_.stream->unacknowledged_bytes();
+  if (std::exchange(unsent_mark_, unsent) != unsent) return touch();
   break_off();
 }
 

@@ -66,7 +66,7 @@ class Tunnel final : public Deadline {
   End client_;
   End upstream_;
   Duration idle_limit_;
-  std::size_t queued_mark_ = 0;
+  std::size_t unsent_mark_ = 0;
   TunnelEvents& events_;
 };
 
