@@ -291,9 +291,9 @@ TEST_CASE("an interim response passes without what concerns the connection") {
 
 TEST_CASE("a head of a thousand fields that nominates thousands of names is written all the same") {
   std::string lines = "Connection: keep";
-  for (int i = 0; i < 5000; ++i) lines += ",x" + std::to_string(i % 900);
+  for (int i = 0; i < 5000; ++i) lines.append(",x").append(std::to_string(i % 900));
   lines += "\r\n";
-  for (int i = 0; i < 990; ++i) lines += "X" + std::to_string(i) + ": y\r\n";
+  for (int i = 0; i < 990; ++i) lines.append("X").append(std::to_string(i)).append(": y\r\n");
   const Parsed out = request(forward_request(lines));
   CHECK(out.fields.size() == 90 + 2);
   CHECK(out.fields[1].first == "X900");
