@@ -97,7 +97,7 @@ class Connection {
     if (plan_.host != host_) world_.error(id, "the request came to another host");
     const int before = world_.records[id].arrivals.fetch_add(1);
     second_time_ = before > 0;
-    if (before >= (plan_.replayable() ? 2 : 1)) world_.error(id, "the origin got it too often");
+    if (before >= (plan_.idempotent() ? 2 : 1)) world_.error(id, "the origin got it too often");
     const OriginFault fault = world_.records[id].fault;
     if (second_time_ && (fault == OriginFault::MidHead || fault == OriginFault::MidBody)) {
       world_.error(id, "sent again after a response byte");

@@ -61,12 +61,12 @@ ClientFault pick_client_fault(Random& random) noexcept {
 
 }  // namespace
 
-bool Plan::replayable() const noexcept {
-  return method != Method::Post && up_size <= kReplayableBody;
+bool Plan::idempotent() const noexcept {
+  return method != Method::Post;
 }
 
 bool Plan::surely_replayable() const noexcept {
-  return method != Method::Post && up_size <= kSurelyReplayableBody;
+  return idempotent() && up_size <= kSurelyReplayableBody;
 }
 
 World::World(std::uint64_t run_seed, std::size_t requests, std::size_t host_count)

@@ -47,7 +47,7 @@ struct Plan {
   bool one_shot = false;    ///< the client asks for the connection to be closed
   bool pipelined = false;   ///< sent together with the requests that follow it
 
-  [[nodiscard]] bool replayable() const noexcept;         ///< may be sent twice
+  [[nodiscard]] bool idempotent() const noexcept;         ///< may be sent twice
   [[nodiscard]] bool surely_replayable() const noexcept;  ///< must survive a stale failure
 };
 
