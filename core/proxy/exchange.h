@@ -84,6 +84,7 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   void remember_for_log(const http::RequestHead& head, const Route& route);
   void write_head(const http::RequestHead& head, const Route& route);
   [[nodiscard]] bool may_be_replayed() const noexcept;
+  [[nodiscard]] bool worth_holding() const noexcept;
   void take_body(bool ended);
   void hold_body();
   void send_body();

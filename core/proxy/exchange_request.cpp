@@ -64,6 +64,11 @@ bool Exchange::may_be_replayed() const noexcept {
   return remaining && held + *remaining <= host_->settings().retry_body_size;
 }
 
+bool Exchange::worth_holding() const noexcept {
+  const std::uint64_t held = outgoing_.size() - head_size_;
+  return idempotent_ && held + request_body_.remaining().value_or(0) <= host_->settings().retry_body_size;
+}
+
 // ---- The body ----
 
 std::size_t Exchange::request_bytes(std::string_view bytes) {
@@ -101,7 +106,7 @@ void Exchange::send_body() {
   const BodyWriter& writer = context_.writer;
   if (held_whole_) {
     writer.copy_to(outgoing_);
-    held_whole_ = idempotent_ && outgoing_.size() - head_size_ <= host_->settings().retry_body_size;
+    held_whole_ = worth_holding();
   }
   if (!upstream_write_failed_ && !writer.empty()) written_upstream(lease_.stream().write(writer.pieces()));
   if (request_body_.ended()) return request_sent();
@@ -114,7 +119,7 @@ void Exchange::send_outgoing() {
     return attempt_ended(AttemptEnd::ClosedBeforeWrite, CloseReason::ClosedBeforeWrite);
   }
   written_upstream(result);
-  held_whole_ = idempotent_ && outgoing_.size() - head_size_ <= host_->settings().retry_body_size;
+  held_whole_ = worth_holding();
   if (request_body_.ended()) return request_sent();
   arm(host_->settings().stall_timeout);
   if (client_paused_ && !upstream_blocked_) resume_client();

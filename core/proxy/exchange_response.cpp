@@ -21,7 +21,7 @@ using FramingKind = http::BodyFraming::Kind;
 constexpr std::uint32_t kMaxInterims = 100;
 /// How much of a request may be unsent when its answer comes, for its connection to be worth keeping.
 constexpr std::uint64_t kWorthDraining = 256 * 1024;
-constexpr Duration kDrainTime = 2s;
+constexpr Duration kDrainTime = 10s;  // the client was told that its connection stays
 
 }  // namespace
 
@@ -163,7 +163,7 @@ bool Exchange::may_keep_client() const noexcept {
   // Answered early. A client that waits for "100 Continue" may never send the body that it announced.
   if (expects_continue_ && request_body_.data_bytes() == 0) return false;
   const std::optional<std::uint64_t> remaining = request_body_.remaining();
-  return !remaining || *remaining <= kWorthDraining;
+  return remaining && *remaining <= kWorthDraining;
 }
 
 void Exchange::begin_response(const http::ResponseHead& head, const http::BodyFraming& framing, std::string_view rest) {

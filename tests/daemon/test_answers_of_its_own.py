@@ -58,7 +58,9 @@ def test_the_body_names_the_host_and_never_the_path(wire, closed_port, path):
     assert b"script" not in response.body and b"secret" not in response.body
 
 
-@pytest.mark.parametrize("line", ["GET http://<b>x</b>/ HTTP/1.1", "<b> http://x/ HTTP/1.1", "GET <script>://x/ HTTP/1.1", "GET http://x/ <b>/1.1", "GET http://user:secret@x/ HTTP/1.1"])
+@pytest.mark.parametrize("line", ["GET http://<b>x</b>/ HTTP/1.1", "<b> http://x/ HTTP/1.1",
+                                  "GET <script>://x/ HTTP/1.1", "GET http://x/ <b>/1.1",
+                                  "GET http://user:secret@x/ HTTP/1.1"])
 def test_no_markup_and_no_secret_is_echoed(wire, line):
     w = wire()
     response = w.send(f"{line}\r\nHost: x\r\n\r\n").read_response()
@@ -67,7 +69,8 @@ def test_no_markup_and_no_secret_is_echoed(wire, line):
     assert "<" not in response.get("proxy-status") and "secret" not in response.get("proxy-status")
 
 
-@pytest.mark.parametrize("status,request_text", [(400, "HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n"), (502, "HEAD http://127.0.0.1:{closed}/ HTTP/1.1\r\nHost: x\r\n\r\n")])
+@pytest.mark.parametrize("status,request_text", [(400, "HEAD /x HTTP/1.1\r\nHost: x\r\n\r\n"),
+                                                 (502, "HEAD http://127.0.0.1:{closed}/ HTTP/1.1\r\nHost: x\r\n\r\n")])
 def test_an_answer_to_head_has_no_body(wire, closed_port, status, request_text):
     w = wire()
     w.answered_by_itself(request_text.replace("{closed}", str(closed_port())), status, "HEAD")

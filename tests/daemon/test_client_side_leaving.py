@@ -80,7 +80,8 @@ def test_a_reset_while_waiting_takes_the_upstream_along(wire):
     w.daemon.wait_log(r"upstream \S+ closed: client left midway")
 
 
-@pytest.mark.parametrize("answer", ["Content-Length: 1000000\r\n\r\nbegin", "Transfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n", "\r\nbegin"])
+@pytest.mark.parametrize("answer", ["Content-Length: 1000000\r\n\r\nbegin",
+                                    "Transfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n", "\r\nbegin"])
 def test_a_reset_inside_the_response_takes_the_upstream_along(wire, answer):
     w = wire()
     upstream = w.ask()
@@ -185,7 +186,8 @@ def test_a_large_answer_to_a_client_that_still_sends_arrives_whole(wire):
     upstream = w.ask("POST", "/", "Connection: close", "Content-Length: 1000000", body=b"begin")
     upstream.read_until(b"begin")
     body = b"x" * 500_000
-    sending = Background(upstream.send, f"HTTP/1.1 413 X\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+    sending = Background(upstream.send,
+                         f"HTTP/1.1 413 X\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
     assert w.client.read_response_head().status == 413
     w.client.send(bytes(100_000))
     assert w.client.read_exact(len(body)) == body

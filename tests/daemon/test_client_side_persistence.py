@@ -14,7 +14,8 @@ def test_the_hint_follows_the_setting(wire):
     assert response.get("keep-alive") == "timeout=7"
 
 
-@pytest.mark.parametrize("line", ["Connection: close", "Connection: CLOSE", "Connection: x, close", "Proxy-Connection: close"])
+@pytest.mark.parametrize("line",
+                         ["Connection: close", "Connection: CLOSE", "Connection: x, close", "Proxy-Connection: close"])
 def test_a_client_that_says_close_is_closed(wire, line):
     w = wire()
     response = w.answered("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody", "GET", line)

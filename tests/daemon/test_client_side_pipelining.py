@@ -36,7 +36,8 @@ def test_a_hundred_requests_in_one_write_are_answered_in_order(keepwarm, http_or
     assert len(server.connections) == 1
 
 
-@pytest.mark.parametrize("framing,body", [("Content-Length: 35", b"GET http://evil/ HTTP/1.1\r\nX: y\r\n\r\n"), ("Transfer-Encoding: chunked", b"4\r\nbody\r\n0\r\nT: v\r\n\r\n")])
+@pytest.mark.parametrize("framing,body", [("Content-Length: 35", b"GET http://evil/ HTTP/1.1\r\nX: y\r\n\r\n"),
+                                          ("Transfer-Encoding: chunked", b"4\r\nbody\r\n0\r\nT: v\r\n\r\n")])
 def test_a_request_behind_a_body_begins_where_the_body_ends(keepwarm, http_origin, framing, body):
     daemon, server = keepwarm(), http_origin()
     client = daemon.client()

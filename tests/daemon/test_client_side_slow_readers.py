@@ -10,7 +10,8 @@ SIZE = 6 << 20
 BODY = random.Random(6).randbytes(SIZE)
 ANSWERS = {
     "length": (f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {SIZE}\r\n\r\n".encode(), BODY),
-    "chunked": (b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n", b"%x\r\n%b\r\n0\r\n\r\n" % (SIZE, BODY)),
+    "chunked": (b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"%x\r\n%b\r\n0\r\n\r\n" % (SIZE, BODY)),
     "until close": (b"HTTP/1.1 200 OK\r\n\r\n", BODY),
 }
 

@@ -17,7 +17,8 @@ def get(*fields: str) -> str:
 
 
 def test_fields_pass_in_order_with_their_case_their_repetitions_and_their_bytes(wire):
-    lines = ["accept: a", "X-Twice: 1", "X-Other:", "X-TWICE: 2", "X-Bytes: \xe9 \"<>\t;", "Cookie: a=b", "Authorization: Basic eA=="]
+    lines = ["accept: a", "X-Twice: 1", "X-Other:", "X-TWICE: 2", "X-Bytes: \xe9 \"<>\t;", "Cookie: a=b",
+             "Authorization: Basic eA=="]
     request = wire().forwarded(get(*lines))
     assert [f"{name}: {value}".rstrip() for name, value in sent_on(request)] == lines
 
@@ -27,7 +28,8 @@ def test_nothing_about_the_client_is_added(wire):
 
 
 def test_response_fields_pass_in_order_with_their_case_and_their_repetitions(wire):
-    lines = ["server: x", "Set-Cookie: a=1; Path=/", "X-Empty:", "Set-Cookie: b=2", "Date: Sun, 06 Nov 1994 08:49:37 GMT", "ETag: \"\xe9\""]
+    lines = ["server: x", "Set-Cookie: a=1; Path=/", "X-Empty:", "Set-Cookie: b=2",
+             "Date: Sun, 06 Nov 1994 08:49:37 GMT", "ETag: \"\xe9\""]
     response = wire().answered("HTTP/1.1 200 OK\r\n" + "".join(f"{line}\r\n" for line in lines) + "Content-Length: 0\r\n\r\n")
     added = {"via", "keep-alive", "connection", "content-length"}
     assert [f"{name}: {value}".rstrip() for name, value in response.fields if name.lower() not in added] == lines
@@ -42,7 +44,8 @@ def test_a_hop_by_hop_field_of_the_client_is_not_passed_on(wire, line):
     assert sent_on(wire().forwarded(get("A: 1", line, "B: 2"))) == [("A", "1"), ("B", "2")]
 
 
-@pytest.mark.parametrize("connection", ["X-Hop", "x-hop, Other", "close, X-HOP", " , X-hop ,", "keep-alive\r\nConnection: x-hop"])
+@pytest.mark.parametrize("connection",
+                         ["X-Hop", "x-hop, Other", "close, X-HOP", " , X-hop ,", "keep-alive\r\nConnection: x-hop"])
 def test_what_connection_nominates_is_not_passed_on(wire, connection):
     request = wire().forwarded(get("X-Hop: secret", "Stays: 1", f"Connection: {connection}", "x-HOP: again"))
     assert sent_on(request) == [("Stays", "1")]
@@ -84,7 +87,8 @@ def test_an_origins_407_passes_without_its_challenge(wire):
     assert response.status == 407 and not response.has("proxy-authenticate")
 
 
-@pytest.mark.parametrize("connection", ["", "Connection: close\r\n", "Connection: keep-alive\r\n", "Proxy-Connection: close\r\n"])
+@pytest.mark.parametrize("connection",
+                         ["", "Connection: close\r\n", "Connection: keep-alive\r\n", "Proxy-Connection: close\r\n"])
 def test_the_origin_is_asked_to_keep_the_connection_whatever_the_client_wants(wire, connection):
     request = wire().forwarded(f"GET http://{{at}}/ HTTP/1.1\r\nHost: {{at}}\r\n{connection}\r\n")
     assert request.all("connection") == ["keep-alive"]
@@ -147,7 +151,8 @@ def test_via_false_adds_none_and_leaves_the_others(wire):
     assert w.answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").all("via") == []
 
 
-@pytest.mark.parametrize("shape", ["{}", "1.1 other, {}", "{}, 1.1 other", "1.1 other\r\nVia: {}", "{} (a comment)", "HTTP/{}"])
+@pytest.mark.parametrize("shape",
+                         ["{}", "1.1 other, {}", "{}, 1.1 other", "1.1 other\r\nVia: {}", "{} (a comment)", "HTTP/{}"])
 def test_a_request_that_was_here_before_is_a_loop_and_508(wire, shape):
     w = wire()
     own = w.forwarded(get()).get("via")

@@ -22,7 +22,8 @@ def test_a_chunked_answer_reaches_a_1_0_client_plain_and_closed(wire):
     w.send("GET http://{at}/ HTTP/1.0\r\n\r\n")
     upstream = w.server.accept()
     upstream.read_request()
-    upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n" + chunked(b"one", b"two", trailers="T: x\r\n"))
+    upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: T\r\n\r\n" + chunked(b"one", b"two",
+                                                                                                   trailers="T: x\r\n"))
     response = w.client.read_response()
     assert response.until_close and response.body == b"onetwo" and not response.has("transfer-encoding")
 

@@ -3,7 +3,8 @@
 import pytest
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "FROBNICATE", "get", "M-SEARCH", "PRI", "!#$%&'*+-.^_`|~1", "X" * 200])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE", "PATCH", "FROBNICATE", "get", "M-SEARCH", "PRI",
+                                    "!#$%&'*+-.^_`|~1", "X" * 200])
 def test_any_method_token_is_forwarded(wire, method):
     request = wire().forwarded(f"{method} http://{{at}}/x HTTP/1.1\r\nHost: {{at}}\r\nContent-Length: 3\r\n\r\nabc")
     assert (request.method, request.target, request.body) == (method, "/x", b"abc")
@@ -15,7 +16,8 @@ def test_a_method_that_is_no_token_is_400(wire, method):
 
 
 def test_methods_have_case_so_connect_in_lower_case_is_no_connect(wire):
-    wire({"proxy": {"connect_ports": ["1-65535"]}}).answered_by_itself("connect {at} HTTP/1.1\r\nHost: {at}\r\n\r\n", 400)
+    wire({"proxy": {"connect_ports": ["1-65535"]}}).answered_by_itself("connect {at} HTTP/1.1\r\nHost: {at}\r\n\r\n",
+                                                                       400)
 
 
 @pytest.mark.parametrize("path,target", [("", "*"), ("/", "/"), ("/x", "/x"), ("?q", "/?q")])

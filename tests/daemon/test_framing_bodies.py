@@ -55,7 +55,8 @@ def test_a_request_body_with_a_length_arrives_whole(wire, size):
 @pytest.mark.parametrize("size", SIZES)
 def test_a_chunked_request_body_arrives_whole(wire, size):
     body = noise(size)
-    request = upload(wire(), "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\n\r\n", in_chunks(body, 16384))
+    request = upload(wire(), "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\n\r\n",
+                     in_chunks(body, 16384))
     assert request.body == body and request.chunked
 
 
@@ -86,7 +87,8 @@ def test_a_response_body_until_close_arrives_whole_and_is_chunked_for_the_client
 def test_chunks_of_any_size_pass_both_ways(wire, size):
     body = noise(min(1 << 20, size * 2000) + 3)
     w = wire()
-    request = upload(w, "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\n\r\n", in_chunks(body, size))
+    request = upload(w, "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\n\r\n",
+                     in_chunks(body, size))
     assert request.body == body
     w.client, w.upstream = None, w.server.connections[-1]
     assert download(w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", in_chunks(body, size)).body == body

@@ -3,7 +3,8 @@
 import pytest
 
 
-@pytest.mark.parametrize("fields", ["", "Content-Length: 12345\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 0\r\n"])
+@pytest.mark.parametrize("fields",
+                         ["", "Content-Length: 12345\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 0\r\n"])
 @pytest.mark.parametrize("method,status", [("HEAD", 200), ("HEAD", 404), ("GET", 304), ("GET", 204)])
 def test_an_answer_without_a_body_leaves_both_connections_in_step(wire, method, status, fields):
     w = wire()

@@ -28,7 +28,8 @@ def test_a_cut_is_seen_by_the_client(wire, answer, how):
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
-@pytest.mark.parametrize("part", ["H", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"])
+@pytest.mark.parametrize("part",
+                         ["H", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n"])
 def test_a_cut_inside_the_head_is_502(wire, part, how):
     w = wire()
     w.ask().read_request()

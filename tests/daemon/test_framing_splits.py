@@ -24,10 +24,12 @@ def test_pipelined_requests_cut_anywhere_are_the_same_requests(keepwarm, http_or
     data = PIPELINED.replace(b"{at}", server.at.encode())
     for at in range(len(data)):
         send_in_two(client, data, at)
-        assert [client.read_response().body for _ in range(3)] == [b"POST/one?q", b"PUT/two", b"GET/three"], f"cut at {at}"
+        assert [client.read_response().body for _ in range(3)] == [b"POST/one?q", b"PUT/two",
+                                                                   b"GET/three"], f"cut at {at}"
     for number in range(0, len(server.requests), 3):
         one, two, three = server.requests[number: number + 3]
-        assert (one.body, one.trailers, one.has("x-hop")) == (b"abc0123456789", [("X-Sum", "7")], False), f"cut at {number // 3}"
+        assert (one.body, one.trailers,
+                one.has("x-hop")) == (b"abc0123456789", [("X-Sum", "7")], False), f"cut at {number // 3}"
         assert two.body == b"body" and three.body == b""
     assert len(server.connections) == 1
 
@@ -38,7 +40,8 @@ def test_a_response_cut_anywhere_is_the_same_response(wire):
         w.ask("GET", "/", "TE: trailers", "Connection: TE").read_request()
         send_in_two(w.upstream, ANSWER, at)
         response = w.client.read_response()
-        assert (response.status, response.body, response.trailers) == (200, b"abc0123456789", [("X-Sum", "7")]), f"cut at {at}"
+        assert (response.status, response.body,
+                response.trailers) == (200, b"abc0123456789", [("X-Sum", "7")]), f"cut at {at}"
         assert [interim.status for interim in response.interim] == [103]
     assert len(w.server.connections) == 1
 

@@ -96,7 +96,8 @@ def test_one_empty_line_before_a_request_is_skipped(wire):
     assert wire().forwarded("\r\nGET http://{at}/x HTTP/1.1\r\nHost: {at}\r\n\r\n").target == "/x"
 
 
-@pytest.mark.parametrize("name", ["bare LF behind a field", "a folded line", "length and chunked", "two lengths that differ", "NUL in a value"])
+@pytest.mark.parametrize("name", ["bare LF behind a field", "a folded line", "length and chunked",
+                                  "two lengths that differ", "NUL in a value"])
 def test_a_bad_request_byte_by_byte_is_400_too(wire, name):
     w = wire()
     client = w.new_client()

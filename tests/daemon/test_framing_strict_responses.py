@@ -96,7 +96,8 @@ def test_odd_framing_is_502_even_where_there_is_no_body(wire, name, method, stat
     assert w.upstream.wait_for_end()
 
 
-@pytest.mark.parametrize("name", ["status 2x0", "a folded line", "NUL in a value", "bare LF behind a field", "length and chunked"])
+@pytest.mark.parametrize("name", ["status 2x0", "a folded line", "NUL in a value", "bare LF behind a field",
+                                  "length and chunked"])
 def test_a_bad_response_byte_by_byte_is_502_too(wire, name):
     w = wire()
     w.ask().read_request()

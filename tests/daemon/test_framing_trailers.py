@@ -37,7 +37,8 @@ def test_a_trailer_that_would_frame_or_route_never_reaches_the_origin(wire, line
 
 @pytest.mark.parametrize("line", FORBIDDEN[:-1] + ["Proxy-Authenticate: Basic"])
 def test_a_trailer_that_would_frame_or_route_never_reaches_the_client(wire, line):
-    response = wire().answered(ANSWER + f"3\r\nabc\r\n0\r\nX-Sum: 1\r\n{line}\r\n\r\n", "GET", "TE: trailers", "Connection: TE")
+    response = wire().answered(ANSWER + f"3\r\nabc\r\n0\r\nX-Sum: 1\r\n{line}\r\n\r\n", "GET", "TE: trailers",
+                               "Connection: TE")
     assert response.trailers == [("X-Sum", "1")]
 
 
@@ -52,7 +53,8 @@ def test_transfer_encoding_in_a_trailer_is_dropped_or_refused(wire):
     assert b"ransfer" not in w.client.read_to_end()
 
 
-@pytest.mark.parametrize("section", ["A : b\r\n", "A: b\n", " A: b\r\n", "A: b\r\n folded\r\n", "no colon\r\n", ": b\r\n", "A: b\x00\r\n", "A: b\rc\r\n"])
+@pytest.mark.parametrize("section", ["A : b\r\n", "A: b\n", " A: b\r\n", "A: b\r\n folded\r\n", "no colon\r\n",
+                                     ": b\r\n", "A: b\x00\r\n", "A: b\rc\r\n"])
 def test_a_broken_trailer_of_a_request_is_400_and_the_origin_sees_no_whole_body(wire, section):
     w = wire()
     w.send(POST + "3\r\nabc\r\n")
@@ -64,7 +66,8 @@ def test_a_broken_trailer_of_a_request_is_400_and_the_origin_sees_no_whole_body(
     assert not upstream.read_to_end().endswith(b"0\r\n\r\n")
 
 
-@pytest.mark.parametrize("section", ["A : b\r\n", "A: b\n", " A: b\r\n", "A: b\r\n folded\r\n", "no colon\r\n", "A: b\x00\r\n"])
+@pytest.mark.parametrize("section",
+                         ["A : b\r\n", "A: b\n", " A: b\r\n", "A: b\r\n folded\r\n", "no colon\r\n", "A: b\x00\r\n"])
 def test_a_broken_trailer_of_a_response_is_a_cut(wire, section):
     w = wire()
     w.ask().read_request()

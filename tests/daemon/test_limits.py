@@ -86,7 +86,8 @@ def test_more_than_1000_trailers_are_431(wire):
     assert refused_midway(wire(), f"0\r\n{fields(1001)}\r\n") == 431
 
 
-@pytest.mark.parametrize("extensions", [f"1;{'x' * 17_000}\r\ny\r\n", f"1;{'x' * 1000}\r\ny\r\n" * 18], ids=["one", "many"])
+@pytest.mark.parametrize("extensions", [f"1;{'x' * 17_000}\r\ny\r\n", f"1;{'x' * 1000}\r\ny\r\n" * 18],
+                         ids=["one", "many"])
 def test_more_than_16_kib_of_chunk_extensions_are_400(wire, extensions):
     assert refused_midway(wire(), extensions + "0\r\n\r\n") == 400
 
@@ -95,7 +96,8 @@ def test_chunk_extensions_below_the_limit_pass(wire):
     assert wire().forwarded(CHUNKED + f"1;{'x' * 1000}\r\ny\r\n" * 15 + "0\r\n\r\n").body == b"y" * 15
 
 
-@pytest.mark.parametrize("rest", [f"1;{'x' * 17_000}\r\ny\r\n0\r\n\r\n", f"0\r\nX-Long: {'x' * 70_000}\r\n\r\n"], ids=["extensions", "trailers"])
+@pytest.mark.parametrize("rest", [f"1;{'x' * 17_000}\r\ny\r\n0\r\n\r\n", f"0\r\nX-Long: {'x' * 70_000}\r\n\r\n"],
+                         ids=["extensions", "trailers"])
 def test_a_chunked_response_beyond_the_limits_is_cut(wire, rest):
     w = wire()
     w.ask().read_request()

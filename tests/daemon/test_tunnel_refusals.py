@@ -36,7 +36,8 @@ def test_a_target_that_is_not_host_and_port_is_400_and_close(wire, target):
     check_own_answer(wire(ANY_PORT).refused(connect(target), 400), 400, "http_request_error")
 
 
-@pytest.mark.parametrize("fields,body", [("Content-Length: 5", "hello"), ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")])
+@pytest.mark.parametrize("fields,body",
+                         [("Content-Length: 5", "hello"), ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n")])
 def test_a_body_makes_it_400_and_close(wire, fields, body):
     wire(ANY_PORT).refused(connect("{at}", fields) + body, 400)
 

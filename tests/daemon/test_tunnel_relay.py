@@ -120,7 +120,8 @@ def test_8_mib_pass_each_way_at_once_unchanged(wire):
     def digest(stream):
         return hashlib.sha256(stream.read_exact(size, limit=20)).digest()
 
-    work = [Background(client.send, up), Background(upstream.send, down), Background(digest, client), Background(digest, upstream)]
+    work = [Background(client.send, up), Background(upstream.send, down), Background(digest, client),
+            Background(digest, upstream)]
     results = [each.result(30) for each in work]
     assert results[2] == hashlib.sha256(down).digest() and results[3] == hashlib.sha256(up).digest()
 

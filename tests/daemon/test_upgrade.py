@@ -79,7 +79,8 @@ def test_an_upgraded_connection_is_never_pooled(wire):
     assert w.upstream is not upstream
 
 
-@pytest.mark.parametrize("fields", [(), ("Upgrade: websocket",), ("Connection: Upgrade",), ("Connection: Upgrade", "Upgrade: h2c")])
+@pytest.mark.parametrize("fields", [(), ("Upgrade: websocket",), ("Connection: Upgrade",),
+                                    ("Connection: Upgrade", "Upgrade: h2c")])
 def test_a_101_that_nobody_asked_for_is_502(wire, fields):
     w = wire()
     w.ask("GET", "/", *fields).read_request()
@@ -97,7 +98,8 @@ def test_a_101_to_another_protocol_is_502(wire, upgrade):
     assert w.upstream.wait_for_end()
 
 
-@pytest.mark.parametrize("asked,granted", [("websocket", "WebSocket"), ("WEBSOCKET", "websocket"), ("foo/2, websocket", "foo/2"), ("foo/2, websocket", "websocket")])
+@pytest.mark.parametrize("asked,granted", [("websocket", "WebSocket"), ("WEBSOCKET", "websocket"),
+                                           ("foo/2, websocket", "foo/2"), ("foo/2, websocket", "websocket")])
 def test_any_protocol_that_was_asked_for_may_be_granted(wire, asked, granted):
     w = wire()
     w.ask("GET", "/", "Connection: keep-alive, upgrade", f"Upgrade: {asked}").read_request()

@@ -14,8 +14,10 @@ A test plays every part itself, usually in one thread and in plain order:
 
 Fixtures (fixtures.py; tests/daemon/conftest.py brings them in):
 
-keepwarm(config="", *args, ...)  starts a daemon and returns a Daemon (daemon.py). `config` is TOML text or a dict, merged
-                  over the harness's own defaults (listen on 127.0.0.1:0, admin off, log level debug). The teardown sends
+keepwarm(config="", *args,
+         ...)  starts a daemon and returns a Daemon (daemon.py). `config` is TOML text or a dict, merged
+                  over the harness's own defaults (listen on 127.0.0.1:0, admin off,
+                                                   log level debug). The teardown sends
                   SIGTERM, wants exit code 0 and no sanitizer report, failed assertion or critical line on stderr.
     Daemon        .port .at .pid .fd_count() .rss() .expect_growth_below(n, before)
                   .client() .get(url) .request(...) .wait_log(regex) .closes() .signal(n)

@@ -91,14 +91,16 @@ def parse_request_head(raw: bytes) -> Request:
     line, section = split_lines(raw)
     match = REQUEST_LINE.fullmatch(line)
     assert match, f"not a request line: {line!r}"
-    return Request(raw, match[3].decode(), parse_fields(section), method=match[1].decode(), target=match[2].decode("latin-1"))
+    return Request(raw, match[3].decode(), parse_fields(section), method=match[1].decode(),
+                   target=match[2].decode("latin-1"))
 
 
 def parse_response_head(raw: bytes) -> Response:
     line, section = split_lines(raw)
     match = STATUS_LINE.fullmatch(line)
     assert match, f"not a status line: {line!r}"
-    return Response(raw, match[1].decode(), parse_fields(section), status=int(match[2]), reason=match[3].decode("latin-1"))
+    return Response(raw, match[1].decode(), parse_fields(section), status=int(match[2]),
+                    reason=match[3].decode("latin-1"))
 
 
 class HttpStream(Stream):
