@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include <uv.h>
@@ -9,16 +10,22 @@
 
 namespace keepwarm::net {
 
+/// What the kernel did not take at once. Exists only while something is queued, so that a connection which keeps up, or
+/// is idle, owns no buffer.
+struct WriteQueue {
+  uv_write_t request{};
+  std::string in_flight;  ///< being written by `request`
+  std::string waiting;    ///< goes next
+};
+
 /// What of a TCP connection libuv points into, and so must live until libuv's close callback: made before the
 /// connection is there (connector.cpp), taken over by a TcpStream once it is.
 struct TcpNode {
   explicit TcpNode(Loop& owner) noexcept : loop(&owner) {}
   uv_tcp_t handle{};
-  uv_write_t write_request{};
   Loop* loop;
   StreamEvents* events = nullptr;  ///< nullptr: nobody listens any more
-  std::string in_flight;           ///< being written by write_request; empty: no write is under way
-  std::string waiting;             ///< queued behind it
+  std::unique_ptr<WriteQueue> queue;
   bool reading = false;
   bool ended = false;   ///< the peer's FIN was told
   bool broken = false;  ///< on_broken was told

@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <utility>
 
 #include "core/net/tcp_node.h"
 
@@ -17,7 +18,6 @@ namespace keepwarm::net {
 namespace {
 
 constexpr std::size_t kMaxPieces = 64;  // of one writev
-constexpr std::size_t kKeptCapacity = 4 * 1024;
 
 TcpNode* node_of(void* data) noexcept {
   return static_cast<TcpNode*>(data);
@@ -77,25 +77,22 @@ void write_in_flight(TcpNode* node);
 
 void on_written(uv_write_t* request, int status) {
   TcpNode* node = node_of(request->data);
-  node->in_flight.clear();
-  if (node->in_flight.capacity() > kKeptCapacity) node->in_flight.shrink_to_fit();
-  if (status < 0) {
-    node->waiting.clear();
-    return tell_broken(node, status);
-  }
-  if (!node->waiting.empty()) {
-    node->in_flight.swap(node->waiting);
+  if (status == 0 && !node->queue->waiting.empty()) {
+    node->queue->in_flight = std::exchange(node->queue->waiting, {});
     return write_in_flight(node);
   }
+  node->queue.reset();
+  if (status < 0) return tell_broken(node, status);
   if (node->finish_when_drained) finish_now(node);
   if (node->events != nullptr && !node->broken) node->events->on_drained();
 }
 
 void write_in_flight(TcpNode* node) {
-  uv_buf_t buffer = uv_buf_init(node->in_flight.data(), static_cast<unsigned>(node->in_flight.size()));
-  node->write_request.data = node;
+  WriteQueue& queue = *node->queue;
+  uv_buf_t buffer = uv_buf_init(queue.in_flight.data(), static_cast<unsigned>(queue.in_flight.size()));
+  queue.request.data = node;
   // Fails only for a handle without a socket or one being closed, and this is neither.
-  uv_write(&node->write_request, stream_of(node), &buffer, 1, on_written);
+  uv_write(&queue.request, stream_of(node), &buffer, 1, on_written);
 }
 
 /// The part of `pieces` behind the first `skip` bytes, appended to `out`.
@@ -151,8 +148,8 @@ void TcpStream::set_events(StreamEvents& events) noexcept {
 }
 
 WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
-  if (!node_->in_flight.empty()) {
-    append_rest(node_->waiting, pieces, 0);
+  if (node_->queue) {
+    append_rest(node_->queue->waiting, pieces, 0);
     return WriteResult::Queued;
   }
   std::array<uv_buf_t, kMaxPieces> buffers;
@@ -167,7 +164,8 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
     if (written < 0 && written != UV_EAGAIN) return WriteResult::Failed;
     const auto taken = static_cast<std::size_t>(std::max(written, 0));
     if (taken < offered) {
-      append_rest(node_->in_flight, pieces, taken);
+      node_->queue = std::make_unique<WriteQueue>();
+      append_rest(node_->queue->in_flight, pieces, taken);
       write_in_flight(node_);
       return WriteResult::Queued;
     }
@@ -177,7 +175,7 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
 }
 
 std::size_t TcpStream::queued_bytes() const noexcept {
-  return uv_stream_get_write_queue_size(stream_of(node_)) + node_->waiting.size();
+  return node_->queue ? uv_stream_get_write_queue_size(stream_of(node_)) + node_->queue->waiting.size() : 0;
 }
 
 std::size_t TcpStream::unacknowledged_bytes() const noexcept {
@@ -198,7 +196,7 @@ void TcpStream::resume_reading() noexcept {
 }
 
 void TcpStream::finish_writing() noexcept {
-  if (node_->in_flight.empty()) return finish_now(node_);
+  if (!node_->queue) return finish_now(node_);
   node_->finish_when_drained = true;
 }
 

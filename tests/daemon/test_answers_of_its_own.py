@@ -77,7 +77,8 @@ def test_an_answer_to_head_has_no_body(wire, closed_port, status, request_text):
     w.client.expect_no_byte()
 
 
-@pytest.mark.parametrize("framing,body", [("Content-Length: 10", b"0123456789"), ("Transfer-Encoding: chunked", b"a\r\n0123456789\r\n0\r\n\r\n"),
+@pytest.mark.parametrize("framing,body", [("Content-Length: 10", b"0123456789"),
+                                          ("Transfer-Encoding: chunked", b"a\r\n0123456789\r\n0\r\n\r\n"),
                                           ("Content-Length: 200000", bytes(200_000))],
                          ids=["short", "chunked", "long"])
 def test_behind_an_answer_of_its_own_the_body_is_drained_or_the_client_closed(wire, closed_port, framing, body):
@@ -120,7 +121,8 @@ def test_proxy_status_is_on_errors_of_our_own_only(wire):
 
 @pytest.mark.parametrize("mode", ["off", "errors"])
 def test_an_origins_proxy_status_passes(wire, mode):
-    response = wire(f'[proxy]\nproxy_status = "{mode}"').answered("HTTP/1.1 200 OK\r\nProxy-Status: cdn; hit\r\nContent-Length: 0\r\n\r\n")
+    w = wire(f'[proxy]\nproxy_status = "{mode}"')
+    response = w.answered("HTTP/1.1 200 OK\r\nProxy-Status: cdn; hit\r\nContent-Length: 0\r\n\r\n")
     assert response.all("proxy-status") == ["cdn; hit"]
 
 

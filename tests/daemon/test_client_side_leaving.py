@@ -42,7 +42,8 @@ def test_the_upstream_of_a_half_closed_client_is_pooled(wire):
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
-@pytest.mark.parametrize("framing,part,last", [("Content-Length: 10", "half", b""), ("Transfer-Encoding: chunked", "4\r\nhalf\r\n", b"0\r\n\r\n"),
+@pytest.mark.parametrize("framing,part,last", [("Content-Length: 10", "half", b""),
+                                               ("Transfer-Encoding: chunked", "4\r\nhalf\r\n", b"0\r\n\r\n"),
                                                ("Transfer-Encoding: chunked", "9\r\nhalf", b"0\r\n\r\n")])
 def test_a_client_that_leaves_inside_its_request_takes_the_upstream_along(wire, how, framing, part, last):
     w = wire()

@@ -10,7 +10,8 @@ def test_persistent_clients_are_told_our_idle_timeout(wire):
 
 
 def test_the_hint_follows_the_setting(wire):
-    response = wire('[proxy]\nclient_idle_timeout = "7s"').answered("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=99\r\nContent-Length: 0\r\n\r\n")
+    w = wire('[proxy]\nclient_idle_timeout = "7s"')
+    response = w.answered("HTTP/1.1 200 OK\r\nKeep-Alive: timeout=99\r\nContent-Length: 0\r\n\r\n")
     assert response.get("keep-alive") == "timeout=7"
 
 

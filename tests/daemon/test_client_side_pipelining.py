@@ -41,7 +41,8 @@ def test_a_hundred_requests_in_one_write_are_answered_in_order(keepwarm, http_or
 def test_a_request_behind_a_body_begins_where_the_body_ends(keepwarm, http_origin, framing, body):
     daemon, server = keepwarm(), http_origin()
     client = daemon.client()
-    client.send(f"POST http://{server.at}/post HTTP/1.1\r\nHost: {server.at}\r\n{framing}\r\n\r\n".encode() + body + get(server.at, "/next").encode())
+    head = f"POST http://{server.at}/post HTTP/1.1\r\nHost: {server.at}\r\n{framing}\r\n\r\n"
+    client.send(head.encode() + body + get(server.at, "/next").encode())
     assert client.read_response().status == client.read_response().status == 200
     assert [request.target for request in server.requests] == ["/post", "/next"]
     assert server.requests[0].body == (body if framing.startswith("Content") else b"body")

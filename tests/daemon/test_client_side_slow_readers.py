@@ -4,6 +4,7 @@ import random
 
 import pytest
 from support.background import Background
+from support.client import request_bytes
 from support.stream import Cut
 
 SIZE = 6 << 20
@@ -99,7 +100,7 @@ def test_many_large_pipelined_posts_are_answered_in_order(keepwarm, http_origin)
     daemon, server = keepwarm(), http_origin({"*": lambda request, _: b"%d" % len(request.body)})
     client = daemon.client()
     sizes = [100_000 + number for number in range(20)]
-    data = b"".join(f"POST http://{server.at}/ HTTP/1.1\r\nHost: {server.at}\r\nContent-Length: {size}\r\n\r\n".encode() + bytes(size) for size in sizes)
+    data = b"".join(request_bytes("POST", server.url(), body=bytes(size)) for size in sizes)
     sending = Background(client.send, data)
     assert [int(client.read_response().body) for _ in sizes] == sizes
     sending.result()

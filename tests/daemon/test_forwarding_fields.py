@@ -30,13 +30,13 @@ def test_nothing_about_the_client_is_added(wire):
 def test_response_fields_pass_in_order_with_their_case_and_their_repetitions(wire):
     lines = ["server: x", "Set-Cookie: a=1; Path=/", "X-Empty:", "Set-Cookie: b=2",
              "Date: Sun, 06 Nov 1994 08:49:37 GMT", "ETag: \"\xe9\""]
-    response = wire().answered("HTTP/1.1 200 OK\r\n" + "".join(f"{line}\r\n" for line in lines) + "Content-Length: 0\r\n\r\n")
+    response = wire().answered("\r\n".join(["HTTP/1.1 200 OK", *lines, "Content-Length: 0"]) + "\r\n\r\n")
     added = {"via", "keep-alive", "connection", "content-length"}
     assert [f"{name}: {value}".rstrip() for name, value in response.fields if name.lower() not in added] == lines
 
 
-HOP_BY_HOP = ["Keep-Alive: timeout=5", "Proxy-Connection: keep-alive", "TE: gzip", "Upgrade: foo", "Proxy-Authorization: Basic eA==",
-              "HTTP2-Settings: AAMAAABk"]
+HOP_BY_HOP = ["Keep-Alive: timeout=5", "Proxy-Connection: keep-alive", "TE: gzip", "Upgrade: foo",
+              "Proxy-Authorization: Basic eA==", "HTTP2-Settings: AAMAAABk"]
 
 
 @pytest.mark.parametrize("line", HOP_BY_HOP)
@@ -55,20 +55,23 @@ def test_what_connection_nominates_is_not_passed_on(wire, connection):
 @pytest.mark.parametrize("name", ["Host", "Content-Length"])
 def test_host_and_framing_are_kept_though_nominated(wire, name):
     w = wire()
-    request = w.forwarded(f"POST http://{{at}}/ HTTP/1.1\r\nHost: {{at}}\r\nContent-Length: 3\r\nConnection: {name}\r\n\r\nabc")
+    framing = "Content-Length: 3\r\n"
+    request = w.forwarded(f"POST http://{{at}}/ HTTP/1.1\r\nHost: {{at}}\r\n{framing}Connection: {name}\r\n\r\nabc")
     assert request.get("host") == w.server.at
     assert request.length() == 3 and request.body == b"abc"
 
 
 def test_transfer_encoding_is_kept_though_nominated(wire):
     request = wire().forwarded(
-        "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\nConnection: Transfer-Encoding\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+        "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\n"
+        "Connection: Transfer-Encoding\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
     assert request.body == b"abc"
 
 
 def test_hop_by_hop_fields_of_a_response_are_not_passed_on(wire):
     response = wire().answered(
-        "HTTP/1.1 401 No\r\nA: 1\r\nConnection: X-Hop\r\nX-Hop: secret\r\nKeep-Alive: timeout=3, max=7\r\nProxy-Connection: close\r\n"
+        "HTTP/1.1 401 No\r\nA: 1\r\nConnection: X-Hop\r\nX-Hop: secret\r\nKeep-Alive: timeout=3, max=7\r\n"
+        "Proxy-Connection: close\r\n"
         "Proxy-Authenticate: Basic\r\nWWW-Authenticate: Basic\r\nUpgrade: foo\r\nContent-Length: 0\r\n\r\n")
     for name in ("x-hop", "proxy-connection", "proxy-authenticate", "upgrade"):
         assert not response.has(name), name

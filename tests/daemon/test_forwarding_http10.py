@@ -13,7 +13,8 @@ def test_a_1_0_client_is_answered_and_closed_whatever_it_asks(wire, connection):
     assert upstream.read_request().version == "HTTP/1.1"
     upstream.answer("body")
     response = w.client.read_response()
-    assert response.body == b"body" and "keep-alive" not in response.tokens("connection") and not response.has("keep-alive")
+    assert response.body == b"body"
+    assert "keep-alive" not in response.tokens("connection") and not response.has("keep-alive")
     w.client.expect_eof()
 
 

@@ -127,7 +127,8 @@ def test_https_in_absolute_form_is_501_until_tls_is_built(wire):
 
 
 def test_wss_is_taken_as_https_in_a_request_with_upgrade(wire):
-    wire().answered_by_itself("GET wss://{at}/ HTTP/1.1\r\nHost: {at}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n", 501)
+    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    wire().answered_by_itself("GET wss://{at}/ HTTP/1.1\r\nHost: {at}\r\n" + upgrade, 501)
 
 
 HOSTS = {

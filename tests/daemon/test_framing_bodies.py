@@ -8,6 +8,7 @@ from support.stream import as_bytes
 from support.wire import chunked
 
 SIZES = [0, 1, 2, 16383, 16384, 16385, 65535, 65536, 65537, 1 << 20]
+CHUNKED_POST = "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHUNKS = [1, 7, 1024, 16384, 65536, 1 << 20]
 
 
@@ -55,8 +56,7 @@ def test_a_request_body_with_a_length_arrives_whole(wire, size):
 @pytest.mark.parametrize("size", SIZES)
 def test_a_chunked_request_body_arrives_whole(wire, size):
     body = noise(size)
-    request = upload(wire(), "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\n\r\n",
-                     in_chunks(body, 16384))
+    request = upload(wire(), CHUNKED_POST, in_chunks(body, 16384))
     assert request.body == body and request.chunked
 
 
@@ -87,8 +87,7 @@ def test_a_response_body_until_close_arrives_whole_and_is_chunked_for_the_client
 def test_chunks_of_any_size_pass_both_ways(wire, size):
     body = noise(min(1 << 20, size * 2000) + 3)
     w = wire()
-    request = upload(w, "POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nTransfer-Encoding: chunked\r\n\r\n",
-                     in_chunks(body, size))
+    request = upload(w, CHUNKED_POST, in_chunks(body, size))
     assert request.body == body
     w.client, w.upstream = None, w.server.connections[-1]
     assert download(w, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", in_chunks(body, size)).body == body
@@ -108,7 +107,7 @@ EXTENDED = "5;name\r\nfirst\r\n6;a=b;c=\"d;\\\"e\"\r\nsecond\r\n00;last=1\r\n\r\
 
 def test_chunk_extensions_do_not_get_into_the_body(wire):
     w = wire()
-    assert w.forwarded(f"POST http://{{at}}/ HTTP/1.1\r\nHost: {{at}}\r\nTransfer-Encoding: chunked\r\n\r\n{EXTENDED}").body == b"firstsecond"
+    assert w.forwarded(CHUNKED_POST + EXTENDED).body == b"firstsecond"
     w.drop_upstream()
     assert w.answered(f"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{EXTENDED}").body == b"firstsecond"
 
@@ -116,13 +115,14 @@ def test_chunk_extensions_do_not_get_into_the_body(wire):
 @pytest.mark.parametrize("size", ["0000000000000005", "5", "05"])
 def test_leading_zeros_and_hex_digits_of_either_case_are_chunk_sizes(wire, size):
     w = wire()
-    data = f"POST http://{{at}}/ HTTP/1.1\r\nHost: {{at}}\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nfirst\r\nA\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n"
+    data = CHUNKED_POST + f"{size}\r\nfirst\r\nA\r\n0123456789\r\nb\r\n0123456789a\r\n0\r\n\r\n"
     assert w.forwarded(data).body == b"first01234567890123456789a"
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "OPTIONS", "HEAD"])
 def test_a_body_passes_with_any_method(wire, method):
-    assert wire().forwarded(f"{method} http://{{at}}/ HTTP/1.1\r\nHost: {{at}}\r\nContent-Length: 3\r\n\r\nabc").body == b"abc"
+    request = wire().forwarded(f"{method} http://{{at}}/ HTTP/1.1\r\nHost: {{at}}\r\nContent-Length: 3\r\n\r\nabc")
+    assert request.body == b"abc"
 
 
 def test_a_request_without_a_length_has_no_body(wire):
@@ -134,8 +134,9 @@ def test_a_request_without_a_length_has_no_body(wire):
 def test_a_request_that_comes_byte_by_byte_is_the_same_request(wire):
     w = wire()
     client = w.new_client()
+    head = "\r\nPOST http://{at}/x?y HTTP/1.1\r\nHost: {at}\r\nX-A: b\r\nConnection: x-gone\r\nX-Gone: 1\r\n"
     body = "Transfer-Encoding: chunked\r\n\r\n4;x=y\r\nbody\r\n0\r\nT: v\r\n\r\n"
-    client.send_byte_by_byte(w.text(f"\r\nPOST http://{{at}}/x?y HTTP/1.1\r\nHost: {{at}}\r\nX-A: b\r\nConnection: x-gone\r\nX-Gone: 1\r\n{body}"))
+    client.send_byte_by_byte(w.text(head + body))
     request = w.server.accept().read_request()
     assert (request.method, request.target, request.body, request.trailers) == ("POST", "/x?y", b"body", [("T", "v")])
     assert request.get("x-a") == "b" and not request.has("x-gone")

@@ -13,8 +13,8 @@ def end(upstream, how: str) -> None:
     upstream.reset() if how == "rst" else upstream.close()
 
 
-@pytest.mark.parametrize("answer,how", [(LENGTH, "fin"), (LENGTH, "rst"), (CHUNKED, "fin"), (CHUNKED, "rst"), (CHUNKED + "0\r\n", "fin"),
-                                        (CHUNKED + "5\r\nab", "fin"), (UNTIL_CLOSE, "rst")])
+@pytest.mark.parametrize("answer,how", [(LENGTH, "fin"), (LENGTH, "rst"), (CHUNKED, "fin"), (CHUNKED, "rst"),
+                                        (CHUNKED + "0\r\n", "fin"), (CHUNKED + "5\r\nab", "fin"), (UNTIL_CLOSE, "rst")])
 def test_a_cut_is_seen_by_the_client(wire, answer, how):
     w = wire()
     w.ask().read_request()
@@ -52,7 +52,8 @@ def test_a_fresh_connection_that_closes_without_an_answer_is_502_and_not_tried_a
     w.server.expect_no_connection()
 
 
-@pytest.mark.parametrize("chunk", ["g\r\n", "\r\n", "-1\r\n", "0x5\r\n", "5 \r\nabcde\r\n", "5\r\nabcdeX", "5\nabcde\r\n", "10000000000000000\r\n", "FFFFFFFFFFFFFFFFF\r\n",
+@pytest.mark.parametrize("chunk", ["g\r\n", "\r\n", "-1\r\n", "0x5\r\n", "5 \r\nabcde\r\n", "5\r\nabcdeX",
+                                   "5\nabcde\r\n", "10000000000000000\r\n", "FFFFFFFFFFFFFFFFF\r\n",
                                    "5;\rx\r\nabcde\r\n", "5;a\nb\r\nabcde\r\n", " 5\r\nabcde\r\n"])
 def test_a_broken_chunk_of_a_response_is_a_cut(wire, chunk):
     w = wire()

@@ -5,8 +5,10 @@ from support.wiring import check_own_answer
 
 
 def test_interim_responses_pass_with_their_fields(wire):
-    response = wire().answered("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\r\n"
-                               "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Odd\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+    response = wire().answered("HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n"
+                               "Connection: X-Hop\r\nX-Hop: 1\r\n\r\n"
+                               "HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 199 Odd\r\n\r\n"
+                               "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
     assert [interim.status for interim in response.interim] == [103, 102, 199]
     assert response.interim[0].all("link") == ["</a>", "</b>"] and not response.interim[0].has("x-hop")
     assert response.body == b"ok"

@@ -1,4 +1,4 @@
-"""What is ambiguous or malformed in a response is 502, and its connection is closed (DESIGN.md §9; RFC 9112 §6.3, §11)."""
+"""What is ambiguous or malformed in a response is 502, and its connection closed (DESIGN.md §9; RFC 9112 §6.3)."""
 
 import pytest
 from support.stream import Cut

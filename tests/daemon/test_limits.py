@@ -59,7 +59,8 @@ def test_a_response_head_beyond_the_limits_is_502(wire, lines):
 
 def test_a_response_head_of_60_kib_or_1000_fields_passes(wire):
     w = wire()
-    assert len(w.answered(f"HTTP/1.1 200 OK\r\nX-Long: {'x' * 60_000}\r\nContent-Length: 0\r\n\r\n").get("x-long")) == 60_000
+    response = w.answered(f"HTTP/1.1 200 OK\r\nX-Long: {'x' * 60_000}\r\nContent-Length: 0\r\n\r\n")
+    assert len(response.get("x-long")) == 60_000
     w.drop_upstream()
     assert w.answered(f"HTTP/1.1 200 OK\r\n{fields(999)}Content-Length: 0\r\n\r\n").get("x-998") == "y"
 

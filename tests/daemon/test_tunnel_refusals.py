@@ -27,8 +27,9 @@ def test_a_port_of_its_own_is_allowed(wire, origin):
     assert w.send(connect("{at}")).read_response("CONNECT").status == 200
 
 
-TARGETS = ["127.0.0.1", "127.0.0.1:", ":443", "{at}/", "http://{at}/", "//{at}", "user@{at}", "user:pw@{at}", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:https",
-           "127.0.0.1:+443", "[::1:443", "::1:443", "{at}?x", "{at}#x", "*", "/"]
+TARGETS = ["127.0.0.1", "127.0.0.1:", ":443", "{at}/", "http://{at}/", "//{at}", "user@{at}", "user:pw@{at}",
+           "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:https", "127.0.0.1:+443", "[::1:443", "::1:443", "{at}?x",
+           "{at}#x", "*", "/"]
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -4,7 +4,7 @@ A test plays every part itself, usually in one thread and in plain order:
 
     def test_a_get_is_forwarded(keepwarm, origin):
         daemon = keepwarm()                            # keepwarm run --config <tmp>, on a port of the kernel's choice
-        server = origin()                              # a listener on 127.0.0.1:0, no handler: the test plays the origin
+        server = origin()                              # a listener on 127.0.0.1:0, no handler: the test plays it
         client = daemon.client()                       # a raw connection to the daemon
         client.send(f"GET http://{server.at}/x HTTP/1.1\\r\\nHost: {server.at}\\r\\n\\r\\n")
         upstream = server.accept()                     # the daemon's connection; server.accept() again for the next one
@@ -14,17 +14,16 @@ A test plays every part itself, usually in one thread and in plain order:
 
 Fixtures (fixtures.py; tests/daemon/conftest.py brings them in):
 
-keepwarm(config="", *args,
-         ...)  starts a daemon and returns a Daemon (daemon.py). `config` is TOML text or a dict, merged
-                  over the harness's own defaults (listen on 127.0.0.1:0, admin off,
-                                                   log level debug). The teardown sends
+keepwarm(config="", *args, ...)  starts a daemon and returns a Daemon (daemon.py). `config` (TOML text or a dict) is put
+                  over the harness's defaults (listen on 127.0.0.1:0, admin off, log level debug). The teardown sends
                   SIGTERM, wants exit code 0 and no sanitizer report, failed assertion or critical line on stderr.
     Daemon        .port .at .pid .fd_count() .rss() .expect_growth_below(n, before)
                   .client() .get(url) .request(...) .wait_log(regex) .closes() .signal(n)
                   .terminate() .wait_exit() .reload(config); .log is the list of stderr lines so far
 origin(...)       a scripted Origin (origin.py). Without a handler: .accept() hands each connection to the test. With
                   handler=function(connection): each connection runs it in a thread; a failure in it fails the test.
-    Origin        .port .at .connections .wait_connections(n) .accept() .stop_listening() .listen_again() .fill_backlog()
+    Origin        .port .at .connections .wait_connections(n) .accept() .stop_listening() .listen_again()
+                  .fill_backlog() .close_connections("fin" or "rst") .expect_no_connection()
 http_origin(...)  an HttpOrigin (http_origin.py): routes -> canned answers, keep-alive, records every request with the
                   index of its connection; .hold() / .release() gate the answers; .wait_requests(n).
 wire(config)      a Wire (wiring.py): one daemon, one client, one scripted origin, for tests of a few lines:
@@ -38,6 +37,6 @@ wire.py. A message that ends too early raises Cut (how = "fin" or "rst", partial
 
 Background(function, *args) (background.py) runs a large transfer beside the test; .result() joins it.
 
-Waiting: everything has a limit, 5 s unless told otherwise, times KEEPWARM_TEST_SLOW (default 1; 4 where the binary has a
-sanitizer inside). Wait for events, never sleep. KEEPWARM_BIN names the binary; else the newest build/*/keepwarm is taken.
+Waiting: everything has a limit, 5 s unless told otherwise, times KEEPWARM_TEST_SLOW (default 1; 4 where the binary has
+a sanitizer inside). Wait for events, never sleep. KEEPWARM_BIN names the binary; else it is the newest build/*/keepwarm.
 """

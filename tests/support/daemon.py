@@ -82,8 +82,8 @@ class Daemon:
         # PR_SET_PDEATHSIG by setpriv and not by preexec_fn: forking Python code beside running threads can deadlock.
         guard = [shutil.which("setpriv") or "/usr/bin/setpriv", "--pdeathsig", "KILL"]
         command = [*guard, *wrapper, str(binary()), "run", "--config", str(self.config_file), *args]
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        env={**os.environ, **(env or {})}, close_fds=True)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, close_fds=True)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         if wait:
@@ -144,7 +144,8 @@ class Daemon:
 
     # What it says
 
-    def wait_log(self, pattern: str | re.Pattern, count: int = 1, since: int = 0, limit: float = DEFAULT_LIMIT) -> re.Match:
+    def wait_log(self, pattern: str | re.Pattern, count: int = 1, since: int = 0,
+                 limit: float = DEFAULT_LIMIT) -> re.Match:
         """Waits until `count` lines from line `since` on match; the match of the last of them."""
         wanted = re.compile(pattern)
         deadline = Deadline(limit)

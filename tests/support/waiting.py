@@ -58,7 +58,7 @@ class Deadline:
 
 
 def eventually(what, limit: float = DEFAULT_LIMIT, message: str = "the condition"):
-    """Calls `what` until it returns something true, which is returned. For states that send no event (/proc, counters)."""
+    """Calls `what` until it returns something true, and returns that. For states without an event, such as /proc."""
     deadline = Deadline(limit)
     while True:
         value = what()

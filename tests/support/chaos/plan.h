@@ -11,9 +11,7 @@
 namespace chaos {
 
 inline constexpr std::size_t kMaxBody = 1024UL * 1024;
-/// Bodies up to here are replayable with the proxy's defaults (retry_body_size), those up to the second surely so even
-/// when chunk framing is counted.
-inline constexpr std::size_t kReplayableBody = 64UL * 1024;
+/// Bodies up to here are replayable with the proxy's default retry_body_size (64 KiB), even if it counts chunk framing.
 inline constexpr std::size_t kSurelyReplayableBody = 32UL * 1024;
 
 enum class Method : std::uint8_t { Get, Head, Post, Put };
