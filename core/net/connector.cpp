@@ -177,7 +177,8 @@ void Connector::Impl::connect_next() {
     }
     note({.kind = kind_of(error, address), .error = error, .address = address});
   }
-  if (attempts.empty()) fail_soon(*worst);
+  if (attempts.empty()) return fail_soon(*worst);
+  arm_timer();  // for the time limit alone
 }
 
 /// Returns 0, or why not even a SYN went out.

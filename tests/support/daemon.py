@@ -194,7 +194,10 @@ class Daemon:
 
     def reload(self, config: str | dict, raw_config: bool = False) -> int:
         """Writes the file and sends SIGHUP; the index of the first log line after that."""
-        self.config_file.write_text(config if raw_config else config_text(config))
+        # Renamed into place: the daemon may still be reading for an earlier signal, and must not see half a file.
+        new_file = self.config_file.with_suffix(".new")
+        new_file.write_text(config if raw_config else config_text(config))
+        new_file.replace(self.config_file)
         since = len(self.log)
         self.signal(signal.SIGHUP)
         return since
