@@ -52,6 +52,8 @@ void Lifecycle::watch(int signal_number, std::function<void()> on_signal) {
 }
 
 bool Lifecycle::start(const config::Config& config) {
+  logging_.write(LogLevel::Info, config_file_.empty() ? "no configuration file: the built-in defaults are in force"
+                                                      : "configuration: " + config_file_);
   watch(SIGTERM, [this] { stop(); });
   watch(SIGINT, [this] { stop(); });
   watch(SIGHUP, [this] { reload(); });
