@@ -181,6 +181,7 @@ void Engine::retire_exchange(Exchange* exchange) noexcept {
 
 void Engine::turn_ended() {
   retired_sessions_.clear();
+  for (Exchange* exchange : retired_exchanges_) exchange->trim();
   free_exchanges_.insert(free_exchanges_.end(), retired_exchanges_.begin(), retired_exchanges_.end());
   retired_exchanges_.clear();
   if (context_.draining && sessions_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();

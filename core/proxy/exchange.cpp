@@ -210,11 +210,14 @@ void Exchange::over(ExchangeEvent event, AfterExchange after) {
 
 Downstream* Exchange::release() {
   net::DeadlineClock::disarm(*this);
-  if (outgoing_.capacity() > kKeptCapacity) std::string().swap(outgoing_);
-  if (head_buffer_.capacity() > kKeptCapacity) std::string().swap(head_buffer_);
   host_.reset();
   context_.owner.retire_exchange(this);
   return std::exchange(downstream_, nullptr);
+}
+
+void Exchange::trim() {
+  if (outgoing_.capacity() > kKeptCapacity) std::string().swap(outgoing_);
+  if (head_buffer_.capacity() > kKeptCapacity) std::string().swap(head_buffer_);
 }
 
 bool Exchange::bytes_moved() {

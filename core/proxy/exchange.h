@@ -52,6 +52,9 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   /// The client is gone: the upstream connection closes at once. No call back follows.
   void client_left(EndedBy ended);
 
+  /// After the turn in which it was retired: gives large buffers back. Not before, as what was read may lie in them.
+  void trim();
+
  private:
   // Upstream events
   void on_bytes(std::string_view bytes) override;

@@ -46,7 +46,6 @@ Route route_tunnel(const http::Target& target, const http::BodyFraming& framing,
   }
   Route route;
   route.kind = Route::Kind::Tunnel;
-  route.target = target;
   return route;
 }
 
@@ -61,7 +60,6 @@ Route route_forward(const http::RequestHead& head, const http::Target& target, c
   }
   Route route;
   route.kind = Route::Kind::Forward;
-  route.target = target;
   route.upgrade = http::wants_upgrade(head);
   if (const auto forwards = max_forwards_of(head)) {
     if (*forwards == 0) {
@@ -73,20 +71,26 @@ Route route_forward(const http::RequestHead& head, const http::Target& target, c
   return route;
 }
 
-Route route_framed(const http::RequestHead& head, const http::BodyFraming& framing,
+Route route_target(const http::RequestHead& head, const http::Target& target, const http::BodyFraming& framing,
                    const policy::ProxySettings& settings, std::string_view pseudonym) {
-  const bool is_connect = head.method == "CONNECT";
-  const auto target = http::parse_target(head.target, is_connect, http::wants_upgrade(head));
-  if (!target) return refuse_target(target.failure());
   if (http::via_names(head.fields, pseudonym)) {
-    return refuse(FailureKind::LoopDetected, "the request for " + host_and_port(target->host, target->port) +
+    return refuse(FailureKind::LoopDetected, "the request for " + host_and_port(target.host, target.port) +
                                                  " has been here before (Via names this proxy)");
   }
-  if (is_connect) return route_tunnel(*target, framing, settings);
-  if (target->form != http::TargetForm::Absolute) {
+  if (head.method == "CONNECT") return route_tunnel(target, framing, settings);
+  if (target.form != http::TargetForm::Absolute) {
     return refuse(FailureKind::NotForAProxy, "this is a proxy, and the request is not for one: send an absolute URL");
   }
-  return route_forward(head, *target, settings);
+  return route_forward(head, target, settings);
+}
+
+Route route_framed(const http::RequestHead& head, const http::BodyFraming& framing,
+                   const policy::ProxySettings& settings, std::string_view pseudonym) {
+  const auto target = http::parse_target(head.target, head.method == "CONNECT", http::wants_upgrade(head));
+  if (!target) return refuse_target(target.failure());
+  Route route = route_target(head, *target, framing, settings, pseudonym);
+  route.target = *target;
+  return route;
 }
 
 }  // namespace

@@ -38,8 +38,10 @@ void Tunnel::forward(End& from, std::string_view bytes) {
     case net::WriteResult::Done: return;
     case net::WriteResult::Queued: return from.stream->pause_reading();
     case net::WriteResult::Failed:
-      // The peer reads no more, yet may still have something to say: its own end or failure decides.
-      return from.stream->pause_reading();
+      // The peer takes nothing any more, so this direction is over; the other one may still have something to say.
+      from.stream->pause_reading();
+      from.ended = true;
+      return end_if_done();
   }
 }
 

@@ -74,6 +74,15 @@ def test_a_final_answer_instead_of_100_passes_and_that_connection_is_not_pooled(
     assert upstream.read_to_end() == b"", "a connection that still owes a request body was used"
 
 
+def test_a_client_that_may_never_send_its_body_is_told_that_the_connection_closes(wire):
+    w = wire()
+    upstream, _ = expect(w)
+    upstream.answer("no", "417 Expectation Failed")
+    response = w.client.read_response()
+    assert response.body == b"no" and "close" in response.tokens("connection")
+    w.client.expect_eof()
+
+
 def test_a_body_that_comes_behind_a_final_answer_is_never_read_as_a_request(wire):
     w = wire()
     upstream, _ = expect(w, length=len("GET http://127.0.0.1/ HTTP/1.1\r\n\r\n"))

@@ -1,4 +1,4 @@
-"""Bytes behind the framed end of a response belong to nobody: no client gets them, and the connection serves no more."""
+"""Bytes behind the framed end of a response belong to nobody: no client gets them; the connection ends."""
 
 import pytest
 

@@ -30,6 +30,18 @@ def test_a_head_without_an_end_is_431_too(wire):
     sending.result()
 
 
+def test_a_larger_limit_lets_larger_heads_pass_both_ways(wire):
+    w = wire('[proxy]\nmax_header_size = "1MiB"')
+    value = "x" * 700_000
+    w.new_client()
+    sending = Background(w.ask, "GET", "/", f"X-Long: {value}")
+    request = sending.result().read_request()
+    assert request.get("x-long") == value
+    answering = Background(w.upstream.send, f"HTTP/1.1 200 OK\r\nX-Long: {value}\r\nContent-Length: 0\r\n\r\n")
+    assert w.client.read_response().get("x-long") == value
+    answering.result()
+
+
 @pytest.mark.parametrize("size,config", [(70_000, ""), (5_000, '[proxy]\nmax_header_size = "4KiB"')])
 def test_a_target_beyond_max_header_size_is_414(wire, size, config):
     check_own_answer(wire(config).refused(f"GET http://{{at}}/{'x' * size} HTTP/1.1\r\nHost: {{at}}\r\n\r\n", 414), 414)

@@ -58,6 +58,20 @@ def test_an_address_that_does_not_answer_costs_little_time(keepwarm, origin, tmp
         hole.close()
 
 
+def test_connect_timeout_holds_though_the_last_address_failed_at_once(keepwarm, tmp_path):
+    """One address does not answer; connecting to the other one (broadcast) is refused by our own kernel."""
+    daemon = keepwarm(every_host(connect_timeout="600ms"),
+                      wrapper=own_names(tmp_path, "127.0.0.2 two.test\n255.255.255.255 two.test\n"))
+    hole = Bottleneck("127.0.0.2")
+    hole.block()
+    try:
+        began = time.monotonic()
+        check_own_answer(ask(daemon, "two.test", hole.port).read_response(), 504, "connection_timeout", "two.test")
+        assert time.monotonic() - began < scaled(2.0)
+    finally:
+        hole.close()
+
+
 def test_where_no_address_answers_it_is_502(keepwarm, closed_port, tmp_path):
     daemon = keepwarm(wrapper=own_names(tmp_path, "127.0.0.1 two.test\n127.0.0.3 two.test\n"))
     client = ask(daemon, "two.test", closed_port())
