@@ -62,7 +62,8 @@ class Connection final : public net::StreamEvents, public Deadline, public ListH
   std::uint32_t served_ = 0;
   State state_ = State::Leased;
   bool waited_ = false;
-  bool retire_ = false;  ///< close it when it next falls idle (AddressGone)
+  mutable std::optional<bool> open_to_remote_clients_;  ///< worked out when such a client first asks
+  bool retire_ = false;                                 ///< close it when it next falls idle (AddressGone)
 };
 
 }  // namespace keepwarm::pool

@@ -46,15 +46,31 @@ void HostPool::note_if_unused() noexcept {
 
 // ---- Connections ----
 
-void HostPool::give_back(Connection& connection, const GiveBack& how) {
-  const TimePoint moment = now();
+std::optional<CloseReason> HostPool::served(Connection& connection, const GiveBack& how, TimePoint moment) {
   ++connection.served_;
   proved_ = std::max(proved_, connection.lease_age_);
   connection.hint_timeout_ = settings_->server_hint ? how.hint.timeout : std::nullopt;
   connection.idle_since_ = how.idle_since;
-  connection.stream_->set_events(connection);
   connection.sample_round_trip(moment);
-  if (const auto reason = why_not_pooled(connection, how, moment)) return close(connection, *reason);
+  return why_not_pooled(connection, how, moment);
+}
+
+bool HostPool::keep_bound(Connection& connection, const GiveBack& how) {
+  const auto reason = served(connection, how, now());
+  if (reason) close(connection, *reason);
+  return !reason;
+}
+
+bool HostPool::still_usable(const Connection& connection) const {
+  return now() < idle_until(connection) && connection.stream_->quiet();
+}
+
+void HostPool::give_back(Connection& connection, const GiveBack& how) {
+  const TimePoint moment = now();
+  connection.stream_->set_events(connection);
+  if (const auto reason = served(connection, how, moment)) return close(connection, *reason);
+  // Who waits gets it at once, before the armed read could tell that something else has come.
+  if (waiting_count_ > 0 && !connection.stream_->quiet()) return idle_ended(connection, CloseReason::ServerClosedIdle);
   if (offer(connection, {})) return;
   make_idle(connection, moment);
   open_for_waiters();  // one that may not use this connection may have it replaced
@@ -178,6 +194,7 @@ void HostPool::recheck() {
   for (const auto& connection : connections_) {
     const bool allowed = context_.local_filter.verdict(connection->address_) == net::AddressFilter::Verdict::Allowed;
     if (!allowed || !settings_->reuse) connection->retire_ = true;
+    connection->open_to_remote_clients_.reset();
   }
   while (Connection* retired = find_idle([](const Connection& each) { return each.retire_; })) {
     close(*retired, CloseReason::Reconfigured);

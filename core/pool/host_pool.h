@@ -116,6 +116,10 @@ class HostPool : public ListHook<HostPool> {
 
   // Connections
   void give_back(Connection& connection, const GiveBack& how);
+  [[nodiscard]] bool keep_bound(Connection& connection, const GiveBack& how);
+  [[nodiscard]] bool still_usable(const Connection& connection) const;
+  /// Notes a whole exchange on it; why it cannot serve another one, if so.
+  [[nodiscard]] std::optional<CloseReason> served(Connection& connection, const GiveBack& how, TimePoint now);
   [[nodiscard]] std::optional<CloseReason> why_not_pooled(const Connection& connection, const GiveBack& how,
                                                           TimePoint now) const;
   void make_idle(Connection& connection, TimePoint now);

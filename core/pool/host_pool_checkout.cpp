@@ -35,8 +35,12 @@ policy::IdleTerms HostPool::terms(const Connection& connection) const noexcept {
 }
 
 bool HostPool::reachable(const Connection& connection, const Demand& demand) const {
-  return demand.local_client ||
-         context_.remote_filter.verdict(connection.address()) == net::AddressFilter::Verdict::Allowed;
+  if (demand.local_client) return true;
+  if (!connection.open_to_remote_clients_) {
+    connection.open_to_remote_clients_ =
+        context_.remote_filter.verdict(connection.address()) == net::AddressFilter::Verdict::Allowed;
+  }
+  return *connection.open_to_remote_clients_;
 }
 
 HostPool::Fit HostPool::fit(const Connection& connection, const Demand& demand, TimePoint moment) const {
@@ -68,7 +72,9 @@ Connection* HostPool::take_idle(const Demand& demand, TimePoint moment) {
     best = best_idle(demand, moment);
   }
   while (best != nullptr) {
-    if (moment - best->idle_since() <= kPeekAfter || best->stream().quiet()) return best;
+    // The armed read has looked within the last millisecond or so, which is enough where a failure can be mended.
+    const bool looked = demand.replayable && moment - best->idle_since() <= kPeekAfter;
+    if (looked || best->stream().quiet()) return best;
     idle_ended(*best, CloseReason::ServerClosedIdle);
     best = best_idle(demand, moment);
   }
@@ -145,9 +151,12 @@ bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
   for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
     const Demand& demand = waiter->demand_;
     const bool fits = fresh ? reachable(connection, demand) : fit(connection, demand, moment) != Fit::No;
-    if (!fits) continue;
-    serve(*waiter, connection, times);
-    return true;
+    if (fits) {
+      serve(*waiter, connection, times);
+      return true;
+    }
+    // In order: nobody passes one that waits for room to have a connection opened. This one will give way to it.
+    if (waiter->opening_ == nullptr) return false;
   }
   return false;
 }

@@ -9,6 +9,16 @@ void Lease::give_back(const GiveBack& how) {
   connection->host_.give_back(*connection, how);
 }
 
+bool Lease::keep_bound(const GiveBack& how) {
+  const bool kept = connection_->host_.keep_bound(*connection_, how);
+  if (!kept) connection_ = nullptr;
+  return kept;
+}
+
+bool Lease::still_usable() const {
+  return connection_->host_.still_usable(*connection_);
+}
+
 void Lease::close(CloseReason reason) noexcept {
   if (Connection* connection = std::exchange(connection_, nullptr)) connection->host_.close(*connection, reason);
 }

@@ -41,6 +41,12 @@ class Lease {
   /// reached. May hand the connection to a waiter before it returns.
   void give_back(const GiveBack& how);
 
+  /// The same for a connection that is bound to this client and so stays leased. False: a limit is reached, it was
+  /// closed.
+  [[nodiscard]] bool keep_bound(const GiveBack& how);
+  /// Whether a connection that was kept bound may serve another request.
+  [[nodiscard]] bool still_usable() const;
+
   /// No-op on an empty lease.
   void close(CloseReason reason) noexcept;
 

@@ -3,18 +3,19 @@
 namespace keepwarm::pool {
 
 Opening::Opening(HostPool& host, Waiter& waiter, bool local_client)
-    : host_(host), waiter_(&waiter), local_client_(local_client) {
+    : host_(host), context_(host.context_), waiter_(&waiter), local_client_(local_client) {
   waiter.opening_ = this;
+  ++context_.stats.openings;
 }
 
 Opening::~Opening() {
   let_go();
+  --context_.stats.openings;
 }
 
 void Opening::start() {
-  PoolContext& context = host_.context_;
-  const net::AddressFilter& filter = local_client_ ? context.local_filter : context.remote_filter;
-  connector_ = std::make_unique<net::Connector>(context.loop, context.resolver, filter, *this);
+  const net::AddressFilter& filter = local_client_ ? context_.local_filter : context_.remote_filter;
+  connector_ = std::make_unique<net::Connector>(context_.loop, context_.resolver, filter, *this);
   connector_->start(host_.origin().host, host_.origin().port, host_.settings().connect_timeout);
 }
 

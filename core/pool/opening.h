@@ -30,6 +30,7 @@ class Opening final : public net::ConnectEvents {
   void on_addresses(std::span<const net::SocketAddress> addresses) override { host_.addresses_seen(addresses); }
 
   HostPool& host_;
+  PoolContext& context_;  ///< may outlive the host
   Waiter* waiter_;
   bool local_client_;
   bool started_again_ = false;

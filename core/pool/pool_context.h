@@ -22,6 +22,7 @@ struct PoolStats {
   std::uint64_t leases_fresh = 0;
   std::uint64_t leases_reused = 0;
   std::uint64_t connections = 0;  ///< open now
+  std::uint64_t openings = 0;     ///< being opened now
   std::array<std::uint64_t, kCloseReasonCount> closed{};
 };
 

@@ -20,7 +20,7 @@ class BoundConnection final : public net::StreamEvents {
   /// Empty if it is for another host, or has ended meanwhile.
   [[nodiscard]] pool::Lease take(const pool::HostPool& host) noexcept {
     if (&*host_ != &host || !lease_) return {};
-    if (!lease_.stream().quiet()) lease_.close(pool::CloseReason::ServerClosedIdle);
+    if (!lease_.still_usable()) lease_.close(pool::CloseReason::BoundToClient);
     return std::move(lease_);
   }
 

@@ -60,6 +60,9 @@ void ClientSession::exchange_bytes(std::string_view bytes) {
 
 void ClientSession::keep_for_later(std::string_view bytes) {
   pending_.append(bytes);
+  // A head that is not whole yet must be read on: its own limit bounds it.
+  const bool must_wait = state_ == State::InExchange || stream_->queued_bytes() > 0;
+  if (!must_wait) return stream_->resume_reading();
   if (pending_.size() >= kMaxPending) stream_->pause_reading();
 }
 
@@ -212,7 +215,8 @@ void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string 
   upgraded_to_ = std::move(upstream_name);
   state_ = State::Tunnelling;
   ++context_.stats.tunnels;
-  tunnel_ = std::make_unique<Tunnel>(context_.deadlines, *stream_, std::move(upstream), tunnel_timeout, *this);
+  tunnel_ = std::make_unique<Tunnel>(context_.deadlines, *stream_, std::move(upstream), tunnel_timeout,
+                                     context_.open_tunnels, *this);
   const std::string from_client = std::exchange(pending_, {});
   tunnel_->start(from_client, early, client_ended_);
 }

@@ -1,5 +1,7 @@
 #include "core/proxy/connect_request.h"
 
+#include <utility>
+
 #include "core/proxy/failure_text.h"
 
 namespace keepwarm::proxy {
@@ -24,12 +26,17 @@ ConnectRequest::ConnectRequest(ProxyContext& context, net::Stream& client, const
       destination_(destination_of(context, target)),
       settings_(context.pool.settings_of(destination_)),
       events_(events),
-      connector_(context.loop, context.resolver, facts.local ? context.local_filter : context.remote_filter, *this),
       started_at_(net::Loop::now()) {}
 
 void ConnectRequest::start(std::string_view early) {
   client_bytes(early);
-  connector_.start(destination_.host, destination_.port, settings_.connect_timeout);
+  connect();
+}
+
+void ConnectRequest::connect() {
+  const net::AddressFilter& filter = facts_.local ? context_.local_filter : context_.remote_filter;
+  connector_.emplace(context_.loop, context_.resolver, filter, *this);
+  connector_->start(destination_.host, destination_.port, settings_.connect_timeout);
 }
 
 void ConnectRequest::client_bytes(std::string_view bytes) {
@@ -44,12 +51,15 @@ void ConnectRequest::on_connected(net::Connected connected) {
   ++context_.stats.tunnels;
   // A client that is gone shows itself to the tunnel.
   static_cast<void>(net::write_all(client_, "HTTP/1.1 200 Connection established\r\n\r\n"));
-  tunnel_.emplace(context_.deadlines, client_, std::move(connected.stream), settings_.tunnel_timeout, *this);
+  tunnel_.emplace(context_.deadlines, client_, std::move(connected.stream), settings_.tunnel_timeout,
+                  context_.open_tunnels, *this);
   const std::string early = std::move(early_);
   tunnel_->start(early, {}, client_ended_);
 }
 
 void ConnectRequest::on_connect_failed(const net::ConnectFailure& failure) {
+  const bool out = failure.kind == net::ConnectFailure::Kind::OutOfDescriptors;
+  if (out && !std::exchange(connected_again_, true) && context_.pool.free_a_descriptor()) return connect();
   const ExplainedFailure explained = explain(failure);
   events_.on_connect_refused(explained.kind,
                              host_and_port(destination_.host, destination_.port) + ": " + explained.text);

@@ -46,6 +46,7 @@ class ConnectRequest final : public net::ConnectEvents, public TunnelEvents {
   void log(EndedBy ended, std::uint16_t status, std::string_view error);
 
  private:
+  void connect();
   void on_connected(net::Connected connected) override;
   void on_connect_failed(const net::ConnectFailure& failure) override;
   void on_tunnel_ended() override { events_.on_connect_ended(); }
@@ -58,7 +59,8 @@ class ConnectRequest final : public net::ConnectEvents, public TunnelEvents {
   ConnectRequestEvents& events_;
   std::string early_;
   bool client_ended_ = false;
-  net::Connector connector_;
+  std::optional<net::Connector> connector_;
+  bool connected_again_ = false;  ///< once, when a descriptor was freed for it
   net::SocketAddress upstream_address_;
   Duration dns_{};
   Duration connect_{};

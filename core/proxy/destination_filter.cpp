@@ -11,6 +11,7 @@ namespace {
 bool is_own_address(const net::SocketAddress& address) {
   if (address.is_loopback() || address.is_unspecified()) return true;
   const std::vector<net::SocketAddress> own = net::local_addresses();
+  if (own.empty()) return true;  // it cannot be known now (out of descriptors, say): better refuse than let through
   return std::any_of(own.begin(), own.end(),
                      [&address](const net::SocketAddress& each) { return each.same_host(address); });
 }

@@ -122,7 +122,9 @@ void Engine::listeners_changed() {
 
 bool Engine::has_room() {
   const std::uint64_t reserve = std::min(kMostReserved, descriptor_limit_ / 8);
-  const std::uint64_t used = kOwnDescriptors + sessions_.size() + pool_context_.stats.connections;
+  const pool::PoolStats& upstream = pool_context_.stats;
+  const std::uint64_t used =
+      kOwnDescriptors + sessions_.size() + upstream.connections + upstream.openings + context_.open_tunnels;
   if (used + reserve < descriptor_limit_) return true;
   return pool_.free_a_descriptor();
 }

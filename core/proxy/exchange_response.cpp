@@ -253,13 +253,13 @@ std::optional<CloseReason> Exchange::why_close_upstream() const {
 }
 
 void Exchange::complete() {
+  const pool::GiveBack how{policy::idle_since(arrival_), hint_};
   if (const auto reason = why_close_upstream()) {
     lease_.close(*reason);
-  } else if (bound_auth_ || on_bound_connection_) {
-    lease_.stream().resume_reading();
+  } else if (!bound_auth_ && !on_bound_connection_) {
+    lease_.give_back(how);
+  } else if (lease_.keep_bound(how)) {
     downstream_->bind_connection(std::move(host_), std::move(lease_));
-  } else {
-    lease_.give_back({policy::idle_since(arrival_), hint_});
   }
   log(EndedBy::Completed, {});
   // A client that did not say close may be sending its next request already.

@@ -61,6 +61,7 @@ struct ProxyContext {
   std::string pseudonym;  ///< "keepwarm-1a2b3c4d": our name in Via, unique to the process
   bool draining = false;
   ProxyStats stats{};
+  std::uint64_t open_tunnels = 0;
 
   http::HeadParser parser{};
   BodyWriter writer{};

@@ -7,18 +7,22 @@
 namespace keepwarm::proxy {
 
 Tunnel::Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
-               Duration idle_limit, TunnelEvents& events)
+               Duration idle_limit, std::uint64_t& open_tunnels, TunnelEvents& events)
     : deadlines_(deadlines),
       upstream_stream_(std::move(upstream)),
       client_(*this, client),
       upstream_(*this, *upstream_stream_),
       idle_limit_(idle_limit),
+      open_tunnels_(open_tunnels),
       events_(events) {
+  ++open_tunnels_;
   client_.peer = &upstream_;
   upstream_.peer = &client_;
 }
 
-Tunnel::~Tunnel() = default;
+Tunnel::~Tunnel() {
+  --open_tunnels_;
+}
 
 void Tunnel::start(std::string_view from_client, std::string_view from_upstream, bool client_ended) {
   client_.stream->set_events(client_);

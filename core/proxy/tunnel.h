@@ -23,9 +23,10 @@ class TunnelEvents {
 /// after its 101. Owns the upstream stream; the client's belongs to the session.
 class Tunnel final : public Deadline {
  public:
-  /// `idle_limit`: no byte in either direction for so long ends it; 0: no limit. References must outlive the tunnel.
+  /// `idle_limit`: no byte in either direction for so long ends it; 0: no limit. `open_tunnels` counts it while it
+  /// lives. References must outlive the tunnel.
   Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream, Duration idle_limit,
-         TunnelEvents& events);
+         std::uint64_t& open_tunnels, TunnelEvents& events);
   ~Tunnel();
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
@@ -67,6 +68,7 @@ class Tunnel final : public Deadline {
   End upstream_;
   Duration idle_limit_;
   std::size_t unsent_mark_ = 0;
+  std::uint64_t& open_tunnels_;
   TunnelEvents& events_;
 };
 

@@ -63,7 +63,8 @@ def test_reused_connections_and_their_requests_are_told(logged):
     for _ in range(2):
         exchange(daemon, server, upstream)
     found = records(daemon, 3)
-    assert [(each["connection"], each["requests_on_connection"]) for each in found] == [("fresh", 1), ("reused", 2), ("reused", 3)]
+    told = [(each["connection"], each["requests_on_connection"]) for each in found]
+    assert told == [("fresh", 1), ("reused", 2), ("reused", 3)]
     assert found[0]["connect_ms"] > 0 and found[1]["connect_ms"] == 0
 
 

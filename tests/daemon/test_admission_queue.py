@@ -72,7 +72,7 @@ def test_one_host_has_its_own_limit(keepwarm, origin):
     clients = queue_up(daemon, server, 2)
     upstream = server.accept()
     pooled(daemon, other, 3)
-    for number, client in enumerate(clients):
+    for client in clients:
         serve(upstream)
         finish(client)
 

@@ -215,7 +215,7 @@ def tunnel(keepwarm, origin, grace):
 
 
 def test_tunnels_go_on_until_shutdown_grace(keepwarm, origin):
-    daemon, client, upstream = tunnel(keepwarm, origin, "700ms")
+    daemon, client, upstream = tunnel(keepwarm, origin, "1200ms")
     daemon.terminate()
     eventually(lambda: refuses(daemon))
     client.send("ping")

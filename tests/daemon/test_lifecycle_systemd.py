@@ -4,7 +4,7 @@ import socket
 import sys
 
 import pytest
-from helpers_pool import begin, exchange, serve
+from helpers_pool import begin, exchange
 from support.waiting import eventually, scaled
 
 # Passes sockets as systemd does: from descriptor 3 on, then becomes the program.

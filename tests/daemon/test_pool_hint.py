@@ -1,10 +1,7 @@
 """The server's own hint, Keep-Alive: timeout= and max= (DESIGN.md §6.3): known terms, so keepwarm closes first."""
 
-import time
-
 import pytest
 from helpers_pool import begin, close_reasons, every_host, exchange, finish, serve
-from support.background import Background
 from support.waiting import scaled
 
 TWO_SECONDS = ["timeout=2", "timeout=2, max=100", "max=100, timeout=2", "TimeOut=2", "timeout=2, timeout=9",
@@ -13,68 +10,45 @@ NOTHING = ["timeout=two", "timeout=-1", "timeout=+1", "timeout=0x1", "timeout", 
            "timeout=99999999999999999999999999"]
 
 
-def timed_end(upstream, *answer: str) -> tuple[float, str]:
-    """Answers the request that has been read; (seconds until keepwarm ends the connection, how)."""
-    began = time.monotonic()
-    upstream.answer("ok", "200 OK", *answer)
-    how = upstream.wait_for_end()
-    return time.monotonic() - began, how
+def idle_age(daemon, count: int = 1) -> float:
+    """The idle age, in seconds, at which the daemon closed its connection; of the `count`th that it closed."""
+    return int(daemon.wait_log(r"upstream \S+ closed: idle timeout \(.*\bidle=(\d+)ms", count=count)[1]) / 1000
 
 
 def test_a_connection_is_closed_by_us_a_margin_before_the_server_would(keepwarm, origin):
     """timeout=2: the margin of a second is at most half of it, so one second, in whatever way the hint is written."""
     daemon = keepwarm()
-    under_way = []
-    for hint in TWO_SECONDS:
-        server = origin()
-        client = begin(daemon, server)
-        upstream = server.accept()
-        upstream.read_request()
-        under_way.append((hint, client, Background(timed_end, upstream, f"Keep-Alive: {hint}")))
-    for hint, client, ending in under_way:
-        finish(client)
-        seconds, how = ending.result()
-        assert how == "fin" and 0.9 < seconds < scaled(1.8), (hint, seconds, how)
+    upstreams = [exchange(daemon, origin(), answer=(f"Keep-Alive: {hint}",)) for hint in TWO_SECONDS]
+    for number, upstream in enumerate(upstreams):
+        assert upstream.wait_for_end() == "fin"
+        assert 1.0 <= idle_age(daemon, number + 1) < scaled(1.8)
     assert close_reasons(daemon) == ["idle timeout"] * len(TWO_SECONDS)
 
 
 def test_the_margin_is_never_more_than_half_of_the_hint(keepwarm, origin):
     daemon, server = keepwarm(), origin()
-    client = begin(daemon, server)
-    upstream = server.accept()
-    upstream.read_request()
-    ending = Background(timed_end, upstream, "Keep-Alive: timeout=1")
-    finish(client)
-    seconds, _ = ending.result()
-    assert 0.45 < seconds < scaled(0.95)
+    assert exchange(daemon, server, answer=("Keep-Alive: timeout=1",)).wait_for_end() == "fin"
+    assert 0.5 <= idle_age(daemon) < scaled(0.9)
 
 
 def test_the_margin_is_as_set(keepwarm, origin):
     daemon, server = keepwarm(every_host(idle_margin="100ms")), origin()
-    client = begin(daemon, server)
-    upstream = server.accept()
-    upstream.read_request()
-    ending = Background(timed_end, upstream, "Keep-Alive: timeout=1")
-    finish(client)
-    seconds, _ = ending.result()
-    assert seconds > 0.85
+    assert exchange(daemon, server, answer=("Keep-Alive: timeout=1",)).wait_for_end() == "fin"
+    assert 0.9 <= idle_age(daemon)
 
 
 def test_the_hint_of_the_last_response_counts(keepwarm, origin):
     daemon, server = keepwarm(), origin()
     upstream = exchange(daemon, server, answer=("Keep-Alive: timeout=60",))
-    client = begin(daemon, server)
-    upstream.read_request()
-    ending = Background(timed_end, upstream, "Keep-Alive: timeout=1")
-    finish(client)
-    seconds, how = ending.result()
-    assert how == "fin" and seconds < scaled(0.95)
+    exchange(daemon, server, upstream, answer=("Keep-Alive: timeout=1",))
+    assert upstream.wait_for_end() == "fin"
+    assert 0.5 <= idle_age(daemon) < scaled(0.9)
 
 
 def test_a_hint_over_two_lines_is_one_hint(keepwarm, origin):
     daemon, server = keepwarm(), origin()
-    upstream = exchange(daemon, server, answer=("Keep-Alive: max=5", "Keep-Alive: timeout=1"))
-    assert upstream.wait_for_end(limit=0.95) == "fin"
+    assert exchange(daemon, server, answer=("Keep-Alive: max=5", "Keep-Alive: timeout=1")).wait_for_end() == "fin"
+    assert 0.5 <= idle_age(daemon) < scaled(0.9)
 
 
 @pytest.mark.parametrize("hint", NOTHING)
@@ -108,14 +82,9 @@ def test_without_server_hint_it_is_ignored(keepwarm, origin, hint):
 
 
 def test_without_server_hint_a_connection_is_held_for_idle_timeout(keepwarm, origin):
-    daemon, server = keepwarm(every_host(server_hint=False, idle_timeout="1500ms")), origin()
-    client = begin(daemon, server)
-    upstream = server.accept()
-    upstream.read_request()
-    ending = Background(timed_end, upstream, "Keep-Alive: timeout=1")
-    finish(client)
-    seconds, _ = ending.result()
-    assert seconds > 1.4
+    daemon, server = keepwarm(every_host(server_hint=False, idle_timeout="1200ms")), origin()
+    assert exchange(daemon, server, answer=("Keep-Alive: timeout=1",)).wait_for_end() == "fin"
+    assert 1.2 <= idle_age(daemon)
 
 
 def test_a_connection_past_its_trust_serves_nobody(keepwarm, origin):

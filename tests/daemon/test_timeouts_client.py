@@ -30,11 +30,11 @@ def test_a_client_that_asks_nothing_more_is_closed_silently(keepwarm, origin):
 
 
 def test_a_client_that_comes_in_time_is_served(keepwarm, origin):
-    daemon, server = keepwarm({"proxy": {"client_idle_timeout": "600ms"}}), origin()
+    daemon, server = keepwarm({"proxy": {"client_idle_timeout": "1200ms"}}), origin()
     client = daemon.client()
     upstream = None
-    for _ in range(4):
-        time.sleep(0.3)
+    for _ in range(3):
+        time.sleep(0.5)
         client.send_request("GET", server.url())
         upstream = upstream or server.accept()
         serve(upstream, "ok", "Keep-Alive: timeout=60")
@@ -87,22 +87,22 @@ def tunnel(keepwarm, origin, **keys):
     client.send(f"CONNECT {server.at} HTTP/1.1\r\nHost: {server.at}\r\n\r\n")
     upstream = server.accept()
     assert client.read_response("CONNECT").status == 200
-    return daemon, client, upstream
+    return client, upstream
 
 
 def test_a_tunnel_in_which_nothing_moves_ends_at_tunnel_timeout(keepwarm, origin):
-    daemon, client, upstream = tunnel(keepwarm, origin, tunnel_timeout="300ms")
+    client, upstream = tunnel(keepwarm, origin, tunnel_timeout="800ms")
     began = time.monotonic()
     assert client.expect_end() and upstream.expect_end()
-    assert 0.2 < time.monotonic() - began < scaled(1.5)
+    assert 0.5 < time.monotonic() - began < scaled(3)
 
 
 @pytest.mark.parametrize("direction", ["to the origin", "to the client"])
 def test_a_byte_in_either_direction_keeps_a_tunnel(keepwarm, origin, direction):
-    daemon, client, upstream = tunnel(keepwarm, origin, tunnel_timeout="600ms")
+    client, upstream = tunnel(keepwarm, origin, tunnel_timeout="1s")
     sender, receiver = (client, upstream) if direction == "to the origin" else (upstream, client)
-    for _ in range(4):
-        time.sleep(0.3)
+    for _ in range(3):
+        time.sleep(0.5)
         sender.send("x")
         assert receiver.read_exact(1) == b"x"
     client.send("there")
@@ -110,21 +110,21 @@ def test_a_byte_in_either_direction_keeps_a_tunnel(keepwarm, origin, direction):
 
 
 def test_no_tunnel_timeout_is_no_limit(keepwarm, origin):
-    daemon, client, upstream = tunnel(keepwarm, origin, tunnel_timeout="0s", stall_timeout="100ms", response_timeout="100ms")
+    client, upstream = tunnel(keepwarm, origin, tunnel_timeout="0s", stall_timeout="100ms", response_timeout="100ms")
     client.expect_silence(0.6)
     client.send("x")
     assert upstream.read_exact(1) == b"x"
 
 
 def test_a_half_closed_tunnel_has_the_timeout_too(keepwarm, origin):
-    daemon, client, upstream = tunnel(keepwarm, origin, tunnel_timeout="400ms")
+    client, upstream = tunnel(keepwarm, origin, tunnel_timeout="800ms")
     client.shutdown_write()
     upstream.expect_eof()
     assert client.expect_end()
 
 
 def test_an_upgraded_connection_has_the_tunnel_timeout(keepwarm, origin):
-    daemon = keepwarm({"host": {"*": {"tunnel_timeout": "400ms", "stall_timeout": "100ms", "response_timeout": "5s"}}})
+    daemon = keepwarm({"host": {"*": {"tunnel_timeout": "800ms", "stall_timeout": "100ms", "response_timeout": "5s"}}})
     server = origin()
     client = daemon.client()
     client.send_request("GET", server.url(), "Connection: Upgrade", "Upgrade: websocket")
@@ -134,4 +134,4 @@ def test_an_upgraded_connection_has_the_tunnel_timeout(keepwarm, origin):
     assert client.read_response().status == 101
     began = time.monotonic()
     assert client.expect_end() and upstream.expect_end()
-    assert time.monotonic() - began > 0.25
+    assert time.monotonic() - began > 0.5

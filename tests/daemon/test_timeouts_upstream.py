@@ -31,26 +31,26 @@ def blocked(_daemons):
 @pytest.mark.parametrize("method,body", [("GET", None), ("POST", b"x")])
 @pytest.mark.parametrize("reused", [False, True], ids=["fresh", "reused"])
 def test_an_origin_that_does_not_answer_is_504_and_not_asked_again(keepwarm, origin, method, body, reused):
-    daemon, server = keepwarm(every_host(response_timeout="300ms")), origin()
+    daemon, server = keepwarm(every_host(response_timeout="500ms")), origin()
     upstream = exchange(daemon, server) if reused else None
     began = time.monotonic()
     client = begin(daemon, server, method, body=body)
     upstream = upstream or server.accept()
     upstream.read_request()
     check_own_answer(client.read_response(), 504, "http_response_timeout", "127.0.0.1")
-    assert 0.25 < time.monotonic() - began < scaled(1.5)
+    assert 0.45 < time.monotonic() - began < scaled(2.5)
     assert upstream.wait_for_end()
     server.expect_no_connection()
     daemon.wait_log(r"upstream \S+ closed: response timeout")
 
 
 def test_response_timeout_counts_from_the_last_byte_of_the_request(keepwarm, origin):
-    daemon, server = keepwarm(every_host(response_timeout="500ms")), origin()
+    daemon, server = keepwarm(every_host(response_timeout="900ms")), origin()
     client = begin(daemon, server, "POST", "/", "Content-Length: 4", body=b"a")
     upstream = server.accept()
     upstream.read_request_head()
     for byte in (b"b", b"c", b"d"):
-        time.sleep(0.3)
+        time.sleep(0.4)
         client.send(byte)
     assert upstream.read_exact(4) == b"abcd"
     time.sleep(0.2)
@@ -59,24 +59,24 @@ def test_response_timeout_counts_from_the_last_byte_of_the_request(keepwarm, ori
 
 
 def test_response_timeout_ends_with_the_first_byte(keepwarm, origin):
-    daemon, server = keepwarm(every_host(response_timeout="400ms")), origin()
+    daemon, server = keepwarm(every_host(response_timeout="700ms")), origin()
     client = begin(daemon, server)
     upstream = server.accept()
     upstream.read_request()
     upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n")
     for part in ("a", "b", "c", "d", "e", "f"):
-        time.sleep(0.12)
+        time.sleep(0.15)
         upstream.send(part)
     finish(client, "abcdef")
 
 
 def test_an_interim_response_begins_the_wait_anew(keepwarm, origin):
-    daemon, server = keepwarm(every_host(response_timeout="500ms")), origin()
+    daemon, server = keepwarm(every_host(response_timeout="1s")), origin()
     client = begin(daemon, server)
     upstream = server.accept()
     upstream.read_request()
     for _ in range(3):
-        time.sleep(0.3)
+        time.sleep(0.5)
         upstream.send("HTTP/1.1 102 Processing\r\n\r\n")
     upstream.answer("ok")
     assert len(finish(client).interim) == 3
@@ -93,15 +93,15 @@ def test_an_origin_that_stops_within_its_head_is_504_too(keepwarm, origin):
 
 
 def test_a_retry_has_its_own_response_timeout(keepwarm, origin):
-    daemon, server = keepwarm(every_host(response_timeout="600ms")), origin()
+    daemon, server = keepwarm(every_host(response_timeout="1s")), origin()
     upstream = exchange(daemon, server)
     client = begin(daemon, server)
     upstream.read_request()
-    time.sleep(0.4)
+    time.sleep(0.6)
     upstream.close()
     fresh = server.accept()
     fresh.read_request()
-    time.sleep(0.4)
+    time.sleep(0.6)
     fresh.answer("ok")
     finish(client)
 
@@ -122,8 +122,9 @@ def test_one_host_has_its_own_response_timeout(keepwarm, origin):
 # stall_timeout
 
 
-@pytest.mark.parametrize("framing", ["Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "\r\nhalf"],
-                         ids=["length", "chunked", "until close"])
+@pytest.mark.parametrize("framing", [
+    "Content-Length: 10\r\n\r\nhalf", "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n", "\r\nhalf"
+], ids=["length", "chunked", "until close"])
 def test_a_response_that_stalls_is_cut_for_the_client(keepwarm, origin, framing):
     daemon, server = keepwarm(every_host(stall_timeout="300ms")), origin()
     client = begin(daemon, server)
@@ -149,13 +150,13 @@ def test_a_stalled_close_delimited_response_is_reset_for_an_http10_client(keepwa
 
 
 def test_a_response_that_goes_on_slowly_is_not_cut(keepwarm, origin):
-    daemon, server = keepwarm(every_host(stall_timeout="500ms")), origin()
+    daemon, server = keepwarm(every_host(stall_timeout="900ms")), origin()
     client = begin(daemon, server)
     upstream = server.accept()
     upstream.read_request()
     upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
     for byte in "abcde":
-        time.sleep(0.25)
+        time.sleep(0.3)
         upstream.send(byte)
     finish(client, "abcde")
 
@@ -172,12 +173,12 @@ def test_a_request_body_that_stalls_is_given_up(keepwarm, origin):
 
 
 def test_a_request_body_that_goes_on_slowly_is_not_given_up(keepwarm, origin):
-    daemon, server = keepwarm(every_host(stall_timeout="500ms")), origin()
+    daemon, server = keepwarm(every_host(stall_timeout="900ms")), origin()
     client = begin(daemon, server, "POST", "/", "Content-Length: 5", body=b"")
     upstream = server.accept()
     upstream.read_request_head()
     for byte in b"abcde":
-        time.sleep(0.25)
+        time.sleep(0.3)
         client.send(bytes([byte]))
         assert upstream.read_exact(1) == bytes([byte])
     upstream.answer("ok")
@@ -201,7 +202,7 @@ def test_a_client_that_stops_reading_is_cut_after_stall_timeout(keepwarm, origin
 
 
 def test_a_client_that_reads_slowly_is_not_cut(keepwarm, origin):
-    daemon, server = keepwarm(every_host(stall_timeout="600ms")), origin()
+    daemon, server = keepwarm(every_host(stall_timeout="1s")), origin()
     client = daemon.client(receive_buffer=16384)
     client.send_request("GET", server.url())
     upstream = server.accept()
@@ -210,10 +211,9 @@ def test_a_client_that_reads_slowly_is_not_cut(keepwarm, origin):
     pouring = Background(upstream.answer, bytes(size))
     response = client.read_response_head()
     assert response.length() == size
-    client.sock.settimeout(5)
     left = size
-    for _ in range(8):
-        time.sleep(0.3)
+    for _ in range(5):
+        time.sleep(0.4)
         wanted = min(left, 1 << 20)
         client.discard(wanted)
         left -= wanted

@@ -1,0 +1,397 @@
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/pool/pool_fixture.h"
+
+/// Which connection an exchange gets, and in which order exchanges are served.
+namespace keepwarm::pool::test {
+namespace {
+
+using Order = std::vector<Client*>;
+
+policy::HostSettings with_limit(std::uint32_t max_connections) {
+  policy::HostSettings settings;
+  settings.max_connections = max_connections;
+  return settings;
+}
+
+TEST_CASE("the first exchange has a connection opened for it, the next one reuses it") {
+  Fixture fixture;
+  Client first;
+  fixture.host->checkout(*first.waiter, kUnsafe);
+  CHECK(first.waiting());
+  CHECK(fixture.host->open() == 1);
+  CHECK(fixture.host->waiting() == 1);
+  fixture.run_until([&] { return first.events > 0; });
+  REQUIRE(first.lease);
+  CHECK_FALSE(first.waiting());
+  CHECK_FALSE(first.lease.connection().reused());
+  CHECK(first.lease.connection().address() == fixture.listening.address());
+  CHECK(first.times.dns > Duration::zero());
+  CHECK(first.times.connect > Duration::zero());
+  CHECK(fixture.host->opening_cost() == first.times.dns + first.times.connect);
+  const std::uint16_t name = Fixture::name_of(first);
+  Fixture::give_back(first);
+  CHECK(fixture.host->idle() == 1);
+
+  Client second;
+  fixture.take(second, kUnsafe);
+  CHECK(Fixture::name_of(second) == name);
+  CHECK(second.lease.connection().reused());
+  CHECK(second.lease.connection().served() == 1);
+  CHECK(second.times.dns == Duration::zero());
+  CHECK(second.times.connect == Duration::zero());
+  CHECK(fixture.host->idle() == 0);
+  CHECK(fixture.context.stats.leases_fresh == 1);
+  CHECK(fixture.context.stats.leases_reused == 1);
+  CHECK(fixture.context.stats.opened == 1);
+  CHECK(fixture.context.stats.connections == 1);
+  CHECK(first.events == 1);
+}
+
+TEST_CASE("the connection returned last serves first") {
+  Fixture fixture;
+  const std::uint16_t older = fixture.add_idle();
+  const std::uint16_t newer = fixture.add_idle();
+  Client first, second;
+  fixture.take(first, kReplayable);
+  fixture.take(second, kReplayable);
+  CHECK(Fixture::name_of(first) == newer);
+  CHECK(Fixture::name_of(second) == older);
+}
+
+TEST_CASE("a connection that the server has closed is found before it is leased") {
+  Fixture fixture;
+  const std::uint16_t open = fixture.add_idle(5ms);
+  const std::uint16_t dead = fixture.add_idle(5ms);
+  const std::uint16_t dead_too = fixture.add_idle(5ms);
+  SUBCASE("FIN") {
+    fixture.close_far_end(dead);
+    fixture.close_far_end(dead_too);
+  }
+  SUBCASE("bytes") {
+    for (const std::uint16_t each : {dead, dead_too}) REQUIRE(::send(fixture.far_end(each).get(), "x", 1, 0) == 1);
+  }
+  Client client;  // the loop has not turned: nobody has heard of it
+  fixture.take(client, kReplayable);
+  CHECK(Fixture::name_of(client) == open);
+  CHECK(fixture.closed(CloseReason::ServerClosedIdle) == 2);
+  CHECK(fixture.host->open() == 1);
+}
+
+TEST_CASE("when all idle connections turn out to be dead, a new one is opened") {
+  Fixture fixture;
+  fixture.close_far_end(fixture.add_idle(5ms));
+  Client client;
+  fixture.host->checkout(*client.waiter, kReplayable);
+  CHECK(client.events == 0);
+  fixture.run_until([&] { return client.events > 0; });
+  REQUIRE(client.lease);
+  CHECK_FALSE(client.lease.connection().reused());
+}
+
+TEST_CASE("a waiter takes a returned connection before its own is ready, which then joins the pool") {
+  Fixture fixture;
+  Client first;
+  fixture.open(first);
+  const std::uint16_t name = Fixture::name_of(first);
+  fixture.names->hold();
+  Client second;
+  fixture.host->checkout(*second.waiter, kUnsafe);
+  CHECK(fixture.host->open() == 2);
+  Fixture::give_back(first);
+  REQUIRE(second.lease);
+  CHECK(Fixture::name_of(second) == name);
+  CHECK(fixture.host->idle() == 0);
+  fixture.names->let_go();
+  fixture.run_until([&] { return fixture.host->idle() == 1; });
+  CHECK(second.events == 1);
+
+  Client third;  // it has waited, so the server may have closed it: not fresh any more
+  fixture.take(third, kReplayable);
+  CHECK(third.lease.connection().reused());
+  CHECK(third.lease.connection().served() == 0);
+}
+
+TEST_CASE("a connection that is ready after its waiter was served goes to the next in line") {
+  Fixture fixture(with_limit(2));
+  Client first;
+  fixture.open(first);
+  fixture.names->hold();
+  Client second, third;
+  fixture.host->checkout(*second.waiter, kReplayable);
+  fixture.host->checkout(*third.waiter, kReplayable);  // no room to open one for it
+  CHECK(fixture.host->open() == 2);
+  Fixture::give_back(first);
+  CHECK(second.lease);
+  CHECK(third.waiting());
+  fixture.names->let_go();
+  fixture.run_until([&] { return third.events > 0; });
+  CHECK(third.lease);
+  CHECK(fixture.context.stats.opened == 2);
+}
+
+TEST_CASE("whichever connection is ready first serves the first in line") {
+  Fixture fixture;
+  fixture.names->hold();
+  Order order;
+  Client first(&order), second(&order);
+  fixture.host->checkout(*first.waiter, kReplayable);
+  fixture.host->checkout(*second.waiter, kReplayable);
+  fixture.names->let_go();
+  fixture.run_until([&] { return order.size() == 2; });
+  CHECK(order == Order{&first, &second});
+}
+
+TEST_CASE("beyond max_connections exchanges wait, and are served in order") {
+  Fixture fixture(with_limit(1));
+  Order order;
+  Client holder;
+  fixture.open(holder);
+  Client first(&order), second(&order), third(&order);
+  for (Client* each : {&first, &second, &third}) fixture.host->checkout(*each->waiter, kReplayable);
+  CHECK(fixture.host->open() == 1);
+  CHECK(fixture.host->waiting() == 3);
+  fixture.turn();
+  CHECK(order.empty());
+  SUBCASE("by what is given back") {
+    Fixture::give_back(holder);
+    CHECK(order == Order{&first});
+    Fixture::give_back(first);
+    Fixture::give_back(second);
+    CHECK(fixture.context.stats.opened == 1);
+  }
+  SUBCASE("by what is opened when one is closed") {
+    holder.lease.close(CloseReason::CutResponse);
+    fixture.run_until([&] { return order.size() == 1; });
+    first.lease.close(CloseReason::CutResponse);
+    fixture.run_until([&] { return order.size() == 2; });
+    second.lease.close(CloseReason::CutResponse);
+    fixture.run_until([&] { return order.size() == 3; });
+    CHECK(fixture.context.stats.opened == 4);
+  }
+  SUBCASE("by what is opened when one is detached") {
+    const auto stream = holder.lease.detach();
+    ++fixture.detached;
+    CHECK(fixture.context.stats.connections == 0);
+    fixture.run_until([&] { return order.size() == 1; });
+    Fixture::give_back(first);
+    Fixture::give_back(second);
+  }
+  CHECK(order == Order{&first, &second, &third});
+  CHECK(fixture.host->waiting() == 0);
+  CHECK(third.lease);
+}
+
+TEST_CASE("a retry gets a connection of its own, never a reused one, and before those who wait") {
+  Fixture fixture(with_limit(1));
+  Order order;
+  SUBCASE("though others are idle") {
+    fixture.add_idle();
+  }
+  SUBCASE("though one comes back") {
+    Client holder;
+    fixture.open(holder);
+    Client retry(&order);
+    fixture.host->checkout(*retry.waiter, kFresh);
+    Fixture::give_back(holder);
+    CHECK(retry.events == 0);
+    CHECK(fixture.closed(CloseReason::PoolFull) == 1);  // it made room
+    fixture.run_until([&] { return retry.events > 0; });
+    CHECK_FALSE(retry.lease.connection().reused());
+    Fixture::give_back(retry);
+    order.clear();
+  }
+  SUBCASE("though others came earlier") {
+    Client holder;
+    fixture.open(holder);
+    Client early(&order), retry(&order);
+    fixture.host->checkout(*early.waiter, kReplayable);
+    fixture.host->checkout(*retry.waiter, kFresh);
+    holder.lease.close(CloseReason::StaleFailure);
+    fixture.run_until([&] { return order.size() == 1; });
+    CHECK(order == Order{&retry});
+    CHECK_FALSE(retry.lease.connection().reused());
+    Fixture::give_back(retry);
+    CHECK(order == Order{&retry, &early});
+    Fixture::give_back(early);
+    order.clear();
+  }
+  Client retry(&order);
+  fixture.host->checkout(*retry.waiter, kFresh);
+  CHECK(order.empty());
+  fixture.run_until([&] { return order.size() == 1; });
+  REQUIRE(retry.lease);
+  CHECK_FALSE(retry.lease.connection().reused());
+}
+
+TEST_CASE("an idle connection that an exchange may not use gives way at the limit") {
+  Fixture fixture(with_limit(1));
+  const std::uint16_t old = fixture.add_idle(1s);  // longer than was ever proved
+  Client client;
+  fixture.host->checkout(*client.waiter, kUnsafe);
+  CHECK(fixture.closed(CloseReason::PoolFull) == 1);
+  fixture.run_until([&] { return client.events > 0; });
+  CHECK(Fixture::name_of(client) != old);
+  CHECK(fixture.host->open() == 1);
+}
+
+TEST_CASE("who waits longer than queue_timeout is told so, and nobody else is") {
+  policy::HostSettings settings = with_limit(1);
+  settings.queue_timeout = 20ms;
+  Fixture fixture(settings);
+  Client holder, waits;
+  fixture.open(holder);
+  fixture.host->checkout(*waits.waiter, kReplayable);
+  const TimePoint began = net::Loop::now();
+  fixture.run_until([&] { return waits.events > 0; });
+  CHECK(net::Loop::now() - began >= 20ms);
+  REQUIRE(waits.failure);
+  CHECK(waits.failure->queue_timeout);
+  CHECK_FALSE(waits.waiting());
+  CHECK(fixture.host->waiting() == 0);
+  CHECK(holder.lease);
+  Fixture::give_back(holder);
+  CHECK(waits.events == 1);
+
+  fixture.take(waits, kReplayable);  // a waiter can be used again
+}
+
+TEST_CASE("while a connection is being opened for it, queue_timeout does not count") {
+  policy::HostSettings settings = with_limit(1);
+  settings.queue_timeout = 10ms;
+  Fixture fixture(settings);
+  fixture.names->hold();
+  Client opening, queued;
+  fixture.host->checkout(*opening.waiter, kReplayable);
+  fixture.host->checkout(*queued.waiter, kReplayable);
+  fixture.run_until([&] { return queued.events == 1; });
+  CHECK(queued.failure->queue_timeout);
+  fixture.host->checkout(*queued.waiter, kReplayable);  // a second time: the first one's time is over by now
+  fixture.run_until([&] { return queued.events == 2; });
+  CHECK(opening.events == 0);
+  fixture.names->let_go();
+  fixture.run_until([&] { return opening.events > 0; });
+  CHECK(opening.lease);
+}
+
+TEST_CASE("a failure to connect fails the exchange that it was for, and no other") {
+  Fixture fixture(with_limit(2));
+  Client holder;
+  fixture.open(holder);
+  fixture.names->hold();
+  Client first, second, third;
+  for (Client* each : {&first, &second, &third}) fixture.host->checkout(*each->waiter, kReplayable);
+  SUBCASE("the one that asked") {
+    fixture.names->forget("origin.test");
+    fixture.names->let_go();
+    fixture.run_until([&] { return first.events > 0; });
+    REQUIRE(first.failure);
+    CHECK_FALSE(first.failure->queue_timeout);
+    CHECK(first.failure->connect.kind == net::ConnectFailure::Kind::Dns);
+    CHECK(second.waiting());
+    CHECK(third.waiting());
+    CHECK(fixture.host->open() == 2);  // there is room to open one for the second
+    fixture.names->set("origin.test", {literal("127.0.0.1")});
+  }
+  SUBCASE("the one that took it over") {
+    Fixture::give_back(holder);
+    REQUIRE(first.lease);
+    fixture.names->forget("origin.test");
+    fixture.names->let_go();
+    fixture.run_until([&] { return second.events > 0; });
+    CHECK(second.failure);
+    CHECK(third.waiting());
+    fixture.names->set("origin.test", {literal("127.0.0.1")});
+  }
+  CHECK(fixture.context.stats.open_failures == 1);
+  CHECK(fixture.context.stats.opened == 1);
+}
+
+TEST_CASE("two exchanges whose connections are refused are told once each") {
+  Fixture fixture;
+  const net::test::RefusedPort refused(literal("127.0.0.1"));
+  const HostRef host(fixture.pool->host({Scheme::Http, "origin.test", refused.port()}));
+  Client first, second;
+  host->checkout(*first.waiter, kReplayable);
+  host->checkout(*second.waiter, kUnsafe);
+  fixture.run_until([&] { return first.events + second.events == 2; });
+  for (const Client* each : {&first, &second}) {
+    CHECK(each->events == 1);
+    REQUIRE(each->failure);
+    CHECK(each->failure->connect.kind == net::ConnectFailure::Kind::Refused);
+    CHECK(each->failure->connect.address == refused.address());
+  }
+  CHECK(host->open() == 0);
+  CHECK(fixture.context.stats.open_failures == 2);
+}
+
+TEST_CASE("connect_timeout bounds the look-up too") {
+  policy::HostSettings settings;
+  settings.connect_timeout = 20ms;
+  Fixture fixture(settings);
+  fixture.names->hold();
+  Client client;
+  fixture.host->checkout(*client.waiter, kReplayable);
+  fixture.run_until([&] { return client.events > 0; });
+  REQUIRE(client.failure);
+  CHECK(client.failure->connect.kind == net::ConnectFailure::Kind::DnsTimeout);
+  CHECK_FALSE(client.failure->queue_timeout);
+}
+
+TEST_CASE("a client that is not local is given no connection that it could not have opened") {
+  Fixture fixture;
+  fixture.remote_filter.denied = {literal("127.0.0.1")};
+  fixture.add_idle();
+  Client remote;
+  fixture.host->checkout(*remote.waiter, kRemote);
+  CHECK(remote.events == 0);
+  fixture.run_until([&] { return remote.events > 0; });
+  REQUIRE(remote.failure);
+  CHECK(remote.failure->connect.kind == net::ConnectFailure::Kind::Denied);
+  Client local;
+  fixture.take(local, kReplayable);
+}
+
+TEST_CASE("a connection that is ready or returned is not offered to clients that may not reach it") {
+  Fixture fixture;
+  fixture.remote_filter.denied = {literal("127.0.0.1")};
+  fixture.names->hold();
+  Client local, remote;
+  fixture.host->checkout(*remote.waiter, kRemote);
+  fixture.host->checkout(*local.waiter, kReplayable);
+  fixture.names->let_go();
+  fixture.run_until([&] { return local.events + remote.events == 2; });
+  CHECK(local.lease);
+  CHECK(remote.failure);
+
+  fixture.names->hold();
+  Client waits;
+  fixture.host->checkout(*waits.waiter, kRemote);
+  Fixture::give_back(local);
+  CHECK(waits.events == 0);
+  CHECK(fixture.host->idle() == 1);
+  fixture.names->let_go();
+  fixture.run_until([&] { return waits.events > 0; });
+  CHECK(waits.failure);
+}
+
+TEST_CASE("local clients and others share what both may reach") {
+  Fixture fixture;
+  Client remote;
+  fixture.open(remote, kRemote);
+  const std::uint16_t name = Fixture::name_of(remote);
+  Fixture::give_back(remote);
+  Client local;
+  fixture.take(local, kReplayable);
+  CHECK(Fixture::name_of(local) == name);
+  Fixture::give_back(local);
+  Client again;
+  fixture.take(again, kRemote);
+  CHECK(Fixture::name_of(again) == name);
+}
+
+}  // namespace
+}  // namespace keepwarm::pool::test

@@ -1,0 +1,348 @@
+#include <chrono>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/pool/pool_fixture.h"
+
+/// What becomes of a connection between two exchanges: returned, trusted, held, closed.
+namespace keepwarm::pool::test {
+namespace {
+
+using Hint = http::KeepAliveHint;
+
+/// Settings that differ from the default in one thing.
+template <typename T>
+policy::HostSettings with(T policy::HostSettings::*member, T value) {
+  policy::HostSettings settings;
+  settings.*member = std::move(value);
+  return settings;
+}
+
+/// Whether an exchange that asks now is served by what is idle.
+bool served(Fixture& fixture, const Demand& demand) {
+  Client client;
+  fixture.host->checkout(*client.waiter, demand);
+  const bool given = static_cast<bool>(client.lease);
+  if (given) Fixture::give_back(client, Duration::zero());
+  return given;
+}
+
+TEST_CASE("what may not be pooled is closed when it comes back, and counted by its reason") {
+  struct Case {
+    std::string_view name;
+    policy::HostSettings settings;
+    Hint hint;
+    CloseReason reason;
+  };
+  const Case cases[] = {
+      {"reuse off", with(&policy::HostSettings::reuse, false), {}, CloseReason::ReuseOff},
+      {"request limit", with(&policy::HostSettings::max_requests, 1U), {}, CloseReason::RequestLimit},
+      {"lifetime", with(&policy::HostSettings::max_lifetime, Duration(1)), {}, CloseReason::Lifetime},
+      {"timeout=0", {}, {.timeout = 0s, .max = {}}, CloseReason::HintMax},
+      {"max=0", {}, {.timeout = 5s, .max = 0}, CloseReason::HintMax},
+      {"no idle ones", with(&policy::HostSettings::max_idle, 0U), {}, CloseReason::PoolFull},
+      {"idle too long already", with(&policy::HostSettings::idle_timeout, Duration(0)), {}, CloseReason::IdleTimeout},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    Fixture fixture(c.settings);
+    Client client;
+    fixture.open(client);
+    Fixture::give_back(client, Duration::zero(), c.hint);
+    CHECK(fixture.closed(c.reason) == 1);
+    CHECK(fixture.host->open() == 0);
+    CHECK(fixture.host->idle() == 0);
+  }
+}
+
+TEST_CASE("a server's hint that is not to be honoured closes nothing") {
+  Fixture fixture(with(&policy::HostSettings::server_hint, false));
+  fixture.add_idle(1ms, {.timeout = 0s, .max = 0});
+  CHECK(fixture.host->idle() == 1);
+}
+
+TEST_CASE("a connection serves max_requests, and no more") {
+  Fixture fixture(with(&policy::HostSettings::max_requests, 3U));
+  Client first;
+  fixture.open(first);
+  const std::uint16_t name = Fixture::name_of(first);
+  Fixture::give_back(first);
+  for (int i = 0; i < 2; ++i) {
+    Client next;
+    fixture.take(next, kReplayable);
+    CHECK(Fixture::name_of(next) == name);
+    Fixture::give_back(next);
+  }
+  CHECK(fixture.closed(CloseReason::RequestLimit) == 1);
+  CHECK(fixture.host->open() == 0);
+}
+
+TEST_CASE("a lease that is dropped closes its connection") {
+  Fixture fixture;
+  {
+    Client client;
+    fixture.open(client);
+  }
+  CHECK(fixture.closed(CloseReason::ClientLeft) == 1);
+  CHECK(fixture.host->open() == 0);
+}
+
+TEST_CASE("a detached connection does not count any more, and lives on") {
+  Fixture fixture;
+  Client client;
+  fixture.open(client);
+  const std::uint16_t name = Fixture::name_of(client);
+  const std::unique_ptr<net::Stream> stream = client.lease.detach();
+  ++fixture.detached;
+  CHECK_FALSE(client.lease);
+  CHECK(fixture.host->open() == 0);
+  CHECK(fixture.context.stats.connections == 0);
+  CHECK(net::write_all(*stream, "x") == net::WriteResult::Done);
+  char byte = 0;
+  CHECK(::recv(fixture.far_end(name).get(), &byte, 1, 0) == 1);
+}
+
+TEST_CASE("whatever arrives on an idle connection ends it, by its reason") {
+  struct Case {
+    std::string_view name;
+    std::string_view bytes;  ///< empty: it is closed
+    bool reset;
+    CloseReason reason;
+  };
+  const Case cases[] = {
+      {"FIN", "", false, CloseReason::ServerClosedIdle},
+      {"RST", "", true, CloseReason::ServerClosedIdle},
+      {"stray bytes", "HTTP/1.1 200 OK\r\n\r\n", false, CloseReason::StrayBytes},
+      {"one byte", "H", false, CloseReason::StrayBytes},
+      {"a 408 that nobody asked for", "HTTP/1.1 408 Request Timeout\r\n\r\n", false, CloseReason::ServerClosedIdle},
+      {"a 408 of HTTP/1.0", "HTTP/1.0 408 \r\n\r\n", false, CloseReason::ServerClosedIdle},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    Fixture fixture;
+    const std::uint16_t name = fixture.add_idle();
+    const std::uint16_t other = fixture.add_idle();
+    Fd& far = fixture.far_end(name);
+    if (c.bytes.empty()) {
+      const linger now{1, 0};
+      if (c.reset) REQUIRE(::setsockopt(far.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
+      far = Fd();
+    } else {
+      REQUIRE(::send(far.get(), c.bytes.data(), c.bytes.size(), 0) == static_cast<ssize_t>(c.bytes.size()));
+    }
+    fixture.run_until([&] { return fixture.host->idle() == 1; });
+    CHECK(fixture.closed(c.reason) == 1);
+    CHECK(fixture.host->open() == 1);
+    Client client;
+    fixture.take(client, kReplayable);
+    CHECK(Fixture::name_of(client) == other);
+  }
+}
+
+TEST_CASE("trust: which exchanges an idle connection of some age may serve") {
+  struct Case {
+    std::string_view name;
+    policy::HostSettings settings;
+    Duration age;
+    Hint hint;
+    bool replayable, unsafe;
+  };
+  using Settings = policy::HostSettings;
+  const auto never = with(&Settings::unsafe_reuse, policy::UnsafeReuse::Never);
+  const auto always = with(&Settings::unsafe_reuse, policy::UnsafeReuse::Always);
+  const Case cases[] = {
+      {"just returned", {}, 0s, {}, true, true},
+      {"longer than proved", {}, 1s, {}, true, false},
+      {"longer than assumed", {}, 30s, {}, true, false},
+      {"hinted, well before it", {}, 8s, {.timeout = 10s, .max = {}}, true, true},
+      {"hinted, but hints do not count",
+       with(&Settings::server_hint, false),
+       8s,
+       {.timeout = 10s, .max = {}},
+       true,
+       false},
+      {"never, just returned", never, 0s, {}, true, false},
+      {"always, longer than proved", always, 30s, {}, true, true},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    for (const bool replayable : {true, false}) {
+      CAPTURE(replayable);
+      Fixture fixture(c.settings);
+      fixture.add_idle(c.age, c.hint);
+      REQUIRE(fixture.host->idle() == 1);
+      CHECK(served(fixture, replayable ? kReplayable : kUnsafe) == (replayable ? c.replayable : c.unsafe));
+    }
+  }
+}
+
+TEST_CASE("where the server's timeout is known, a connection is not held beyond it") {
+  for (const auto& [age, hint] : {std::pair<Duration, Duration>{4500ms, 5s}, {61s, 120s}}) {
+    Fixture fixture;
+    fixture.add_idle(age, {.timeout = hint, .max = {}});
+    CHECK(fixture.host->open() == 0);
+    CHECK(fixture.closed(CloseReason::IdleTimeout) == 1);
+  }
+}
+
+TEST_CASE("a replayable exchange prefers a trusted connection, and takes any other") {
+  Fixture fixture;
+  const std::uint16_t trusted = fixture.add_idle(0s);
+  const std::uint16_t untrusted = fixture.add_idle(2s);  // returned last, and so at the top
+  Client first, second;
+  fixture.take(first, kReplayable);
+  fixture.take(second, kReplayable);
+  CHECK(Fixture::name_of(first) == trusted);
+  CHECK(Fixture::name_of(second) == untrusted);
+}
+
+TEST_CASE("an older connection that is still open proves the younger ones") {
+  Fixture fixture;
+  const std::uint16_t oldest = fixture.add_idle(3s);
+  const std::uint16_t younger = fixture.add_idle(1s);
+  SUBCASE("and is not proved itself") {
+    Client unsafe;
+    fixture.take(unsafe, kUnsafe);
+    CHECK(Fixture::name_of(unsafe) == younger);
+    Client another;
+    fixture.host->checkout(*another.waiter, kUnsafe);
+    CHECK_FALSE(another.lease);
+  }
+  SUBCASE("unless its close has arrived") {
+    fixture.close_far_end(oldest);
+    CHECK_FALSE(served(fixture, kUnsafe));
+  }
+  SUBCASE("never beyond what is assumed of the server") {
+    fixture.add_idle(4500ms);
+    const std::uint16_t beyond = fixture.add_idle(4100ms);
+    Client unsafe;
+    fixture.take(unsafe, kUnsafe);
+    CHECK(Fixture::name_of(unsafe) != beyond);
+  }
+}
+
+TEST_CASE("a connection that was opened and never used proves nothing") {
+  Fixture fixture;
+  Client leaves;
+  fixture.names->hold();
+  fixture.host->checkout(*leaves.waiter, kReplayable);
+  leaves.waiter->withdraw();
+  fixture.names->let_go();
+  fixture.run_until([&] { return fixture.host->idle() == 1; });
+  const TimePoint opened = net::Loop::now();
+  fixture.add_idle(260ms);
+  // The unused one is older now than the other pretends to be.
+  fixture.run_until([&] { return net::Loop::now() - opened > 300ms; });
+  CHECK_FALSE(served(fixture, kUnsafe));
+}
+
+TEST_CASE("an idle age that was survived is trusted from then on, until a close disproves it") {
+  Fixture fixture;
+  fixture.add_idle(3s);
+  CHECK(served(fixture, kReplayable));  // and so it survived 3 s
+  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.add_idle(2s);
+  CHECK(served(fixture, kUnsafe));
+  fixture.host->close_all_idle(CloseReason::Shutdown);
+
+  const std::uint16_t closes = fixture.add_idle(2500ms);
+  fixture.close_far_end(closes);
+  fixture.run_until([&] { return fixture.host->idle() == 0; });
+  fixture.add_idle(2s);  // idle_margin less than 2.5 s is 1.5 s
+  CHECK_FALSE(served(fixture, kUnsafe));
+  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.add_idle(1s);
+  CHECK(served(fixture, kUnsafe));
+}
+
+TEST_CASE("after a stale failure all that has been idle as long is closed") {
+  Fixture fixture;
+  fixture.add_idle(3s);
+  const std::uint16_t younger = fixture.add_idle(1s);
+  fixture.add_idle(2s);
+  fixture.host->close_idle_since(net::Loop::now() - 2s);
+  CHECK(fixture.closed(CloseReason::SuspectedStale) == 2);
+  CHECK(fixture.host->idle() == 1);
+  Client client;
+  fixture.take(client, kReplayable);
+  CHECK(Fixture::name_of(client) == younger);
+}
+
+TEST_CASE("a stale failure takes back what was proved") {
+  Fixture fixture;
+  fixture.add_idle(3s);
+  CHECK(served(fixture, kReplayable));
+  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.host->close_idle_since(net::Loop::now() - 2s);
+  fixture.add_idle(2s);
+  CHECK_FALSE(served(fixture, kUnsafe));
+}
+
+TEST_CASE("beyond max_idle the one that has been idle longest gives way") {
+  Fixture fixture(with(&policy::HostSettings::max_idle, 2U));
+  Client first, second, third;
+  for (Client* each : {&first, &second, &third}) fixture.open(*each);
+  const std::uint16_t names[] = {Fixture::name_of(first), Fixture::name_of(second), Fixture::name_of(third)};
+  for (Client* each : {&first, &second, &third}) Fixture::give_back(*each);
+  CHECK(fixture.host->idle() == 2);
+  CHECK(fixture.closed(CloseReason::PoolFull) == 1);
+  fixture.take(first, kReplayable);
+  fixture.take(second, kReplayable);
+  CHECK(Fixture::name_of(first) == names[2]);
+  CHECK(Fixture::name_of(second) == names[1]);
+}
+
+TEST_CASE("an idle connection is closed when its time is over") {
+  Fixture fixture(with(&policy::HostSettings::idle_timeout, Duration(30ms)));
+  fixture.add_idle();
+  CHECK(fixture.host->idle() == 1);
+  fixture.run_until([&] { return fixture.host->idle() == 0; });
+  CHECK(fixture.closed(CloseReason::IdleTimeout) == 1);
+}
+
+TEST_CASE("an idle connection is closed when it has lived long enough") {
+  Fixture fixture(with(&policy::HostSettings::max_lifetime, Duration(200ms)));
+  Client client;
+  fixture.open(client);
+  const TimePoint opened = client.lease.connection().opened_at();
+  Fixture::give_back(client);
+  fixture.run_until([&] { return fixture.host->open() == 0; });
+  CHECK(net::Loop::now() - opened >= 200ms);
+  CHECK(fixture.closed(CloseReason::Lifetime) == 1);
+}
+
+TEST_CASE("a leased connection is not closed by the time of its idleness") {
+  Fixture fixture(with(&policy::HostSettings::idle_timeout, Duration(40ms)));
+  fixture.add_idle();
+  Client holder;
+  fixture.take(holder, kReplayable);
+  fixture.add_idle();  // its time is over after the first one's
+  fixture.run_until([&] { return fixture.host->idle() == 0; });
+  CHECK(fixture.host->open() == 1);
+  CHECK(holder.lease);
+}
+
+TEST_CASE("every close is told with its host, its reason and what the connection had done") {
+  Fixture fixture;
+  Client client;
+  fixture.open(client);
+  client.lease.close(CloseReason::CutResponse);
+  const std::string upstream = "upstream origin.test:" + std::to_string(fixture.listening.port());
+  REQUIRE(fixture.log.lines.size() == 1);
+  CHECK(fixture.log.lines[0] == upstream + " closed: cut response (requests=0)");
+  fixture.add_idle(5s);
+  fixture.host->close_all_idle(CloseReason::Shutdown);
+  REQUIRE(fixture.log.lines.size() == 2);
+  CHECK(fixture.log.lines[1].starts_with(upstream + " closed: shutdown (requests=1 idle=5"));
+  fixture.log.on = false;
+  fixture.add_idle();
+  fixture.host->close_all_idle(CloseReason::Shutdown);
+  CHECK(fixture.log.lines.size() == 2);
+  CHECK(fixture.closed(CloseReason::Shutdown) == 2);
+}
+
+}  // namespace
+}  // namespace keepwarm::pool::test

@@ -1,0 +1,60 @@
+#include "core/proxy/failure_text.h"
+
+#include <string_view>
+
+#include <doctest/doctest.h>
+#include <uv.h>
+
+namespace keepwarm::proxy::test {
+namespace {
+
+using policy::FailureKind;
+using Kind = net::ConnectFailure::Kind;
+
+TEST_CASE("every way not to get a connection has its kind and its words") {
+  const auto address = net::SocketAddress::parse("192.0.2.1", 80);
+  const auto address6 = net::SocketAddress::parse("2001:db8::1", 8080);
+  REQUIRE(address);
+  REQUIRE(address6);
+  struct Case {
+    net::ConnectFailure failure;
+    FailureKind kind;
+    std::string_view text;
+  };
+  const Case cases[] = {
+      {{Kind::Dns, UV_EAI_NONAME, {}}, FailureKind::DnsError, "the name does not resolve: unknown node or service"},
+      {{Kind::DnsTimeout, UV_ETIMEDOUT, {}}, FailureKind::DnsTimeout, "the name look-up took too long"},
+      {{Kind::Timeout, UV_ETIMEDOUT, *address}, FailureKind::ConnectTimeout, "connecting took too long"},
+      {{Kind::Refused, UV_ECONNREFUSED, *address},
+       FailureKind::ConnectionRefused,
+       "cannot connect (192.0.2.1:80): connection refused"},
+      {{Kind::Unroutable, UV_ENETUNREACH, *address6},
+       FailureKind::Unroutable,
+       "cannot connect ([2001:db8::1]:8080): network is unreachable"},
+      {{Kind::Denied, 0, *address}, FailureKind::DestinationDenied, "this destination may not be reached"},
+      {{Kind::Ourselves, 0, *address},
+       FailureKind::NotForAProxy,
+       "this is the proxy itself: a request through it to itself would never end"},
+      {{Kind::OutOfDescriptors, UV_EMFILE, {}}, FailureKind::OutOfResources, "cannot connect: too many open files"},
+      {{Kind::Other, UV_EIO, *address}, FailureKind::ConnectionRefused, "cannot connect (192.0.2.1:80): i/o error"},
+      {{Kind::Other, 0, {}}, FailureKind::ConnectionRefused, "cannot connect"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.text);
+    const ExplainedFailure explained = explain(c.failure);
+    CHECK(explained.kind == c.kind);
+    CHECK(explained.text == c.text);
+    const ExplainedFailure of_checkout = explain(pool::CheckoutFailure{.queue_timeout = false, .connect = c.failure});
+    CHECK(of_checkout.kind == c.kind);
+    CHECK(of_checkout.text == c.text);
+  }
+}
+
+TEST_CASE("a queue that was too long is explained by its setting") {
+  const ExplainedFailure explained = explain(pool::CheckoutFailure{.queue_timeout = true, .connect = {}});
+  CHECK(explained.kind == FailureKind::QueueTimeout);
+  CHECK(explained.text.find("max_connections") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace keepwarm::proxy::test

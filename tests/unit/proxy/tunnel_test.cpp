@@ -1,0 +1,280 @@
+#include "core/proxy/tunnel.h"
+
+#include <cerrno>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/net/net_fixture.h"
+#include "tests/unit/proxy/fake_stream.h"
+
+namespace keepwarm::proxy::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A tunnel between two streams without sockets. `client` and `upstream` are what the peers see and do.
+struct Fixture : net::test::LoopFixture, TunnelEvents {
+  explicit Fixture(Duration idle_limit = 0s) : deadlines(loop), client_stream(client) {
+    tunnel.emplace(deadlines, client_stream, std::make_unique<FakeStream>(upstream), idle_limit, *this);
+  }
+  void start() { tunnel->start({}, {}, false); }
+  void on_tunnel_ended() override {
+    ++ended;
+    if (destroys_itself) tunnel.reset();
+  }
+
+  net::DeadlineClock deadlines;
+  FakeWire client, upstream;
+  FakeStream client_stream;
+  std::optional<Tunnel> tunnel;
+  int ended = 0;
+  bool destroys_itself = false;
+};
+
+TEST_CASE("a tunnel passes bytes both ways and counts them") {
+  Fixture fixture;
+  CHECK_FALSE(fixture.client.reading);
+  fixture.start();
+  fixture.client.bytes("hello");
+  fixture.client.bytes(", you");
+  fixture.upstream.bytes("yes?");
+  CHECK(fixture.upstream.sent == "hello, you");
+  CHECK(fixture.client.sent == "yes?");
+  CHECK(fixture.tunnel->bytes_from_client() == 10);
+  CHECK(fixture.tunnel->bytes_from_upstream() == 4);
+  CHECK(fixture.ended == 0);
+}
+
+TEST_CASE("bytes that came before the tunnel go first") {
+  Fixture fixture;
+  fixture.tunnel->start("early", "banner", false);
+  fixture.client.bytes(" and late");
+  fixture.upstream.bytes(" and more");
+  CHECK(fixture.upstream.sent == "early and late");
+  CHECK(fixture.client.sent == "banner and more");
+  CHECK(fixture.tunnel->bytes_from_client() == 14);
+  CHECK(fixture.tunnel->bytes_from_upstream() == 15);
+}
+
+TEST_CASE("each side may end its direction while the other goes on") {
+  Fixture fixture;
+  fixture.start();
+  const bool client_first = [] {
+    bool first = false;
+    SUBCASE("the client first") {
+      first = true;
+    }
+    SUBCASE("the upstream first") {}
+    return first;
+  }();
+  FakeWire& first = client_first ? fixture.client : fixture.upstream;
+  FakeWire& second = client_first ? fixture.upstream : fixture.client;
+  first.bytes("last words");
+  first.end();
+  CHECK(second.sent == "last words");
+  CHECK(second.fin_sent());
+  CHECK_FALSE(first.finished);
+  CHECK(fixture.ended == 0);
+  second.bytes("more ");
+  second.bytes("to say");
+  CHECK(first.sent == "more to say");
+  second.end();
+  CHECK(first.fin_sent());
+  CHECK(fixture.ended == 1);
+  CHECK_FALSE(first.reset);
+  CHECK_FALSE(second.reset);
+}
+
+TEST_CASE("a client that had ended before the tunnel gets its answer") {
+  Fixture fixture;
+  fixture.tunnel->start("the whole request", {}, true);
+  CHECK(fixture.upstream.sent == "the whole request");
+  CHECK(fixture.upstream.fin_sent());
+  fixture.upstream.bytes("answer");
+  CHECK(fixture.client.sent == "answer");
+  fixture.upstream.end();
+  CHECK(fixture.ended == 1);
+}
+
+TEST_CASE("a tunnel ends only when all has gone out") {
+  Fixture fixture;
+  fixture.start();
+  SUBCASE("to the client") {
+    fixture.client.full = true;
+    fixture.upstream.bytes("a slow client's");
+    fixture.client.end();
+    CHECK(fixture.upstream.fin_sent());
+    // A stream that is paused may have told its end in the same turn.
+    fixture.upstream.events->on_end();
+    CHECK(fixture.ended == 0);
+    CHECK_FALSE(fixture.client.fin_sent());
+    fixture.client.drain();
+    CHECK(fixture.client.sent == "a slow client's");
+    CHECK(fixture.client.fin_sent());
+  }
+  SUBCASE("to the upstream") {
+    fixture.upstream.full = true;
+    fixture.client.bytes("a slow server's");
+    fixture.upstream.end();
+    fixture.client.events->on_end();
+    CHECK(fixture.ended == 0);
+    fixture.upstream.drain();
+    CHECK(fixture.upstream.sent == "a slow server's");
+  }
+  CHECK(fixture.ended == 1);
+  CHECK_FALSE(fixture.client.reset);
+}
+
+TEST_CASE("draining one side does not end a tunnel whose other side still has bytes to send") {
+  Fixture fixture;
+  fixture.start();
+  fixture.client.full = fixture.upstream.full = true;
+  fixture.client.bytes("up");
+  fixture.upstream.bytes("down");
+  fixture.client.events->on_end();
+  fixture.upstream.events->on_end();
+  fixture.client.drain();
+  CHECK(fixture.ended == 0);
+  fixture.upstream.drain();
+  CHECK(fixture.ended == 1);
+}
+
+TEST_CASE("a side that does not read stops the other from being read, and nothing else") {
+  Fixture fixture;
+  fixture.start();
+  fixture.client.full = true;
+  fixture.upstream.bytes("one");
+  CHECK_FALSE(fixture.upstream.reading);
+  CHECK(fixture.client.reading);
+  fixture.client.bytes("the other direction goes on");
+  CHECK(fixture.upstream.sent == "the other direction goes on");
+  CHECK(fixture.client.reading);
+  fixture.client.drain();
+  CHECK(fixture.upstream.reading);
+  CHECK(fixture.client.sent == "one");
+  fixture.upstream.bytes("two");
+  CHECK(fixture.client.sent == "onetwo");
+  CHECK(fixture.upstream.pauses == 1);
+  CHECK(fixture.client.pauses == 0);
+}
+
+TEST_CASE("a failure of either side resets both, once") {
+  Fixture fixture;
+  fixture.start();
+  SUBCASE("the client's") {
+    fixture.client.broken(-ECONNRESET);
+  }
+  SUBCASE("the upstream's") {
+    fixture.upstream.broken(-ETIMEDOUT);
+  }
+  SUBCASE("after the other's end") {
+    fixture.client.end();
+    fixture.upstream.broken(-ECONNRESET);
+  }
+  CHECK(fixture.ended == 1);
+  CHECK(fixture.client.reset);
+  CHECK(fixture.upstream.reset);
+}
+
+TEST_CASE("a write that fails ends nothing: what the peer has still to say arrives first") {
+  Fixture fixture;
+  fixture.start();
+  fixture.upstream.fail_from = 2;
+  fixture.client.bytes("taken");
+  fixture.client.bytes("refused");
+  CHECK(fixture.ended == 0);
+  CHECK_FALSE(fixture.client.reading);
+  fixture.upstream.bytes("goodbye, because");
+  CHECK(fixture.client.sent == "goodbye, because");
+  fixture.upstream.broken(-ECONNRESET);
+  CHECK(fixture.ended == 1);
+  CHECK(fixture.client.reset);
+  CHECK(fixture.upstream.sent == "taken");
+}
+
+TEST_CASE("a tunnel may be destroyed in its last event") {
+  Fixture fixture;
+  fixture.destroys_itself = true;
+  fixture.start();
+  SUBCASE("both ended") {
+    fixture.client.end();
+    fixture.upstream.end();
+  }
+  SUBCASE("drained") {
+    fixture.client.full = true;
+    fixture.upstream.bytes("bytes");
+    fixture.client.end();
+    fixture.upstream.events->on_end();
+    fixture.client.drain();
+  }
+  SUBCASE("broken") {
+    fixture.upstream.broken(-ECONNRESET);
+  }
+  CHECK(fixture.ended == 1);
+  CHECK_FALSE(fixture.tunnel);
+  CHECK(fixture.upstream.destroyed);
+  CHECK_FALSE(fixture.client.destroyed);
+}
+
+TEST_CASE("a tunnel may be destroyed by its start, when both sides had ended") {
+  Fixture fixture;
+  fixture.destroys_itself = true;
+  fixture.start();
+  fixture.upstream.end();
+  fixture.client.end();
+  CHECK(fixture.ended == 1);
+}
+
+TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit does not") {
+  Fixture fixture(20ms);
+  FakeWire other_client, other_upstream;
+  FakeStream other_stream(other_client);
+  struct Nothing final : TunnelEvents {
+    void on_tunnel_ended() override { FAIL("it has no limit"); }
+  } nothing;
+  Tunnel unlimited(fixture.deadlines, other_stream, std::make_unique<FakeStream>(other_upstream), 0s, nothing);
+  unlimited.start({}, {}, false);
+  fixture.start();
+  const TimePoint began = net::Loop::now();
+  fixture.run_until([&] { return fixture.ended == 1; });
+  CHECK(net::Loop::now() - began >= 20ms);
+  CHECK(fixture.client.reset);
+  CHECK(fixture.upstream.reset);
+}
+
+TEST_CASE("whatever happens in either direction puts the limit off") {
+  Fixture fixture(1h);
+  fixture.start();
+  const auto puts_off = [&](const std::function<void()>& happens) {
+    const TimePoint before = fixture.tunnel->due();
+    happens();
+    CHECK(fixture.tunnel->due() > before);
+    CHECK(fixture.tunnel->due() <= net::Loop::now() + 1h);
+  };
+  puts_off([&] { fixture.client.bytes("x"); });
+  puts_off([&] { fixture.upstream.bytes("x"); });
+  fixture.client.full = true;
+  puts_off([&] { fixture.upstream.bytes("x"); });
+  puts_off([&] { fixture.client.drain(); });
+  puts_off([&] { fixture.client.end(); });
+}
+
+TEST_CASE("a slow reader that takes bytes keeps its tunnel, one that takes none does not") {
+  Fixture fixture(10ms);
+  std::size_t unacknowledged = 4;
+  int looks = 0;
+  fixture.client.unacknowledged = [&] {
+    ++looks;
+    return unacknowledged > 1 ? --unacknowledged : unacknowledged;
+  };
+  fixture.start();
+  fixture.run_until([&] { return fixture.ended == 1; });
+  CHECK(looks == 4);  // 3, 2, 1, and 1 again
+}
+
+}  // namespace
+}  // namespace keepwarm::proxy::test
