@@ -20,7 +20,7 @@ The last line is "N passed, N failed", summed over all parts (with ", N skipped"
 everything ran and nothing failed.
 
   KEEPWARM_JOBS         processes of a build (default: the number of processors)
-  KEEPWARM_TEST_JOBS    tests at a time (default: twice the number of processors)
+  KEEPWARM_TEST_JOBS    tests at a time (default: two for each processor; four of the interop tests, which mostly wait)
   KEEPWARM_TEST_ARGS    more arguments for pytest, such as "-k websocket"
 TEXT
 }
@@ -43,10 +43,12 @@ jobs=${KEEPWARM_JOBS:-$(nproc)}
 test_jobs=${KEEPWARM_TEST_JOBS:-$((2 * $(nproc)))}
 passed=0 failed=0 skipped=0
 results=$(mktemp -d)
+meanwhile=  # the process group of a build in the background
 
 say() { printf '\n==> %s [%d s]\n' "$*" "$SECONDS"; }
 
 finish() {
+  [ -z "$meanwhile" ] || kill -- "-$meanwhile" 2>/dev/null
   rm -rf "$results"
   local line="$passed passed, $failed failed"
   [ "$skipped" -eq 0 ] || line+=", $skipped skipped"
@@ -137,6 +139,14 @@ build() {  # build PRESET
   step "configuring $1" cmake --preset "$1" && step "building $1" cmake --build --preset "$1" --parallel "$jobs"
 }
 
+# Builds the asan preset while the tests of the debug preset run: these mostly wait, and go first where they do not.
+build_asan_meanwhile() {
+  # shellcheck disable=SC2016
+  setsid nice -n 19 sh -c 'cmake --preset asan && cmake --build --preset asan --parallel "$1"' sh "$jobs" \
+    >/dev/null 2>&1 </dev/null &
+  meanwhile=$!
+}
+
 run_unit() {  # run_unit PRESET
   say "Unit tests ($1)"
   ctest --preset "$1" --parallel "$jobs" --timeout 120 --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
@@ -147,15 +157,15 @@ run_unit() {  # run_unit PRESET
   rm -f "$results/unit.xml"
 }
 
-run_pytest() {  # run_pytest PRESET FOLDER
-  say "tests/$2 ($1), $test_jobs at a time"
+run_pytest() {  # run_pytest PRESET FOLDER AT_A_TIME
+  say "tests/$2 ($1), $3 at a time"
   local arguments=()
   read -ra arguments <<<"${KEEPWARM_TEST_ARGS-}"
   # A proxy or a certificate store that the surroundings ask for is none of the tests' business.
   env -u http_proxy -u https_proxy -u all_proxy -u no_proxy -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u NO_PROXY \
     -u PYTHONPATH -u PYTEST_ADDOPTS PYTHONDONTWRITEBYTECODE=1 \
     KEEPWARM_BIN="$root/build/$1/keepwarm" KEEPWARM_BUILD="$root/build/$1" \
-    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$test_jobs" --durations 5 --durations-min 10 \
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$3" --durations 5 --durations-min 10 \
     --junitxml "$results/pytest.xml" "${arguments[@]}" "tests/$2" </dev/null
   count "tests/$2 ($1)" "$results/pytest.xml" $?
   rm -f "$results/pytest.xml"
@@ -207,10 +217,15 @@ run_asan() {
   # Memory and time are other under sanitizers: tests take their limits times KEEPWARM_TEST_SLOW and assert no memory figures.
   export KEEPWARM_TEST_SLOW=${KEEPWARM_TEST_SLOW:-4}
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+  if [ -n "$meanwhile" ]; then
+    say "Waiting for the build of the asan preset"
+    wait "$meanwhile"  # what went wrong, the build below shows
+    meanwhile=
+  fi
   build asan || return
   run_unit asan
-  run_pytest asan daemon
-  run_pytest asan interop
+  run_pytest asan daemon "$test_jobs"
+  run_pytest asan interop $((2 * test_jobs))
 }
 
 parts=("$@")
@@ -231,9 +246,10 @@ prepare || exit 1
 if wants format; then run_format; fi
 if wants unit || wants daemon || wants interop; then
   if build debug; then
+    if wants asan; then build_asan_meanwhile; fi
     if wants unit; then run_unit debug; fi
-    if wants daemon; then run_pytest debug daemon; fi
-    if wants interop; then run_pytest debug interop; fi
+    if wants daemon; then run_pytest debug daemon "$test_jobs"; fi
+    if wants interop; then run_pytest debug interop $((2 * test_jobs)); fi
   fi
 fi
 if wants asan; then run_asan; fi

@@ -57,7 +57,8 @@ class Connection final : public net::StreamEvents, public Deadline, public ListH
   TimePoint idle_since_{};
   TimePoint sampled_at_{};
   Duration round_trip_{};
-  Duration lease_age_{};  ///< how long it had been idle when it was leased
+  TimePoint returned_at_{};  ///< when it was given back: what it has survived counts from here
+  Duration lease_age_{};     ///< how long it had lain in the pool when it was leased
   std::optional<Duration> hint_timeout_;
   std::uint32_t served_ = 0;
   State state_ = State::Leased;

@@ -51,6 +51,7 @@ std::optional<CloseReason> HostPool::served(Connection& connection, const GiveBa
   proved_ = std::max(proved_, connection.lease_age_);
   connection.hint_timeout_ = settings_->server_hint ? how.hint.timeout : std::nullopt;
   connection.idle_since_ = how.idle_since;
+  connection.returned_at_ = moment;
   connection.sample_round_trip(moment);
   return why_not_pooled(connection, how, moment);
 }
@@ -124,7 +125,7 @@ void HostPool::lease_out(Connection& connection, TimePoint moment) noexcept {
   --idle_count_;
   net::DeadlineClock::disarm(connection);
   connection.state_ = Connection::State::Leased;
-  connection.lease_age_ = moment - connection.idle_since_;
+  connection.lease_age_ = moment - connection.returned_at_;
 }
 
 std::unique_ptr<Connection> HostPool::remove(Connection& connection) {
@@ -173,8 +174,8 @@ void HostPool::idle_ended(Connection& connection, CloseReason reason) {
   close(connection, reason);
 }
 
-void HostPool::close_idle_since(TimePoint moment) {
-  disprove(now() - moment);
+void HostPool::close_idle_since(TimePoint moment, Duration age) {
+  disprove(age);
   const auto as_old = [moment](const Connection& connection) { return connection.idle_since_ <= moment; };
   while (Connection* connection = find_idle(as_old)) close(*connection, CloseReason::SuspectedStale);
 }
@@ -195,9 +196,13 @@ void HostPool::recheck() {
     const bool allowed = context_.local_filter.verdict(connection->address_) == net::AddressFilter::Verdict::Allowed;
     if (!allowed || !settings_->reuse) connection->retire_ = true;
     connection->open_to_remote_clients_.reset();
+    if (!settings_->server_hint) connection->hint_timeout_.reset();
   }
   while (Connection* retired = find_idle([](const Connection& each) { return each.retire_; })) {
     close(*retired, CloseReason::Reconfigured);
+  }
+  while (idle_count_ > settings_->max_idle || (idle_count_ > 0 && open() > settings_->max_connections)) {
+    close_oldest_idle(CloseReason::Reconfigured);
   }
   for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
     context_.deadlines.arm(*connection, idle_until(*connection));

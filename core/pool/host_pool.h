@@ -87,7 +87,8 @@ class HostPool : public ListHook<HostPool> {
   void checkout(Waiter& waiter, const Demand& demand);
 
   /// After a stale failure or a 408: whatever has been idle since the same moment or longer met the same end.
-  void close_idle_since(TimePoint moment);
+  /// `age`: how long the failed one had been idle when it was leased.
+  void close_idle_since(TimePoint moment, Duration age);
   void close_all_idle(CloseReason reason);
   /// New settings: closes idle connections that may not be used any more, and the leased ones when they end.
   void recheck();

@@ -16,6 +16,8 @@ using namespace std::chrono_literals;
 /// Below this idle age the armed read is check enough (DESIGN.md §6.2).
 constexpr Duration kPeekAfter = 1ms;
 
+constexpr Duration kLeastDisproof = 250ms;
+
 /// An address that was in no answer for so long is gone (DESIGN.md §6.8).
 constexpr Duration kForgetAddressAfter = 5min;
 
@@ -85,13 +87,13 @@ void HostPool::prove_by_oldest(TimePoint moment) {
   // A connection that is still open at some age has proved that age for the younger ones. Its close may lie unread in
   // the kernel, so look.
   const Connection* oldest = idle_.back();
-  if (oldest != nullptr && oldest->served() > 0 && moment - oldest->idle_since() > proved_ &&
-      oldest->stream_->quiet()) {
-    proved_ = moment - oldest->idle_since();
-  }
+  if (oldest == nullptr || oldest->served() == 0) return;
+  const Duration survived = moment - oldest->returned_at_;
+  if (survived > proved_ && oldest->stream_->quiet()) proved_ = survived;
 }
 
 void HostPool::disprove(Duration age) noexcept {
+  if (age < kLeastDisproof) return;  // a close so soon after an answer is no idle timeout
   proved_ = std::min(proved_, std::max(age - settings_->idle_margin, Duration::zero()));
 }
 
@@ -156,7 +158,7 @@ bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
       return true;
     }
     // In order: nobody passes one that waits for room to have a connection opened. This one will give way to it.
-    if (waiter->opening_ == nullptr) return false;
+    if (!fresh && waiter->opening_ == nullptr) return false;
   }
   return false;
 }

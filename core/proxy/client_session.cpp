@@ -45,7 +45,7 @@ void ClientSession::on_bytes(std::string_view bytes) {
     case State::AwaitingHead: return read_requests(bytes);
     case State::InExchange: return exchange_bytes(bytes);
     case State::Tunnelling: return connect_->client_bytes(bytes);
-    case State::Flushing:
+    case State::Flushing: return stream_->pause_reading();
     case State::Lingering: return linger(bytes);
     case State::Closed: return;
   }
@@ -94,7 +94,7 @@ std::string_view ClientSession::read_request(std::string_view input) {
   http::RequestHead head;
   switch (context_.parser.parse_request(input, head_scan_, context_.head_limits(), head)) {
     case http::HeadProgress::Incomplete:
-      if (!head_begun_) {
+      if (!head_begun_ && input != "\r" && input != "\r\n") {  // an empty line before a request is no head yet
         head_begun_ = true;
         context_.deadlines.arm(*this, net::Loop::now() + context_.settings->client_header_timeout);
       }
@@ -128,6 +128,7 @@ std::string_view ClientSession::begin_request(const http::RequestHead& head, std
 
 void ClientSession::await_head() {
   state_ = State::AwaitingHead;
+  unsent_mark_ = 0;
   context_.deadlines.arm(*this, net::Loop::now() + context_.settings->client_idle_timeout);
 }
 
@@ -173,10 +174,12 @@ void ClientSession::on_broken(int) {
 
 void ClientSession::cut(EndedBy ended) {
   // What the client got of an answer or a tunnel must not look like all there was.
-  const bool looks_whole = tunnel_ || connect_ || (exchange_ != nullptr && exchange_->cut_looks_whole());
+  const bool looks_whole = state_ == State::Tunnelling || (exchange_ != nullptr && exchange_->cut_looks_whole());
   if (stream_ && looks_whole) stream_->reset_on_close();
   if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->client_left(ended);
+  if (state_ != State::Tunnelling) return;
   if (connect_) connect_->log(ended, connect_->established() ? 200 : 0, {});
+  if (tunnel_) context_.pool.tunnel_ended(upgraded_to_);
 }
 
 void ClientSession::on_drained() {
@@ -194,6 +197,7 @@ void ClientSession::begin_tunnel(const http::Target& target, std::string_view ea
 }
 
 void ClientSession::on_connect_refused(FailureKind kind, std::string_view explanation) {
+  if (state_ == State::Closed) return;  // aborted in the same turn of the loop
   const policy::FailureAnswer answer = policy::answer_for(kind);
   connect_->log(EndedBy::Ourselves, answer.status, answer.proxy_status_error);
   std::string& out = context_.head_out;

@@ -34,6 +34,11 @@ std::vector<net::Cidr> parse_cidrs(const std::vector<std::string>& texts) {
   return cidrs;
 }
 
+/// Came over loopback, or over a unix socket (which systemd may pass; it has no address).
+bool is_local(const net::SocketAddress& peer) noexcept {
+  return peer.is_loopback() || peer.family() == AF_UNSPEC;
+}
+
 net::Resolver::Settings resolver_settings(const policy::DnsSettings& dns) noexcept {
   return {dns.ttl, dns.negative_ttl};
 }
@@ -94,6 +99,10 @@ std::optional<net::ListenFailure> Engine::listen(const std::vector<net::SocketAd
     if (!listener) return listener.failure();
     opened.push_back({address, std::move(listener).value()});
   }
+  // Whoever is connected already must not be reset by the close of the listener.
+  for (const BoundListener& bound : listeners_) {
+    if (!wanted(bound)) bound.listener->accept_pending();
+  }
   std::erase_if(listeners_, [&wanted](const BoundListener& bound) { return !wanted(bound); });
   std::move(opened.begin(), opened.end(), std::back_inserter(listeners_));
   listeners_changed();
@@ -130,7 +139,7 @@ bool Engine::has_room() {
 }
 
 bool Engine::client_allowed(const net::SocketAddress& peer) const {
-  return peer.is_loopback() || net::any_contains(allowed_clients_, peer);
+  return is_local(peer) || net::any_contains(allowed_clients_, peer);
 }
 
 void Engine::on_accepted(int fd, const net::SocketAddress& peer) {
@@ -139,7 +148,7 @@ void Engine::on_accepted(int fd, const net::SocketAddress& peer) {
     ::close(fd);
     return;
   }
-  auto session = std::make_unique<ClientSession>(context_, ClientFacts{peer, peer.is_loopback()});
+  auto session = std::make_unique<ClientSession>(context_, ClientFacts{peer, is_local(peer)});
   auto stream = net::TcpStream::adopt(loop_, fd, *session);
   if (!stream) return;
   ClientSession& added = *session;
@@ -194,8 +203,7 @@ void Engine::turn_ended() {
 void Engine::drain(std::function<void()> on_drained) {
   on_drained_ = std::move(on_drained);
   context_.draining = true;
-  // Whoever is connected already must not be reset by the close of the listener.
-  for (const BoundListener& bound : listeners_) bound.listener->accept_pending();
+  for (const BoundListener& bound : listeners_) bound.listener->accept_pending();  // as in listen()
   listeners_.clear();
   pool_.drain();
   for (std::size_t i = sessions_.size(); i > 0; --i) {

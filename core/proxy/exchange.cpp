@@ -74,6 +74,9 @@ void Exchange::reset(Downstream& downstream, const ClientFacts& client) {
   status_ = 0;
   retries_ = 0;
   drained_ = 0;
+  unsent_mark_ = 0;
+  log_text_.clear();
+  for (std::size_t& part : log_parts_) part = 0;
   times_ = {};
   started_at_ = net::Loop::now();
   sent_at_ = {};
@@ -133,7 +136,7 @@ void Exchange::attempt_ended(AttemptEnd end, CloseReason otherwise) {
   const TimePoint idle_since = lease_.connection().idle_since();
   if (stale) ++context_.stats.stale_failures;
   lease_.close(stale ? CloseReason::StaleFailure : otherwise);
-  if (stale || (end == AttemptEnd::RequestTimeoutAnswer && reused_)) host_->close_idle_since(idle_since);
+  if (stale || (end == AttemptEnd::RequestTimeoutAnswer && reused_)) host_->close_idle_since(idle_since, idle_age_);
 
   const NextStep step = policy::next_step(end, view);
   if (step == NextStep::RetryOnFresh) {
@@ -168,8 +171,8 @@ void Exchange::client_drained() {
 void Exchange::client_left(EndedBy ended) {
   waiter_.withdraw();
   lease_.close(ended == EndedBy::Shutdown ? CloseReason::Shutdown : CloseReason::ClientLeft);
+  if (state_ != ExchangeState::Draining) log(ended, {});  // else its answer is out, and it was logged then
   move(ExchangeEvent::ClientLeft);
-  log(ended, {});
   release();
 }
 
@@ -180,6 +183,7 @@ void Exchange::client_gone() {
 }
 
 void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason) {
+  if (state_ == ExchangeState::Draining) return over(ExchangeEvent::Failed, AfterExchange::CloseLingering);
   waiter_.withdraw();
   lease_.close(reason);
   const std::string_view error = policy::answer_for(kind).proxy_status_error;

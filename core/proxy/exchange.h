@@ -108,6 +108,7 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   [[nodiscard]] bool may_keep_client() const noexcept;
   [[nodiscard]] std::string proxy_status() const;
   void relay(std::string_view head_text, std::string_view bytes);
+  void wait_for_client();
   void response_ended(bool surplus);
   void complete();
   [[nodiscard]] std::optional<pool::CloseReason> why_close_upstream() const;

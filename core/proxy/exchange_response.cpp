@@ -103,9 +103,13 @@ bool Exchange::relay_interim(const http::ResponseHead& head) {
   std::string& out = context_.head_out;
   out.clear();
   http::write_interim_head(out, head, context_.via());
-  if (net::write_all(downstream_->client_stream(), out) != net::WriteResult::Failed) return true;
-  client_gone();
-  return false;
+  const net::WriteResult result = net::write_all(downstream_->client_stream(), out);
+  if (result == net::WriteResult::Failed) {
+    client_gone();
+    return false;
+  }
+  if (result == net::WriteResult::Queued) wait_for_client();
+  return true;
 }
 
 void Exchange::final_head(const http::ResponseHead& head, std::string_view rest) {
@@ -121,6 +125,7 @@ void Exchange::final_head(const http::ResponseHead& head, std::string_view rest)
     if (policy::next_step(AttemptEnd::RequestTimeoutAnswer, view) == policy::NextStep::RetryOnFresh) {
       return attempt_ended(AttemptEnd::RequestTimeoutAnswer, CloseReason::RequestTimeout408);
     }
+    if (reused_) host_->close_idle_since(lease_.connection().idle_since(), idle_age_);
   }
   begin_response(head, *framing, rest);
 }
@@ -224,11 +229,13 @@ void Exchange::relay(std::string_view head_text, std::string_view bytes) {
     return fail(FailureKind::BadResponse, describe(step.fault), CloseReason::ProtocolError);
   }
   if (ended) return response_ended(step.consumed < bytes.size());
-  if (result == net::WriteResult::Queued) {
-    client_blocked_ = true;
-    arrival_.last_pause = net::Loop::now();
-    lease_.stream().pause_reading();
-  }
+  if (result == net::WriteResult::Queued) wait_for_client();
+}
+
+void Exchange::wait_for_client() {
+  client_blocked_ = true;
+  arrival_.last_pause = net::Loop::now();
+  lease_.stream().pause_reading();
 }
 
 void Exchange::response_ended(bool surplus) {

@@ -227,6 +227,22 @@ TEST_CASE("a retry gets a connection of its own, never a reused one, and before 
   CHECK_FALSE(retry.lease.connection().reused());
 }
 
+TEST_CASE("nobody passes an exchange that waits for room, though a connection comes that it cannot use") {
+  Fixture fixture(with_limit(1));
+  Order order;
+  Client holder, early(&order), retry(&order);
+  fixture.open(holder);
+  fixture.host->checkout(*early.waiter, kReplayable);
+  fixture.host->checkout(*retry.waiter, kFresh);  // it goes first, but not on what comes back
+  Fixture::give_back(holder);
+  CHECK(order.empty());
+  CHECK(fixture.closed(CloseReason::PoolFull) == 1);
+  fixture.run_until([&] { return order.size() == 1; });
+  CHECK(order == Order{&retry});
+  Fixture::give_back(retry);
+  CHECK(order == Order{&retry, &early});
+}
+
 TEST_CASE("an idle connection that an exchange may not use gives way at the limit") {
   Fixture fixture(with_limit(1));
   const std::uint16_t old = fixture.add_idle(1s);  // longer than was ever proved
@@ -376,6 +392,22 @@ TEST_CASE("a connection that is ready or returned is not offered to clients that
   fixture.names->let_go();
   fixture.run_until([&] { return waits.events > 0; });
   CHECK(waits.failure);
+}
+
+TEST_CASE("a reload changes which connections clients that are not local may be given") {
+  Fixture fixture;
+  fixture.add_idle();
+  {
+    Client before;
+    fixture.take(before, kRemote);
+    Fixture::give_back(before);
+  }
+  fixture.remote_filter.denied = {literal("127.0.0.1")};
+  fixture.pool->reconfigure(table_of({}));
+  CHECK(fixture.host->idle() == 1);  // local ones may still use it
+  Client after;
+  fixture.host->checkout(*after.waiter, kRemote);
+  CHECK_FALSE(after.lease);
 }
 
 TEST_CASE("local clients and others share what both may reach") {

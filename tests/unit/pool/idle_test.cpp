@@ -1,7 +1,7 @@
-#include <chrono>
-#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -142,6 +142,73 @@ TEST_CASE("whatever arrives on an idle connection ends it, by its reason") {
   }
 }
 
+TEST_CASE("what came in the very turn in which a connection returns is found by an exchange that cannot be replayed") {
+  Fixture fixture;
+  Client client;
+  fixture.open(client);
+  fixture.close_far_end(Fixture::name_of(client));
+  SUBCASE("and that asks afterwards") {
+    Fixture::give_back(client);
+    CHECK_FALSE(served(fixture, kUnsafe));
+  }
+  SUBCASE("and that waits") {
+    fixture.names->hold();
+    Client waits;
+    fixture.host->checkout(*waits.waiter, kUnsafe);
+    Fixture::give_back(client);
+    CHECK(waits.events == 0);
+    fixture.names->let_go();
+    fixture.run_until([&] { return waits.events > 0; });
+    CHECK_FALSE(waits.lease.connection().reused());
+  }
+  CHECK(fixture.closed(CloseReason::ServerClosedIdle) == 1);
+}
+
+TEST_CASE("a connection that is bound to its client serves on, within the same limits") {
+  struct Case {
+    std::string_view name;
+    policy::HostSettings settings;
+    Hint hint;
+    std::optional<CloseReason> closed;
+  };
+  const Case cases[] = {
+      {"kept", {}, {}, std::nullopt},
+      {"request limit", with(&policy::HostSettings::max_requests, 1U), {}, CloseReason::RequestLimit},
+      {"max=0", {}, {.timeout = {}, .max = 0}, CloseReason::HintMax},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    Fixture fixture(c.settings);
+    Client client;
+    fixture.open(client);
+    CHECK(client.lease.keep_bound({.idle_since = net::Loop::now(), .hint = c.hint}) == !c.closed);
+    CHECK(static_cast<bool>(client.lease) == !c.closed);
+    CHECK(fixture.host->idle() == 0);
+    if (c.closed) {
+      CHECK(fixture.closed(*c.closed) == 1);
+    } else {
+      CHECK(client.lease.connection().served() == 1);
+      CHECK(fixture.host->open() == 1);
+    }
+  }
+}
+
+TEST_CASE("a bound connection is used no longer than an idle one would be held, nor when something has come") {
+  Fixture fixture;
+  Client client;
+  fixture.open(client);
+  const auto keep = [&](Duration age) {
+    return client.lease.keep_bound({.idle_since = net::Loop::now() - age, .hint = {.timeout = 10s, .max = {}}});
+  };
+  REQUIRE(keep(0s));
+  CHECK(client.lease.still_usable());
+  REQUIRE(keep(9500ms));
+  CHECK_FALSE(client.lease.still_usable());
+  REQUIRE(keep(0s));
+  fixture.close_far_end(Fixture::name_of(client));
+  CHECK_FALSE(client.lease.still_usable());
+}
+
 TEST_CASE("trust: which exchanges an idle connection of some age may serve") {
   struct Case {
     std::string_view name;
@@ -232,10 +299,11 @@ TEST_CASE("a connection that was opened and never used proves nothing") {
   leaves.waiter->withdraw();
   fixture.names->let_go();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
-  const TimePoint opened = net::Loop::now();
-  fixture.add_idle(260ms);
-  // The unused one is older now than the other pretends to be.
-  fixture.run_until([&] { return net::Loop::now() - opened > 300ms; });
+  bool later = false;
+  net::Timer wait(fixture.loop, [&] { later = true; });
+  wait.arm(400ms);
+  fixture.run_until([&] { return later; });
+  fixture.add_idle(300ms);  // younger, and older than anything is trusted unproved
   CHECK_FALSE(served(fixture, kUnsafe));
 }
 

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -143,6 +142,7 @@ class Fixture : public net::test::LoopFixture {
     pool.reset();
     names->let_go();
     CHECK(context.stats.connections == 0);
+    CHECK(context.stats.openings == 0);
     std::uint64_t closes = detached;
     for (const std::uint64_t count : context.stats.closed) closes += count;
     CHECK(context.stats.opened == closes);

@@ -19,7 +19,12 @@ using namespace std::chrono_literals;
 /// A tunnel between two streams without sockets. `client` and `upstream` are what the peers see and do.
 struct Fixture : net::test::LoopFixture, TunnelEvents {
   explicit Fixture(Duration idle_limit = 0s) : deadlines(loop), client_stream(client) {
-    tunnel.emplace(deadlines, client_stream, std::make_unique<FakeStream>(upstream), idle_limit, *this);
+    tunnel.emplace(deadlines, client_stream, std::make_unique<FakeStream>(upstream), idle_limit, open_tunnels, *this);
+    CHECK(open_tunnels == 1);
+  }
+  ~Fixture() {
+    tunnel.reset();
+    CHECK(open_tunnels == 0);
   }
   void start() { tunnel->start({}, {}, false); }
   void on_tunnel_ended() override {
@@ -30,6 +35,7 @@ struct Fixture : net::test::LoopFixture, TunnelEvents {
   net::DeadlineClock deadlines;
   FakeWire client, upstream;
   FakeStream client_stream;
+  std::uint64_t open_tunnels = 0;
   std::optional<Tunnel> tunnel;
   int ended = 0;
   bool destroys_itself = false;
@@ -236,7 +242,8 @@ TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit do
   struct Nothing final : TunnelEvents {
     void on_tunnel_ended() override { FAIL("it has no limit"); }
   } nothing;
-  Tunnel unlimited(fixture.deadlines, other_stream, std::make_unique<FakeStream>(other_upstream), 0s, nothing);
+  Tunnel unlimited(fixture.deadlines, other_stream, std::make_unique<FakeStream>(other_upstream), 0s,
+                   fixture.open_tunnels, nothing);
   unlimited.start({}, {}, false);
   fixture.start();
   const TimePoint began = net::Loop::now();
