@@ -56,6 +56,10 @@ int run_daemon(const CommandLine& line, std::ostream& err) {
   Lifecycle lifecycle(loop, engine, logging, line, loaded->file);
   if (!lifecycle.start(loaded->config)) return kCannotServe;
   loop.run();
+  if (const std::size_t dropped = logging.dropped(); dropped > 0) {
+    logging.write(LogLevel::Warn,
+                  std::to_string(dropped) + " log lines were dropped since they could not be written in time");
+  }
   logging.write(LogLevel::Info, lifecycle.drained() ? "stopped" : "stopped with exchanges under way");
   return kDone;
 }

@@ -77,8 +77,8 @@ struct KeepAliveHint {
 [[nodiscard]] bool asks_connection_bound_auth(std::span<const Field> request_fields) noexcept;
 [[nodiscard]] bool offers_connection_bound_auth(std::span<const Field> response_fields) noexcept;
 
-/// Does an HTTP/1.1 request offer an upgrade that may be passed on (RFC 9110 §7.8): `Connection: upgrade`, and an Upgrade
-/// protocol other than h2c? An HTTP/1.0 client's Upgrade means nothing.
+/// Does an HTTP/1.1 request offer an upgrade that may be passed on (RFC 9110 §7.8): `Connection: upgrade`, and an
+/// Upgrade protocol other than h2c? An HTTP/1.0 client's Upgrade means nothing.
 [[nodiscard]] bool wants_upgrade(const RequestHead& head) noexcept;
 
 /// Appends the protocols of the Upgrade fields without h2c, as one list: what goes upstream, and what a 101 is checked

@@ -130,7 +130,7 @@ std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, StreamEvents& ev
   return stream;
 }
 
-std::unique_ptr<TcpStream> TcpStream::from_connected(TcpNode* node) noexcept {
+std::unique_ptr<TcpStream> TcpStream::from_connected(TcpNode* node) {
   return std::unique_ptr<TcpStream>(new TcpStream(node));
 }
 
@@ -152,7 +152,7 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
     append_rest(node_->queue->waiting, pieces, 0);
     return WriteResult::Queued;
   }
-  std::array<uv_buf_t, kMaxPieces> buffers;
+  std::array<uv_buf_t, kMaxPieces> buffers;  // NOLINT(cppcoreguidelines-pro-type-member-init): only what is set is used
   while (!pieces.empty()) {
     const std::size_t count = std::min(pieces.size(), kMaxPieces);
     std::size_t offered = 0;

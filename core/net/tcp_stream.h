@@ -20,7 +20,7 @@ class TcpStream final : public Stream {
   /// resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, StreamEvents& events);
   /// Takes over the node of a uv_tcp_t that has just been connected. Events are to be set before resume_reading().
-  [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node) noexcept;
+  [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node);
 
   ~TcpStream() override;
   TcpStream(const TcpStream&) = delete;

@@ -200,11 +200,7 @@ void ClientSession::on_connect_refused(FailureKind kind, std::string_view explan
   if (state_ == State::Closed) return;  // aborted in the same turn of the loop
   const policy::FailureAnswer answer = policy::answer_for(kind);
   connect_->log(EndedBy::Ourselves, answer.status, answer.proxy_status_error);
-  std::string& out = context_.head_out;
-  out.clear();
-  write_error_reply(out, {kind, explanation, false, false}, context_.settings->proxy_status,
-                    context_.settings->client_idle_timeout, context_.date.now());
-  answered(out, false);
+  answered(context_.own_answer({kind, explanation, false, false}), false);
 }
 
 void ClientSession::on_connect_ended() {
@@ -248,6 +244,7 @@ bool ClientSession::may_keep(const http::RequestHead& head, const Route& route) 
 }
 
 void ClientSession::answer_max_forwards(const http::RequestHead& head, const Route& route) {
+  ++context_.stats.own_answers;
   const bool keep = may_keep(head, route);
   std::string body;
   if (route.kind == Route::Kind::AnswerTrace) http::write_trace_body(body, head);
@@ -266,11 +263,7 @@ void ClientSession::refuse_request(const http::RequestHead& head, const Route& r
   const bool keep = may_keep(head, route) && head.method != "CONNECT";
   const policy::FailureAnswer answer = policy::answer_for(route.failure);
   log_own_answer(head.method, route.target, answer.status, answer.proxy_status_error);
-  std::string& out = context_.head_out;
-  out.clear();
-  write_error_reply(out, {route.failure, route.explanation, keep, head.method == "HEAD"},
-                    context_.settings->proxy_status, context_.settings->client_idle_timeout, context_.date.now());
-  answered(out, keep);
+  answered(context_.own_answer({route.failure, route.explanation, keep, head.method == "HEAD"}), keep);
 }
 
 void ClientSession::refuse_head(http::Fault fault) {
@@ -286,16 +279,12 @@ void ClientSession::refuse_head(http::Fault fault) {
 void ClientSession::refuse(FailureKind kind, std::string_view explanation) {
   const policy::FailureAnswer answer = policy::answer_for(kind);
   log_own_answer({}, {}, answer.status, answer.proxy_status_error);
-  std::string& out = context_.head_out;
-  out.clear();
-  write_error_reply(out, {kind, explanation, false, false}, context_.settings->proxy_status,
-                    context_.settings->client_idle_timeout, context_.date.now());
-  answered(out, false);
+  answered(context_.own_answer({kind, explanation, false, false}), false);
 }
 
 void ClientSession::answered(std::string_view response, bool keep) {
-  ++context_.stats.own_answers;
-  send(response);
+  // A client that is gone shows itself as the end of its stream.
+  static_cast<void>(net::write_all(*stream_, response));
   if (!keep) return close_after_flush(true);
   await_head();
 }
@@ -316,11 +305,6 @@ void ClientSession::log_own_answer(std::string_view method, const http::Target& 
   record.ended = EndedBy::Ourselves;
   record.error = error;
   context_.access.write(record);
-}
-
-void ClientSession::send(std::string_view bytes) {
-  // A client that is gone shows itself as the end of its stream.
-  static_cast<void>(net::write_all(*stream_, bytes));
 }
 
 // ---- Ends ----
@@ -352,7 +336,7 @@ void ClientSession::linger(std::string_view bytes) {
 void ClientSession::on_deadline(TimePoint now) {
   // A slow reader empties the queue without an event of ours: it is not idle.
   const std::size_t before = std::exchange(unsent_mark_, stream_->unacknowledged_bytes());
-  if (state_ != State::Lingering && unsent_mark_ != before) {
+  if (state_ != State::Lingering && !head_begun_ && unsent_mark_ != before) {
     return context_.deadlines.arm(*this, now + context_.settings->client_idle_timeout);
   }
   if (state_ == State::AwaitingHead && head_begun_) {

@@ -85,7 +85,6 @@ class ClientSession final : public net::StreamEvents,
   void answered(std::string_view response, bool keep);
   void log_own_answer(std::string_view method, const http::Target& target, std::uint16_t status,
                       std::string_view error);
-  void send(std::string_view bytes);
   void close_after_flush(bool lingering);
   void linger(std::string_view bytes);
   void flushed();

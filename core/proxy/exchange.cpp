@@ -193,14 +193,10 @@ void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason)
   }
   const bool keep = client_may_persist_ && request_body_.ended() && !context_.draining;
   status_ = policy::answer_for(kind).status;
-  ++context_.stats.own_answers;
-  std::string& out = context_.head_out;
-  out.clear();
   const std::string explanation =
       kind == FailureKind::BadRequest ? std::string(what) : where() + ": " + std::string(what);
-  write_error_reply(out, {kind, explanation, keep, answers_head_}, context_.settings->proxy_status,
-                    context_.settings->client_idle_timeout, context_.date.now());
-  const net::WriteResult result = net::write_all(downstream_->client_stream(), out);
+  const std::string_view answer = context_.own_answer({kind, explanation, keep, answers_head_});
+  const net::WriteResult result = net::write_all(downstream_->client_stream(), answer);
   log(EndedBy::Ourselves, error);
   const bool sent = result != net::WriteResult::Failed;
   over(ExchangeEvent::Failed, keep && sent ? AfterExchange::Continue : AfterExchange::CloseLingering);

@@ -16,6 +16,7 @@
 #include "core/proxy/access_record.h"
 #include "core/proxy/body_writer.h"
 #include "core/proxy/date_cache.h"
+#include "core/proxy/error_reply.h"
 
 namespace keepwarm::proxy {
 
@@ -69,6 +70,9 @@ struct ProxyContext {
   std::string host_scratch{};
   std::vector<std::string_view> data{};
   DateCache date{};
+
+  /// An answer of our own under the settings in force; valid until head_out is used again. Counted.
+  [[nodiscard]] std::string_view own_answer(const ErrorReply& reply);
 
   [[nodiscard]] std::string_view via() const noexcept { return settings->via ? pseudonym : std::string_view(); }
   [[nodiscard]] http::HeadLimits head_limits() const noexcept {

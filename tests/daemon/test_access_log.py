@@ -260,3 +260,39 @@ def test_a_host_that_cannot_be_connected_has_its_times(keepwarm):
     assert daemon.get("http://name.invalid/", limit=30).status == 502
     record = records(daemon, 1)[0]
     assert record["error"] == "dns_error" and record["url"] == "http://name.invalid:80/"
+
+
+def test_an_early_answer_and_a_client_that_then_leaves_are_one_record(logged):
+    daemon, server = logged
+    client = begin(daemon, server, "POST", "/early", "Content-Length: 100", body=b"half")
+    upstream = server.accept()
+    upstream.read_request_head()
+    upstream.answer("ok")
+    assert client.read_response().body == b"ok"
+    client.reset()
+    exchange(daemon, server, path="/after")
+    assert [each["url"] for each in records(daemon, 2)] == [server.url("/early"), server.url("/after")]
+
+
+def test_a_refused_tunnel_is_one_record(keepwarm, http_origin):
+    daemon, server = keepwarm(json_config()), http_origin()
+    client = daemon.client()
+    client.send("CONNECT 127.0.0.1:1 HTTP/1.1\r\nHost: 127.0.0.1:1\r\n\r\n")
+    assert client.read_response("CONNECT").status == 403
+    client.reset()
+    assert daemon.get(server.url("/after")).status == 200
+    assert [each["status"] for each in records(daemon, 2)] == [403, 200]
+
+
+def test_a_log_that_is_switched_on_tells_nothing_of_what_was_before(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    upstream = exchange(daemon, server, path="/before")
+    client = begin(daemon, server, path="/under-way")
+    upstream.read_request()
+    since = daemon.reload({"log": {"access": "json"}})
+    daemon.wait_log(r"(?i)reload|configuration", since=since)
+    upstream.answer("ok", "200 OK", KEEP)
+    finish(client)
+    exchange(daemon, server, upstream, path="/after")
+    eventually(lambda: any("/after" in line for line in list(daemon.log)))
+    assert "/before" not in daemon.log_text()

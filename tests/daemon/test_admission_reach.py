@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from helpers_names import own_names
-from helpers_pool import KEEP, begin, exchange, finish, serve
+from helpers_pool import KEEP, begin, exchange, finish, serve, settle
 from support.client import Client
 from support.wiring import check_own_answer
 
@@ -162,3 +162,23 @@ def test_a_connection_under_way_that_a_reload_denies_is_not_pooled(keepwarm, ori
 def test_the_answer_does_not_tell_what_a_denied_name_resolves_to(keepwarm, tmp_path):
     daemon = keepwarm({"proxy": {"deny_destinations": ["127.0.0.2/32"]}}, wrapper=own_names(tmp_path, "127.0.0.2 denied.test\n"))
     assert not re.search(rb"127\.0\.0\.2", daemon.get("http://denied.test/").body)
+
+
+@pytest.mark.parametrize("answer", [KEEP, "Connection: close"])
+def test_one_from_elsewhere_in_the_queue_holds_no_local_client_up(keepwarm, origin, from_elsewhere, answer):
+    """It is first in line, and may not use the connection that comes free."""
+    daemon, server = keepwarm({"proxy": ANYWHERE, "host": {"*": {"max_connections": 1}}}), origin()
+    elsewhere = from_elsewhere(daemon)
+    daemon.addresses = [f"127.0.0.1:{daemon.port}"]
+    held = begin(daemon, server)
+    upstream = server.accept()
+    upstream.read_request()
+    elsewhere.send_request("GET", server.url())
+    settle(daemon)
+    behind = begin(daemon, server, path="/behind")
+    settle(daemon)
+    upstream.answer("ok", "200 OK", answer)
+    finish(held)
+    check_own_answer(elsewhere.read_response(limit=3), 403, "destination_ip_prohibited")
+    assert serve(server.accept()).target == "/behind"
+    finish(behind)

@@ -5,7 +5,7 @@ import signal
 import socket
 
 import pytest
-from helpers_pool import KEEP, begin, every_host, exchange, finish, serve
+from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve, standing_still
 from support.background import Background
 from support.waiting import eventually
 
@@ -191,3 +191,20 @@ def test_proxy_settings_follow(keepwarm, origin):
     client = begin(daemon, server)
     assert not serve(upstream).has("via")
     assert not finish(client).has("via")
+
+
+def test_clients_that_wait_to_be_accepted_at_an_address_that_goes_are_served(keepwarm, http_origin):
+    daemon, server = keepwarm(), http_origin()
+    with standing_still(daemon):
+        client = daemon.client()
+        client.send_request("GET", server.url())
+        daemon.reload({"proxy": {"listen": ["127.0.0.2:0"]}})
+    assert client.read_response().body == b"hello"
+
+
+def test_a_lower_max_idle_holds_for_what_is_idle_already(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    oldest, second, newest = pooled(daemon, server, 3)
+    daemon.reload(every_host(max_idle=1))
+    assert oldest.wait_for_end() == "fin" and second.wait_for_end() == "fin"
+    exchange(daemon, server, newest)

@@ -156,3 +156,22 @@ def test_every_upstream_close_is_in_the_log_with_one_reason(keepwarm, origin):
     assert close_reasons(daemon) == ["server said close", "server closed idle", "stray bytes", "hint max", "request limit",
                                "shutdown"]
     assert len(server.connections) == 6
+
+
+def test_a_connection_is_watched_again_though_its_client_was_slow_to_take_the_answer(keepwarm, origin):
+    """The client's socket fills somewhere in the interim responses, and the final one stands right behind them."""
+    daemon, server = keepwarm(), origin()
+    interim = b"HTTP/1.1 103 Early Hints\r\nX: " + b"x" * 20000 + b"\r\n\r\n"
+    for count in range(1, 40):
+        client = daemon.client(receive_buffer=4096)
+        client.send_request("GET", server.url())
+        upstream = server.accept()
+        upstream.read_request()
+        for _ in range(count):
+            upstream.send(interim)
+        upstream.send(interim + b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        response = client.read_response()
+        assert response.body == b"ok" and len(response.interim) == count + 1
+        client.close()
+        upstream.send("?")
+        assert upstream.wait_for_end(), f"after {count} interim responses nobody watches the connection"

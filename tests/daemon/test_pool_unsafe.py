@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled
+from helpers_pool import KEEP, Bottleneck, begin, every_host, exchange, finish, pooled, serve, settle
 
 PAUSE = 0.45  # longer than the 250 ms that are trusted without proof
 
@@ -114,3 +114,43 @@ def test_posts_in_quick_succession_share_connections(keepwarm, origin):
     for number in range(20):
         exchange(daemon, server, upstream, method="POST", path=f"/{number}", body=b"x")
     server.expect_no_connection()
+
+
+def test_a_connection_that_joined_the_pool_unused_proves_nothing(keepwarm, _daemons):
+    server = Bottleneck()
+    try:
+        daemon = keepwarm()
+        held = begin(daemon, server)
+        upstream = server.accept()
+        upstream.read_request()
+        server.block()
+        waiting = begin(daemon, server)
+        settle(daemon)
+        upstream.answer("ok")
+        finish(held)
+        serve(upstream)
+        finish(waiting)
+        unused = server.accept()  # opened for the one that waited, and not needed any more
+        upstream.close()
+        daemon.wait_log(r"upstream \S+ closed: server closed idle")
+        exchange(daemon, server, unused, answer=())
+        time.sleep(PAUSE)
+        assert exchange(daemon, server, method="POST", body=b"x", answer=()) is not unused
+    finally:
+        server.close()
+
+
+def test_a_long_answer_proves_nothing(keepwarm, origin):
+    """Its idle age counts from before its end; that is caution, and no age that the server has shown to allow."""
+    daemon, server = keepwarm(), origin()
+    client = begin(daemon, server)
+    upstream = server.accept()
+    upstream.read_request()
+    upstream.send(f"HTTP/1.1 200 OK\r\nContent-Length: {8 * 32768}\r\n\r\n")
+    for _ in range(8):
+        time.sleep(0.1)
+        upstream.send(bytes(32768))
+    assert len(client.read_response().body) == 8 * 32768
+    exchange(daemon, server, upstream, answer=())
+    time.sleep(PAUSE)
+    assert exchange(daemon, server, method="POST", body=b"x", answer=()) is not upstream

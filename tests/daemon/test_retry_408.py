@@ -145,3 +145,11 @@ def test_no_other_status_is_tried_again(keepwarm, origin, status):
     response = client.read_response()
     assert (response.status, response.body) == (int(status[:3]), b"as it is")
     server.expect_no_connection()
+
+
+def test_a_408_that_is_passed_on_closes_the_older_idle_connections_too(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    first, second = pooled(daemon, server, 2)
+    client = answered_408(daemon, server, "POST", b"once", upstream=second)
+    assert client.read_response().status == 408
+    assert first.wait_for_end() == "fin"

@@ -135,3 +135,17 @@ def test_an_upgraded_connection_has_the_tunnel_timeout(keepwarm, origin):
     began = time.monotonic()
     assert client.expect_end() and upstream.expect_end()
     assert time.monotonic() - began > 0.5
+
+
+def test_an_empty_line_behind_a_request_is_not_the_beginning_of_a_head(keepwarm, origin):
+    daemon, server = keepwarm({"proxy": {"client_header_timeout": "300ms"}}), origin()
+    client = daemon.client()
+    client.send_request("POST", server.url(), body=b"x")
+    client.send("\r\n")  # as some old clients do (RFC 9112 §2.2)
+    upstream = server.accept()
+    serve(upstream, "ok", "Keep-Alive: timeout=60")
+    assert client.read_response().body == b"ok"
+    client.expect_silence(0.7)
+    client.send_request("GET", server.url())
+    serve(upstream)
+    assert client.read_response().body == b"ok"
