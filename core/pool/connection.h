@@ -57,7 +57,7 @@ class Connection final : public net::StreamEvents, public Deadline, public ListH
   TimePoint idle_since_{};
   TimePoint sampled_at_{};
   Duration round_trip_{};
-  TimePoint returned_at_{};  ///< when it was given back: what it has survived counts from here
+  TimePoint returned_at_{};  ///< when it joined the pool: what it has survived counts from here
   Duration lease_age_{};     ///< how long it had lain in the pool when it was leased
   std::optional<Duration> hint_timeout_;
   std::uint32_t served_ = 0;

@@ -51,7 +51,6 @@ std::optional<CloseReason> HostPool::served(Connection& connection, const GiveBa
   proved_ = std::max(proved_, connection.lease_age_);
   connection.hint_timeout_ = settings_->server_hint ? how.hint.timeout : std::nullopt;
   connection.idle_since_ = how.idle_since;
-  connection.returned_at_ = moment;
   connection.sample_round_trip(moment);
   return why_not_pooled(connection, how, moment);
 }
@@ -100,6 +99,7 @@ void HostPool::make_idle(Connection& connection, TimePoint moment) {
   if (due <= moment) return close(connection, CloseReason::IdleTimeout);
   connection.state_ = Connection::State::Idle;
   connection.waited_ = true;
+  connection.returned_at_ = moment;
   idle_.push_front(connection);
   ++idle_count_;
   context_.deadlines.arm(connection, due);
@@ -207,6 +207,7 @@ void HostPool::recheck() {
   for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
     context_.deadlines.arm(*connection, idle_until(*connection));
   }
+  open_for_waiters();  // max_connections may have grown
 }
 
 }  // namespace keepwarm::pool

@@ -217,8 +217,9 @@ void HostPool::opened(Opening& opening, net::Connected connected) {
   const std::unique_ptr<Opening> done = take(opening);
   done->let_go();
   if (offer(connection, times)) return;
-  if (settings_->reuse && !context_.draining) return make_idle(connection, moment);
-  close(connection, CloseReason::Unused);
+  if (!settings_->reuse || context_.draining) return close(connection, CloseReason::Unused);
+  make_idle(connection, moment);
+  open_for_waiters();  // as in give_back()
 }
 
 void HostPool::opening_failed(Opening& opening, const net::ConnectFailure& failure) {
@@ -264,6 +265,7 @@ void Waiter::withdraw() noexcept {
   if (linked_to_ == nullptr) return;
   HostPool* host = linked_to_;
   host->withdraw(*this);
+  host->open_for_waiters();  // an opening that nobody may adopt was cancelled, and left room
   host->note_if_unused();
 }
 

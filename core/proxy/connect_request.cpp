@@ -26,7 +26,13 @@ ConnectRequest::ConnectRequest(ProxyContext& context, net::Stream& client, const
       destination_(destination_of(context, target)),
       settings_(context.pool.settings_of(destination_)),
       events_(events),
-      started_at_(net::Loop::now()) {}
+      started_at_(net::Loop::now()) {
+  ++context_.open_tunnels;  // its descriptor is spoken for; once there is a tunnel, that one counts
+}
+
+ConnectRequest::~ConnectRequest() {
+  if (!tunnel_) --context_.open_tunnels;
+}
 
 void ConnectRequest::start(std::string_view early) {
   client_bytes(early);
@@ -51,6 +57,7 @@ void ConnectRequest::on_connected(net::Connected connected) {
   ++context_.stats.tunnels;
   // A client that is gone shows itself to the tunnel.
   static_cast<void>(net::write_all(client_, "HTTP/1.1 200 Connection established\r\n\r\n"));
+  --context_.open_tunnels;
   tunnel_.emplace(context_.deadlines, client_, std::move(connected.stream), settings_.tunnel_timeout,
                   context_.open_tunnels, *this);
   const std::string early = std::move(early_);

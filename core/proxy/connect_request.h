@@ -34,6 +34,10 @@ class ConnectRequest final : public net::ConnectEvents, public TunnelEvents {
   ConnectRequest(ProxyContext& context, net::Stream& client, const ClientFacts& facts, const http::Target& target,
                  ConnectRequestEvents& events);
 
+  ~ConnectRequest();
+  ConnectRequest(const ConnectRequest&) = delete;
+  ConnectRequest& operator=(const ConnectRequest&) = delete;
+
   /// `early`: what came behind the head.
   void start(std::string_view early);
 

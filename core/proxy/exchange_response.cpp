@@ -260,6 +260,7 @@ std::optional<CloseReason> Exchange::why_close_upstream() const {
 }
 
 void Exchange::complete() {
+  if (client_blocked_) lease_.stream().resume_reading();  // an interim response is still on its way to the client
   const pool::GiveBack how{policy::idle_since(arrival_), hint_};
   if (const auto reason = why_close_upstream()) {
     lease_.close(*reason);

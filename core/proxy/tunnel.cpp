@@ -28,11 +28,14 @@ void Tunnel::start(std::string_view from_client, std::string_view from_upstream,
   client_.stream->set_events(client_);
   upstream_.stream->set_events(upstream_);
   touch();
-  if (!from_upstream.empty()) forward(upstream_, from_upstream);
-  if (!from_client.empty()) forward(client_, from_client);
   client_.stream->resume_reading();
   upstream_.stream->resume_reading();
+  starting_ = true;  // so that the end, which may destroy us, is told last
+  if (!from_upstream.empty()) forward(upstream_, from_upstream);
+  if (!from_client.empty()) forward(client_, from_client);
   if (client_ended) finish(client_);
+  starting_ = false;
+  end_if_done();
 }
 
 void Tunnel::forward(End& from, std::string_view bytes) {
@@ -63,7 +66,7 @@ void Tunnel::drained(End& to) {
 }
 
 void Tunnel::end_if_done() {
-  if (client_.ended && upstream_.ended && queued() == 0) events_.on_tunnel_ended();
+  if (!starting_ && client_.ended && upstream_.ended && queued() == 0) events_.on_tunnel_ended();
 }
 
 void Tunnel::break_off() {

@@ -67,6 +67,7 @@ class Tunnel final : public Deadline {
   End client_;
   End upstream_;
   Duration idle_limit_;
+  bool starting_ = false;
   std::size_t unsent_mark_ = 0;
   std::uint64_t& open_tunnels_;
   TunnelEvents& events_;
