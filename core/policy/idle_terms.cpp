@@ -9,8 +9,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kLeastProof = 250ms;
-constexpr std::uint64_t kLargeBody = std::uint64_t{64} * 1024;
-constexpr std::uint64_t kSocketBuffers = std::uint64_t{4} * 1024 * 1024;
+constexpr std::uint64_t kLargeBody = 64 * 1024;
+constexpr std::uint64_t kSocketBuffers = 4 * 1024 * 1024;
 
 Duration margin_for(const IdleSettings& settings, Duration expected, Duration round_trip) noexcept {
   return std::min(std::max(settings.idle_margin, round_trip), expected / 2);

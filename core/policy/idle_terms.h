@@ -20,10 +20,10 @@ struct IdleSettings {
 
 /// What is known of the server behind a connection.
 struct ServerView {
-  std::optional<Duration> hint;     ///< Keep-Alive: timeout= of the last response; nullopt: none
-  std::optional<Duration> learned;  ///< lower edge of the closes that were seen; nullopt: no history
-  Duration proved{};                ///< longest idle age survived by a connection of this pool key
-  Duration round_trip{};            ///< srtt + 4 * rttvar; 0 where not measured
+  std::optional<Duration> hint{};     ///< Keep-Alive: timeout= of the last response; nullopt: none
+  std::optional<Duration> learned{};  ///< lower edge of the closes that were seen; nullopt: no history
+  Duration proved{};                  ///< longest idle age survived by a connection of this pool key
+  Duration round_trip{};              ///< srtt + 4 * rttvar; 0 where not measured
 };
 
 struct IdleTerms {
