@@ -1,5 +1,6 @@
 #include "daemon/systemd.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -47,8 +48,8 @@ std::vector<int> take_systemd_sockets() {
   const char* pid = std::getenv("LISTEN_PID");
   const char* count = std::getenv("LISTEN_FDS");
   if (pid != nullptr && count != nullptr && std::strtol(pid, nullptr, 10) == ::getpid()) {
-    const long wanted = std::strtol(count, nullptr, 10);
-    for (int fd = kFirstSocket; fd < kFirstSocket + wanted && fd < kFirstSocket + kMostSockets; ++fd) {
+    const long wanted = std::clamp(std::strtol(count, nullptr, 10), 0L, kMostSockets);
+    for (int fd = kFirstSocket; fd < kFirstSocket + wanted; ++fd) {
       ::fcntl(fd, F_SETFD, FD_CLOEXEC);
       sockets.push_back(fd);
     }
