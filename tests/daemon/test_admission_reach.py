@@ -5,7 +5,7 @@ import socket
 
 import pytest
 from helpers_names import own_names
-from helpers_pool import KEEP, begin, exchange, finish, serve, settle
+from helpers_pool import KEEP, Bottleneck, begin, exchange, finish, serve, settle
 from support.client import Client
 from support.wiring import check_own_answer
 
@@ -182,3 +182,25 @@ def test_one_from_elsewhere_in_the_queue_holds_no_local_client_up(keepwarm, orig
     check_own_answer(elsewhere.read_response(limit=3), 403, "destination_ip_prohibited")
     assert serve(server.accept()).target == "/behind"
     finish(behind)
+
+
+def test_a_connection_that_one_from_elsewhere_may_not_use_serves_the_next_in_line(keepwarm, from_elsewhere, _daemons):
+    """The one that it was opened for has left; of those that wait the first may not use it."""
+    server = Bottleneck()
+    try:
+        daemon = keepwarm({"proxy": ANYWHERE, "host": {"*": {"max_connections": 1}}})
+        elsewhere = from_elsewhere(daemon)
+        daemon.addresses = [f"127.0.0.1:{daemon.port}"]
+        server.block()
+        leaving = begin(daemon, server)
+        settle(daemon)
+        elsewhere.send_request("GET", server.url())
+        settle(daemon)
+        behind = begin(daemon, server, path="/behind")
+        settle(daemon)
+        leaving.reset()
+        assert serve(server.accept(), "ok", "Connection: close").target == "/behind"
+        finish(behind)
+        check_own_answer(elsewhere.read_response(), 403, "destination_ip_prohibited")
+    finally:
+        server.close()

@@ -196,10 +196,12 @@ def test_proxy_settings_follow(keepwarm, origin):
 def test_clients_that_wait_to_be_accepted_at_an_address_that_goes_are_served(keepwarm, http_origin):
     daemon, server = keepwarm(), http_origin()
     with standing_still(daemon):
-        client = daemon.client()
-        client.send_request("GET", server.url())
+        clients = [daemon.client() for _ in range(560)]  # more than are accepted in one turn of the loop
+        for client in clients:
+            client.send_request("GET", server.url())
         daemon.reload({"proxy": {"listen": ["127.0.0.2:0"]}})
-    assert client.read_response().body == b"hello"
+    for client in clients:
+        assert client.read_response().body == b"hello"
 
 
 def test_a_lower_max_idle_holds_for_what_is_idle_already(keepwarm, origin):

@@ -8,7 +8,7 @@ import pytest
 
 from support.waiting import binary, sanitized
 
-CLIENTS, REQUESTS = (50, 100) if sanitized() else (200, 500)
+CLIENTS, REQUESTS = (100, 200) if sanitized() else (200, 500)
 
 
 @pytest.mark.slow

@@ -29,8 +29,8 @@ LIBRARIES = {
     "systemd/": [],
 }
 
-# A header that only the layer's own files may include, since it drags a library along.
-PRIVATE = ["core/http/llhttp_fields.h", "core/http/ascii.h", "core/http/start_line.h", "core/net/tcp_node.h"]
+# How a header says that only its own layer may include it.
+PRIVATE = "Private to "
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
@@ -40,19 +40,19 @@ def layer_of(path):
     return next((layer for layer in BELOW if path.startswith(layer + "/")), None)
 
 
-def fault_of(path, layer, quote, included):
+def fault_of(root, path, quote, included):
     """What is wrong with one include; None: nothing."""
     for library, allowed in LIBRARIES.items():
         if included.startswith(library):
             return None if any(path.startswith(place) for place in allowed) else f"{included} may not be used here"
     if quote == "<":
         return None
-    target = layer_of(included)
-    if target is None:
+    layer, target = layer_of(path), layer_of(included)
+    if target is None or not (root / included).is_file():
         return f'"{included}" is no header of a layer'
     if target != layer and target not in BELOW[layer]:
         return f'"{included}": {layer} stands below {target}, or beside it'
-    if target != layer and included in PRIVATE:
+    if target != layer and PRIVATE + target in (root / included).read_text():
         return f'"{included}" is private to {target}'
     return None
 
@@ -65,7 +65,7 @@ def check(root):
         path = file.relative_to(root).as_posix()
         for number, line in enumerate(file.read_text().splitlines(), 1):
             found = INCLUDE.match(line)
-            fault = found and fault_of(path, layer_of(path), found[1], found[2])
+            fault = found and fault_of(root, path, found[1], found[2])
             if fault:
                 faults.append(f"{path}:{number}: {fault}")
     return faults, len(files)

@@ -317,6 +317,16 @@ TEST_CASE("a time limit with some addresses refused is a time limit") {
   }
 }
 
+TEST_CASE("the time limit holds though the last address of a race fails at once while another hangs") {
+  Fixture fixture;
+  const BlackHole hole(literal("127.0.0.1"));
+  fixture.name("a.example", {"127.0.0.1", "255.255.255.255"});  // no SYN goes out to the second
+  fixture.run("a.example", hole.port(), Connector::kStagger + 100ms);
+  CHECK(fixture.failure().kind == Kind::Timeout);
+  CHECK(fixture.failure().error == UV_ETIMEDOUT);
+  CHECK(fixture.open_sockets() == 0);
+}
+
 TEST_CASE("a time limit of zero is over in the next turn") {
   Fixture fixture;
   const BlackHole nowhere(literal("127.0.0.1"));

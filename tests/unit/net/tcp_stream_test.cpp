@@ -238,6 +238,35 @@ TEST_CASE("a reset by the peer is told once") {
   CHECK(write_all(*fixture.stream, "x") == WriteResult::Failed);
 }
 
+TEST_CASE("a reset that comes along with the last bytes is no clean end") {
+  // libuv 1.44 reports the end of the stream for a hang-up behind a short read, without having read it.
+  for (const std::size_t size : {1U, 1000U, 20000U}) {  // what the kernel takes at once
+    CAPTURE(size);
+    Fixture fixture(false);
+    const std::string bytes = numbered(size);
+    send(fixture.peer, bytes);
+    reset(fixture.peer);  // both have arrived before the loop first looks
+    fixture.stream->resume_reading();
+    fixture.run_until([&] { return fixture.events.ended > 0 || !fixture.events.broken.empty(); });
+    fixture.turn();
+    CHECK(fixture.events.got == bytes);
+    CHECK(fixture.events.broken == std::vector<int>{-ECONNRESET});
+    CHECK(fixture.events.ended == 0);
+  }
+}
+
+TEST_CASE("a FIN that comes along with the last bytes is a clean end, though both directions are closed") {
+  Fixture fixture(false);
+  fixture.stream->finish_writing();
+  send(fixture.peer, "last words");
+  fixture.peer = Fd();  // nothing was unread there, so no RST
+  fixture.stream->resume_reading();
+  fixture.run_until([&] { return fixture.events.ended > 0 || !fixture.events.broken.empty(); });
+  CHECK(fixture.events.got == "last words");
+  CHECK(fixture.events.broken.empty());
+  CHECK(fixture.events.ended == 1);
+}
+
 TEST_CASE("a reset while writing is under way is told once, though both directions fail") {
   Fixture fixture;
   fixture.fill();

@@ -92,6 +92,55 @@ TEST_CASE("a reload that denies an address closes its connections") {
   CHECK(fixture.host->open() == 0);
 }
 
+TEST_CASE("a reload that lowers a limit closes what has been idle longest") {
+  Fixture fixture;
+  fixture.add_idle();
+  fixture.add_idle();
+  const std::uint16_t newest = fixture.add_idle();
+  policy::HostSettings settings;
+  std::uint64_t left = 1;
+  SUBCASE("max_idle") {
+    settings.max_idle = 1;
+  }
+  SUBCASE("max_idle, to none") {
+    settings.max_idle = 0;
+    left = 0;
+  }
+  SUBCASE("max_connections") {
+    settings.max_connections = 1;
+  }
+  fixture.pool->reconfigure(table_of(settings));
+  CHECK(fixture.host->idle() == left);
+  CHECK(fixture.closed(CloseReason::Reconfigured) == 3 - left);
+  if (left == 0) return;
+  Client client;
+  fixture.take(client, kReplayable);
+  CHECK(Fixture::name_of(client) == newest);
+}
+
+TEST_CASE("a reload that raises max_connections serves who waits") {
+  policy::HostSettings settings;
+  settings.max_connections = 1;
+  Fixture fixture(settings);
+  Client holder, waits;
+  fixture.open(holder);
+  fixture.host->checkout(*waits.waiter, kReplayable);
+  fixture.pool->reconfigure(table_of({}));
+  fixture.run_until([&] { return waits.events > 0; });
+  CHECK(waits.lease);
+}
+
+TEST_CASE("a reload that turns server_hint off forgets the hints that were honoured") {
+  Fixture fixture;
+  fixture.add_idle(8s, {.timeout = 10s, .max = {}});
+  policy::HostSettings settings;
+  settings.server_hint = false;
+  fixture.pool->reconfigure(table_of(settings));
+  Client client;
+  fixture.host->checkout(*client.waiter, kUnsafe);
+  CHECK_FALSE(client.lease);  // 8 s is longer than was ever proved
+}
+
 TEST_CASE("a reload that changes nothing closes nothing") {
   Fixture fixture;
   Client holder;

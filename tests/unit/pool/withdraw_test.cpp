@@ -1,4 +1,5 @@
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -109,6 +110,54 @@ TEST_CASE("where nothing may be pooled, an opening still serves the next in line
   fixture.run_until([&] { return next.events > 0; });
   CHECK(next.lease);
   CHECK(fixture.context.stats.opened == 1);
+}
+
+TEST_CASE("the room of a cancelled opening goes to the next in line, though that one could not take it over") {
+  Fixture fixture(limited(1, false));
+  fixture.names->hold();
+  Client leaves, remote;
+  fixture.host->checkout(*leaves.waiter, kReplayable);
+  fixture.host->checkout(*remote.waiter, kRemote);
+  leaves.waiter->withdraw();
+  CHECK(fixture.host->open() == 1);
+  fixture.names->let_go();
+  fixture.run_until([&] { return remote.events > 0; });
+  CHECK(remote.lease);
+}
+
+TEST_CASE("a connection that nobody in line may use gives way to one that can be used") {
+  policy::HostSettings settings = limited(1);
+  settings.queue_timeout = 1h;
+  Fixture fixture(settings);
+  fixture.remote_filter.denied = {literal("127.0.0.1")};
+  fixture.names->hold();
+  Client leaves, remote;
+  fixture.host->checkout(*leaves.waiter, kReplayable);
+  fixture.host->checkout(*remote.waiter, kRemote);
+  leaves.waiter->withdraw();
+  fixture.names->let_go();
+  fixture.run_until([&] { return remote.events > 0; });
+  REQUIRE(remote.failure);
+  CHECK(remote.failure->connect.kind == net::ConnectFailure::Kind::Denied);
+}
+
+TEST_CASE("a connection that the first in line may not use goes to one behind it") {
+  policy::HostSettings settings = limited(2);
+  settings.queue_timeout = 1h;
+  Fixture fixture(settings);
+  fixture.remote_filter.denied = {literal("127.0.0.1")};
+  Client holder;
+  fixture.open(holder);
+  fixture.names->hold();
+  Client first, remote, local;
+  for (const auto& [client, demand] : {std::pair{&first, kReplayable}, {&remote, kRemote}, {&local, kReplayable}}) {
+    fixture.host->checkout(*client->waiter, demand);
+  }
+  Fixture::give_back(holder);
+  CHECK(first.lease);  // and its opening is the local one's now
+  fixture.names->let_go();
+  fixture.run_until([&] { return local.events > 0; });
+  CHECK(local.lease);
 }
 
 TEST_CASE("a connection that fails with nobody waiting for it is told to nobody") {

@@ -66,6 +66,30 @@ TEST_CASE("bytes that came before the tunnel go first") {
   CHECK(fixture.tunnel->bytes_from_upstream() == 15);
 }
 
+TEST_CASE("early bytes that do not go out at once keep their source from being read") {
+  Fixture fixture;
+  SUBCASE("from the upstream") {
+    fixture.client.full = true;
+    fixture.tunnel->start({}, "banner", false);
+    CHECK_FALSE(fixture.upstream.reading);
+    fixture.client.drain();
+    CHECK(fixture.upstream.reading);
+  }
+  SUBCASE("from the client") {
+    fixture.upstream.full = true;
+    fixture.tunnel->start("early", {}, false);
+    CHECK_FALSE(fixture.client.reading);
+    fixture.upstream.drain();
+    CHECK(fixture.client.reading);
+  }
+  SUBCASE("when they are refused, for good") {
+    fixture.upstream.fail_from = 1;
+    fixture.tunnel->start("early", {}, false);
+    CHECK_FALSE(fixture.client.reading);
+    CHECK(fixture.upstream.reading);
+  }
+}
+
 TEST_CASE("each side may end its direction while the other goes on") {
   Fixture fixture;
   fixture.start();
@@ -226,12 +250,34 @@ TEST_CASE("a tunnel may be destroyed in its last event") {
   CHECK_FALSE(fixture.client.destroyed);
 }
 
-TEST_CASE("a tunnel may be destroyed by its start, when both sides had ended") {
+TEST_CASE("a tunnel may end in its start, once, and be destroyed there") {
+  for (const bool destroys : {true, false}) {
+    for (const bool client_ended : {true, false}) {
+      CAPTURE(destroys);
+      CAPTURE(client_ended);
+      Fixture fixture;
+      fixture.destroys_itself = destroys;
+      fixture.client.fail_from = fixture.upstream.fail_from = 1;  // neither side takes anything any more
+      fixture.tunnel->start("early", "banner", client_ended);
+      CHECK(fixture.ended == 1);
+      CHECK(fixture.tunnel.has_value() != destroys);
+    }
+  }
+}
+
+TEST_CASE("a tunnel whose sides take nothing any more ends with the last one") {
   Fixture fixture;
-  fixture.destroys_itself = true;
   fixture.start();
-  fixture.upstream.end();
-  fixture.client.end();
+  fixture.upstream.fail_from = fixture.client.fail_from = 1;
+  fixture.client.bytes("refused");
+  CHECK(fixture.ended == 0);
+  SUBCASE("by its end") {
+    fixture.upstream.end();
+    CHECK(fixture.client.finished);
+  }
+  SUBCASE("by its refusal") {
+    fixture.upstream.bytes("refused too");
+  }
   CHECK(fixture.ended == 1);
 }
 
