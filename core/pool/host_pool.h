@@ -11,6 +11,7 @@
 #include "core/net/connector.h"
 #include "core/policy/idle_terms.h"
 #include "core/policy/settings.h"
+#include "core/pool/address_history.h"
 #include "core/pool/connection.h"
 #include "core/pool/lease.h"
 #include "core/pool/pool_context.h"
@@ -160,11 +161,6 @@ class HostPool : public ListHook<HostPool> {
 
   void note_if_unused() noexcept;
 
-  struct SeenAddress {
-    net::SocketAddress address;
-    TimePoint seen_at;
-  };
-
   PoolContext& context_;
   Origin origin_;
   const policy::HostSettings* settings_;
@@ -172,7 +168,7 @@ class HostPool : public ListHook<HostPool> {
   std::vector<std::unique_ptr<Opening>> openings_;
   IdleList idle_;  ///< front: returned last
   WaiterList waiters_;
-  std::vector<SeenAddress> seen_;
+  AddressHistory addresses_;
   Duration proved_{};
   Duration opening_cost_{};
   std::uint32_t idle_count_ = 0;

@@ -18,9 +18,6 @@ constexpr Duration kPeekAfter = 1ms;
 
 constexpr Duration kLeastDisproof = 250ms;
 
-/// An address that was in no answer for so long is gone (DESIGN.md §6.8).
-constexpr Duration kForgetAddressAfter = 5min;
-
 TimePoint now() noexcept {
   return net::Loop::now();
 }
@@ -239,19 +236,9 @@ void HostPool::opening_failed(Opening& opening, const net::ConnectFailure& failu
 
 void HostPool::addresses_seen(std::span<const net::SocketAddress> addresses) {
   const TimePoint moment = now();
-  for (const net::SocketAddress& address : addresses) {
-    const auto same = [&address](const SeenAddress& each) { return each.address.same_host(address); };
-    const auto known = std::find_if(seen_.begin(), seen_.end(), same);
-    if (known != seen_.end()) {
-      known->seen_at = moment;
-    } else {
-      seen_.push_back({address, moment});
-    }
-  }
-  std::erase_if(seen_, [moment](const SeenAddress& each) { return moment - each.seen_at > kForgetAddressAfter; });
+  addresses_.answered(addresses, moment);
   for (const auto& connection : connections_) {
-    const auto same = [&connection](const SeenAddress& each) { return each.address.same_host(connection->address()); };
-    if (std::none_of(seen_.begin(), seen_.end(), same)) connection->retire_ = true;
+    if (addresses_.gone(connection->address(), moment)) connection->retire_ = true;
   }
 }
 

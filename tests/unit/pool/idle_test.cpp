@@ -259,6 +259,15 @@ TEST_CASE("where the server's timeout is known, a connection is not held beyond 
   }
 }
 
+TEST_CASE("a connection whose time is over serves nobody, though the loop has not come to closing it") {
+  Fixture fixture;
+  fixture.add_idle(60s - 5ms);
+  const TimePoint over = net::Loop::now() + 5ms;
+  while (net::Loop::now() < over) {  // the loop must not turn
+  }
+  CHECK_FALSE(served(fixture, kReplayable));
+}
+
 TEST_CASE("a replayable exchange prefers a trusted connection, and takes any other") {
   Fixture fixture;
   const std::uint16_t trusted = fixture.add_idle(0s);

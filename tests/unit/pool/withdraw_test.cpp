@@ -158,6 +158,7 @@ TEST_CASE("a connection that the first in line may not use goes to one behind it
   fixture.names->let_go();
   fixture.run_until([&] { return local.events > 0; });
   CHECK(local.lease);
+  CHECK(fixture.context.stats.opened == 2);
 }
 
 TEST_CASE("a connection that fails with nobody waiting for it is told to nobody") {

@@ -1,0 +1,42 @@
+#include "core/pool/address_history.h"
+
+#include <algorithm>
+
+namespace keepwarm::pool {
+
+namespace {
+
+bool contains(std::span<const net::SocketAddress> addresses, const net::SocketAddress& address) {
+  return std::any_of(addresses.begin(), addresses.end(),
+                     [&address](const net::SocketAddress& each) { return each.same_host(address); });
+}
+
+}  // namespace
+
+void AddressHistory::answered(std::span<const net::SocketAddress> addresses, TimePoint now) {
+  for (Known& known : known_) {
+    if (contains(addresses, known.address)) {
+      known.missing_since.reset();
+    } else if (!known.missing_since) {
+      known.missing_since = now;
+    }
+  }
+  for (const net::SocketAddress& address : addresses) {
+    const auto same = [&address](const Known& known) { return known.address.same_host(address); };
+    if (std::none_of(known_.begin(), known_.end(), same)) known_.push_back({address, std::nullopt});
+  }
+  while (known_.size() > kMaxKnown) {
+    const auto longest = std::min_element(known_.begin(), known_.end(), [](const Known& a, const Known& b) {
+      return a.missing_since.value_or(TimePoint::max()) < b.missing_since.value_or(TimePoint::max());
+    });
+    known_.erase(longest);
+  }
+}
+
+bool AddressHistory::gone(const net::SocketAddress& address, TimePoint now) const {
+  const auto same = [&address](const Known& known) { return known.address.same_host(address); };
+  const auto known = std::find_if(known_.begin(), known_.end(), same);
+  return known != known_.end() && known->missing_since && now - *known->missing_since > kGoneAfter;
+}
+
+}  // namespace keepwarm::pool
