@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace keepwarm::net {
 
@@ -89,10 +90,7 @@ Listener::Listener(Loop& loop, int fd, const SocketAddress& address, AcceptEvent
       events_(events),
       has_room_(std::move(has_room)),
       address_(address),
-      retry_(loop, [this] {
-        start_watching();
-        accept_pending();
-      }) {}
+      retry_(loop, [this] { room_returned(); }) {}
 
 Listener::~Listener() {
   if (node_ == nullptr) return;
@@ -109,7 +107,14 @@ void Listener::start_watching() {
   });
 }
 
+void Listener::room_returned() {
+  if (!std::exchange(paused_, false)) return;
+  retry_.disarm();
+  start_watching();  // tells at once, if somebody is queued
+}
+
 void Listener::pause() {
+  paused_ = true;
   uv_poll_stop(&node_->handle);
   retry_.arm(kRetryAfter);
 }

@@ -55,6 +55,9 @@ class Listener {
   /// The bound address; with port 0 asked for, the one that the kernel chose.
   [[nodiscard]] const SocketAddress& address() const noexcept { return address_; }
 
+  /// Descriptors were freed: goes on at once if it had paused for want of them.
+  void room_returned();
+
   /// Accepts what the kernel has already queued, without waiting: before a listener is closed for good, so that nobody
   /// who was connected is reset.
   void accept_pending();
@@ -71,6 +74,7 @@ class Listener {
   AcceptEvents& events_;
   std::function<bool()> has_room_;
   SocketAddress address_;
+  bool paused_ = false;
   Timer retry_;
 };
 

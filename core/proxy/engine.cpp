@@ -191,7 +191,10 @@ void Engine::retire_exchange(Exchange* exchange) noexcept {
 }
 
 void Engine::turn_ended() {
-  retired_sessions_.clear();
+  if (!retired_sessions_.empty()) {
+    retired_sessions_.clear();
+    for (const BoundListener& bound : listeners_) bound.listener->room_returned();
+  }
   for (Exchange* exchange : retired_exchanges_) exchange->trim();
   free_exchanges_.insert(free_exchanges_.end(), retired_exchanges_.begin(), retired_exchanges_.end());
   retired_exchanges_.clear();
