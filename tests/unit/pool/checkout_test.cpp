@@ -410,6 +410,22 @@ TEST_CASE("a reload changes which connections clients that are not local may be 
   CHECK_FALSE(after.lease);
 }
 
+TEST_CASE("who loses its connection to one that came first, and cannot take over that one's, has another opened") {
+  Fixture fixture;
+  const net::test::BlackHole hole(literal("127.0.0.2", fixture.listening.port()));
+  fixture.names->set("origin.test", {literal("127.0.0.2")});
+  Client local, remote;
+  fixture.host->checkout(*local.waiter, kReplayable);
+  fixture.run_until([&] { return fixture.resolver.running() == 0; });
+  fixture.names->set("origin.test", {literal("127.0.0.1")});
+  fixture.host->checkout(*remote.waiter, kRemote);
+  fixture.run_until([&] { return local.events > 0; });
+  CHECK(local.lease);
+  fixture.run_until([&] { return remote.events > 0; });
+  CHECK(remote.lease);
+  CHECK(fixture.context.stats.opened == 2);
+}
+
 TEST_CASE("local clients and others share what both may reach") {
   Fixture fixture;
   Client remote;

@@ -80,12 +80,13 @@ struct Lines final : Log {
   bool on = true;
 };
 
-/// One exchange as the pool sees it: it asks, and records what it is given.
-struct Client final : CheckoutEvents {
+/// One exchange as the pool sees it: it asks, records what it is given, and listens to the stream as long as it has it.
+struct Client final : CheckoutEvents, net::StreamEvents {
   explicit Client(std::vector<Client*>* told_in_order = nullptr) : order(told_in_order) {}
 
   void on_lease(Lease given, const OpeningTimes& took) override {
     lease = std::move(given);
+    lease.stream().set_events(*this);
     times = took;
     told();
   }
@@ -93,6 +94,11 @@ struct Client final : CheckoutEvents {
     failure = why;
     told();
   }
+  void on_bytes(std::string_view) override {}
+  void on_end() override {}
+  void on_broken(int) override {}
+  void on_drained() override {}
+
   void told() {
     ++events;
     if (order != nullptr) order->push_back(this);
