@@ -1,7 +1,8 @@
 """Tests with real clients, real servers, load and chaos: what the daemon is for, as its users meet it.
 
-They stand on the harness of tests/support (see its __init__.py); servers.py adds nginx, Apache httpd and servers for Node.js and Python, each with
-a configuration, folder and port of its own. Tests marked `slow` wait for real idle timeouts; they start first.
+They stand on the harness of tests/support (see its __init__.py); servers.py adds nginx, Apache httpd and servers for Node.js
+and Python, each with a configuration, folder and port of its own. Tests marked `slow` wait for real idle timeouts; they
+start first.
 """
 
 import os

@@ -1,7 +1,7 @@
 #include <memory>
 #include <string>
 #include <sys/resource.h>
-#include <utility>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -227,6 +227,19 @@ TEST_CASE("of the hosts that nobody uses, the one unused for longest is forgotte
   visit(pool, 0, 2);
   CHECK(pool.host_count() == known);
   CHECK(&pool.host({Scheme::Http, "h1.test", 80}) == second);
+}
+
+TEST_CASE("hosts that came into use again leave their places to others") {
+  Fixture fixture;
+  Pool& pool = *fixture.pool;
+  visit(pool, 0, Pool::kMaxUnusedHosts);
+  std::vector<HostRef> in_use;
+  for (int i = 0; i < 100; ++i) in_use.emplace_back(pool.host({Scheme::Http, "h" + std::to_string(i) + ".test", 80}));
+  visit(pool, Pool::kMaxUnusedHosts, 1);
+  const std::size_t before = pool.host_count();
+  visit(pool, Pool::kMaxUnusedHosts + 1, 99);
+  CHECK(pool.host_count() == before + 99);
+  for (const HostRef& each : in_use) CHECK(each->origin().port == 80);
 }
 
 TEST_CASE("a host with a connection is not forgotten, though no exchange holds it") {

@@ -91,6 +91,16 @@ TEST_CASE("data of a counted body is never copied") {
   }
 }
 
+TEST_CASE("only the data of this body counts, whatever it is appended to") {
+  BodyReader reader;
+  reader.start({Kind::Chunked, 0}, kTrailers);
+  std::vector<std::string_view> data = {"before"};
+  CHECK(reader.read("3\r\nabc\r\n", data).progress == Progress::More);
+  CHECK(reader.read("2\r\nde\r\n", data).progress == Progress::More);
+  CHECK(data == std::vector<std::string_view>{"before", "abc", "de"});
+  CHECK(reader.data_bytes() == 5);
+}
+
 TEST_CASE("a message without a body has ended before it began, and takes nothing") {
   for (const http::BodyFraming& framing : {http::BodyFraming{}, http::BodyFraming{Kind::Length, 0}}) {
     BodyReader reader;

@@ -132,7 +132,8 @@ TEST_CASE("a writer forgets the write before") {
   writer.add_end(kChunked, {});
   writer.begin({});
   writer.add_data(kChunked, second);
-  CHECK(joined(writer) == "1b\r\nsecond and longer than that\r\n");
+  writer.add_end(kChunked, {});
+  CHECK(joined(writer) == "1b\r\nsecond and longer than that\r\n0\r\n\r\n");
 }
 
 }  // namespace
