@@ -2,7 +2,7 @@
 
 #include <sys/socket.h>
 
-#include <uv.h>
+#include "core/net/error_text.h"
 
 namespace keepwarm::proxy {
 
@@ -14,7 +14,7 @@ namespace {
 std::string with_reason(std::string_view what, const net::ConnectFailure& failure) {
   std::string text(what);
   if (failure.address.family() != AF_UNSPEC) text += " (" + failure.address.text() + ")";
-  if (failure.error != 0) text += std::string(": ") + uv_strerror(failure.error);
+  if (failure.error != 0) text.append(": ").append(net::error_text(failure.error));
   return text;
 }
 
