@@ -39,10 +39,10 @@ constexpr AttemptView begun(AttemptView view) {
 
 TEST_CASE("what happens when an attempt fails, row by row of the design's table") {
   struct Case {
-    const char* name;
-    End end;
+    const char* name = nullptr;
+    End end{};
     AttemptView attempt;
-    Step step;
+    Step step{};
   };
   const Case cases[] = {
       // closed before any request byte was written: another connection, whatever the request

@@ -234,6 +234,7 @@ TEST_CASE("hosts that came into use again leave their places to others") {
   Pool& pool = *fixture.pool;
   visit(pool, 0, Pool::kMaxUnusedHosts);
   std::vector<HostRef> in_use;
+  in_use.reserve(100);
   for (int i = 0; i < 100; ++i) in_use.emplace_back(pool.host({Scheme::Http, "h" + std::to_string(i) + ".test", 80}));
   visit(pool, Pool::kMaxUnusedHosts, 1);
   const std::size_t before = pool.host_count();
