@@ -30,7 +30,6 @@ class Connection final : public net::StreamEvents, public Deadline, public ListH
   [[nodiscard]] const net::SocketAddress& address() const noexcept { return address_; }
   [[nodiscard]] TimePoint opened_at() const noexcept { return opened_at_; }
   [[nodiscard]] TimePoint idle_since() const noexcept { return idle_since_; }
-  [[nodiscard]] Duration round_trip() const noexcept { return round_trip_; }
   /// Requests whose response came whole.
   [[nodiscard]] std::uint32_t served() const noexcept { return served_; }
   /// Has served, or has waited in the pool: the server may have closed it meanwhile, so a failure on it is stale.

@@ -51,9 +51,6 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   /// shutdown_grace is aborted. `on_drained` is called once, from the loop.
   void drain(std::function<void()> on_drained);
 
-  /// Look-ups whose threads are stuck: joining them at exit would take long.
-  [[nodiscard]] std::size_t running_lookups() const noexcept { return resolver_.running(); }
-
  private:
   struct BoundListener {
     net::SocketAddress asked;  ///< unspecified family for adopted sockets

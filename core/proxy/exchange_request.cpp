@@ -141,8 +141,8 @@ void Exchange::on_drained() {
 
 void Exchange::request_sent() {
   sent_at_ = net::Loop::now();
-  if (state_ == ExchangeState::AwaitingHead)
-    context_.deadlines.arm(*this, sent_at_ + host_->settings().response_timeout);
+  if (state_ != ExchangeState::AwaitingHead) return;
+  context_.deadlines.arm(*this, sent_at_ + host_->settings().response_timeout);
 }
 
 void Exchange::drain_body(std::size_t bytes, bool ended) {
