@@ -5,6 +5,8 @@
 #include <span>
 #include <string_view>
 
+#include "core/net/tls_failure.h"
+
 namespace keepwarm::net {
 
 /// What a stream tells its user. Whoever is told may destroy the stream, or hand it to another user, inside any of
@@ -31,8 +33,8 @@ enum class WriteResult : std::uint8_t {
   Failed,  ///< the kernel refused (peer gone); nothing is queued. Bytes that came before can still be read.
 };
 
-/// A connected byte stream as pool and proxy see it: TCP today, TLS over TCP beside it. Destroying it closes it (with
-/// what is still queued lost); no event comes afterwards.
+/// A connected byte stream as pool and proxy see it: a socket (TcpStream), or TLS over one (TlsStream). Destroying it
+/// closes it (with what is still queued lost); no event comes afterwards.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -60,12 +62,16 @@ class Stream {
   /// Makes the coming destruction send RST instead of FIN.
   virtual void reset_on_close() noexcept = 0;
 
-  /// Looks at the socket without reading: true when nothing has arrived, neither bytes nor an end nor an error.
-  [[nodiscard]] virtual bool quiet() const noexcept = 0;
+  /// Looks whether something has arrived that was not read yet: true when there are neither bytes nor an end nor an
+  /// error. What TLS sends for itself (session tickets) does not count. After false the stream is only good for being
+  /// destroyed.
+  [[nodiscard]] virtual bool quiet() noexcept = 0;
   /// Smoothed round-trip time + 4 × its variation, in microseconds (TCP_INFO); 0 if unknown. One system call.
   [[nodiscard]] virtual std::uint32_t round_trip_us() const noexcept = 0;
   /// Acknowledges at once what was received, instead of waiting up to 40 ms for data to carry it (TCP_QUICKACK, once).
   virtual void acknowledge_now() noexcept = 0;
+  /// After on_broken(): what TLS found wrong; nullptr if the failure was not one of TLS.
+  [[nodiscard]] virtual const TlsFailure* tls_failure() const noexcept { return nullptr; }
 };
 
 /// write() of one piece.

@@ -204,7 +204,7 @@ void TcpStream::reset_on_close() noexcept {
   reset_ = true;
 }
 
-bool TcpStream::quiet() const noexcept {
+bool TcpStream::quiet() noexcept {
   char byte = 0;
   const ssize_t got = ::recv(fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);

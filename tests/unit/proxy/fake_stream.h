@@ -93,7 +93,7 @@ class FakeStream final : public net::Stream {
   void resume_reading() noexcept override { wire_.reading = true; }
   void finish_writing() noexcept override { wire_.finished = true; }
   void reset_on_close() noexcept override { wire_.reset = true; }
-  [[nodiscard]] bool quiet() const noexcept override { return true; }
+  [[nodiscard]] bool quiet() noexcept override { return true; }
   [[nodiscard]] std::uint32_t round_trip_us() const noexcept override { return 0; }
   void acknowledge_now() noexcept override {}
 
