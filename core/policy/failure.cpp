@@ -22,6 +22,11 @@ FailureAnswer answer_for(FailureKind kind) noexcept {
     case FailureKind::ConnectionRefused: return {502, "connection_refused"};
     case FailureKind::Unroutable: return {502, "destination_ip_unroutable"};
     case FailureKind::ConnectionTerminated: return {502, "connection_terminated"};
+    case FailureKind::TlsCertificate: return {502, "tls_certificate_error"};
+    case FailureKind::TlsAlert: return {502, "tls_alert_received"};
+    case FailureKind::TlsProtocol: return {502, "tls_protocol_error"};
+    case FailureKind::ParentRefused: return {502, "destination_unavailable"};
+    case FailureKind::Misconfigured: return {502, "proxy_configuration_error"};
     case FailureKind::ResponseTimeout: return {504, "http_response_timeout"};
     case FailureKind::ResponseIncomplete: return {502, "http_response_incomplete"};
     case FailureKind::ResponseHeadTooLarge: return {502, "http_response_header_section_size"};

@@ -25,6 +25,11 @@ enum class FailureKind : std::uint8_t {
   ConnectionRefused,
   Unroutable,
   ConnectionTerminated,
+  TlsCertificate,  ///< the server's certificate is not to be trusted
+  TlsAlert,        ///< the server refused the handshake
+  TlsProtocol,     ///< the server does not speak TLS, or breaks it
+  ParentRefused,   ///< the parent proxy opens no tunnel
+  Misconfigured,   ///< our own settings: files of TLS, credentials for the parent
   ResponseTimeout,
   ResponseIncomplete,  ///< cut after its first byte
   ResponseHeadTooLarge,

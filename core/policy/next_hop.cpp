@@ -1,0 +1,151 @@
+#include "core/policy/next_hop.h"
+
+#include <algorithm>
+#include <sys/un.h>
+
+#include "core/http/fields.h"
+#include "core/http/target.h"
+
+namespace keepwarm::policy {
+
+namespace {
+
+constexpr std::string_view kUnix = "unix:";
+constexpr std::string_view kHttp = "http://";
+constexpr std::size_t kLongestUnixPath = sizeof(sockaddr_un::sun_path) - 1;
+
+int hex_digit(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// nullopt: a "%" without two hexadecimal digits, or a control byte (it would end the field that carries it).
+std::optional<std::string> percent_decoded(std::string_view text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '%') {
+      const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+      const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
+      if (high < 0 || low < 0) return std::nullopt;
+      c = static_cast<char>(high * 16 + low);
+      i += 2;
+    }
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) return std::nullopt;
+    out += c;
+  }
+  return out;
+}
+
+/// What stands between the scheme and the path.
+std::string_view authority_of(std::string_view url) noexcept {
+  const std::string_view rest = url.substr(kHttp.size());
+  return rest.substr(0, rest.find_first_of("/?#"));
+}
+
+bool is_http_url(std::string_view url) noexcept {
+  return http::equals_ignoring_case(url.substr(0, kHttp.size()), kHttp);
+}
+
+TlsTerms tls_terms(const Origin& origin, const HostSettings& settings) {
+  return {.verify = settings.tls_verify,
+          .ca_file = settings.tls_ca_file,
+          .client_certificate = settings.tls_client_certificate,
+          .client_key = settings.tls_client_key,
+          .server_name = settings.tls_server_name.empty() ? origin.host : settings.tls_server_name};
+}
+
+/// Where to connect for an origin: to it, or as connect_to or parent say.
+NextHop hop_to(Origin origin, const HostSettings& settings) {
+  NextHop hop;
+  hop.origin = std::move(origin);
+  if (const auto parent = parse_parent(settings.parent)) {
+    hop.via = NextHop::Via::Parent;
+    hop.host = parent->host;
+    hop.port = parent->port;
+    hop.credentials = parent->credentials;
+  } else if (const auto instead = parse_connect_to(settings.connect_to)) {
+    hop.via = NextHop::Via::ConnectTo;
+    hop.host = instead->host;
+    hop.port = instead->port;
+    hop.unix_path = instead->unix_path;
+  } else {
+    hop.host = hop.origin.host;
+    hop.port = hop.origin.port;
+  }
+  return hop;
+}
+
+}  // namespace
+
+std::optional<ConnectTo> parse_connect_to(std::string_view text) {
+  ConnectTo to;
+  if (text.starts_with(kUnix)) {
+    to.unix_path = text.substr(kUnix.size());
+    const bool usable = to.unix_path.starts_with('/') && to.unix_path.size() <= kLongestUnixPath &&
+                        to.unix_path.find('\0') == std::string::npos;
+    if (!usable) return std::nullopt;
+    return to;
+  }
+  const auto target = http::parse_target(text, true, false);
+  if (!target) return std::nullopt;
+  http::normalize_host(target->host, to.host);
+  to.port = target->port;
+  return to;
+}
+
+std::optional<ParentProxy> parse_parent(std::string_view url) {
+  if (!is_http_url(url)) return std::nullopt;
+  const std::string_view authority = authority_of(url);
+  const std::string_view path = url.substr(kHttp.size() + authority.size());
+  if (!path.empty() && path != "/") return std::nullopt;
+  const std::size_t at = authority.rfind('@');
+  const bool has_credentials = at != std::string_view::npos;
+  const std::string plain = std::string(kHttp).append(has_credentials ? authority.substr(at + 1) : authority);
+  const auto target = http::parse_target(plain, false, false);
+  if (!target) return std::nullopt;
+  ParentProxy parent;
+  http::normalize_host(target->host, parent.host);
+  parent.port = target->port;
+  if (has_credentials) {
+    auto credentials = percent_decoded(authority.substr(0, at));
+    if (!credentials) return std::nullopt;
+    parent.credentials = std::move(*credentials);
+    if (parent.credentials.find(':') == std::string::npos) parent.credentials += ':';
+  }
+  return parent;
+}
+
+std::string without_credentials(std::string_view url) {
+  const std::size_t scheme_end = url.find("://");
+  const std::size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end + 3;
+  const std::size_t end = std::min(url.find_first_of("/?#", begin), url.size());
+  const std::size_t at = url.substr(0, end).rfind('@');
+  if (at == std::string_view::npos || at < begin) return std::string(url);
+  return std::string(url.substr(0, begin)) + "***" + std::string(url.substr(at));
+}
+
+NextHop next_hop(const OriginView& asked, const HostSettings& settings) {
+  Origin origin{asked.scheme, std::string(asked.host), asked.port};
+  if (settings.upgrade && origin.scheme == Scheme::Http) {
+    origin.scheme = Scheme::Https;
+    if (origin.port == default_port(Scheme::Http)) origin.port = default_port(Scheme::Https);
+  }
+  NextHop hop = hop_to(std::move(origin), settings);
+  if (hop.origin.scheme == Scheme::Https) {
+    hop.tls = tls_terms(hop.origin, settings);
+    hop.parent_tunnel = hop.via == NextHop::Via::Parent;
+  }
+  if (hop.absolute_form()) hop.origin = {Scheme::Http, hop.host, hop.port};
+  return hop;
+}
+
+NextHop tunnel_hop(const OriginView& destination, const HostSettings& settings) {
+  NextHop hop = hop_to({destination.scheme, std::string(destination.host), destination.port}, settings);
+  hop.parent_tunnel = hop.via == NextHop::Via::Parent;
+  return hop;
+}
+
+}  // namespace keepwarm::policy

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/base/origin.h"
+#include "core/policy/settings.h"
+
+/// Where the upstream connections of a host lead, and what is spoken on them (DESIGN.md §4: upgrade, connect_to,
+/// parent, tls). Pure: the origin of a request and its host's settings go in, a value comes out.
+namespace keepwarm::policy {
+
+/// `connect_to`: "10.0.0.5:8443", "[::1]:8443", "name:8443", or "unix:/run/app.sock".
+struct ConnectTo {
+  std::string host;  ///< lower case, without brackets; empty: unix_path
+  std::uint16_t port = 0;
+  std::string unix_path;
+
+  bool operator==(const ConnectTo&) const = default;
+};
+/// nullopt: it is neither of them.
+[[nodiscard]] std::optional<ConnectTo> parse_connect_to(std::string_view text);
+
+/// `parent`: "http://proxy.corp:3128", perhaps with "user:password@" before the host.
+struct ParentProxy {
+  std::string host;  ///< lower case, without brackets
+  std::uint16_t port = 80;
+  std::string credentials;  ///< "user:password" with percent-encoding undone; empty: none
+
+  bool operator==(const ParentProxy&) const = default;
+};
+/// nullopt: another scheme, a path, or no URL at all.
+[[nodiscard]] std::optional<ParentProxy> parse_parent(std::string_view url);
+
+/// The URL without its user name and password, for eyes.
+[[nodiscard]] std::string without_credentials(std::string_view url);
+
+/// [host.*.tls] of one host.
+struct TlsTerms {
+  bool verify = true;
+  std::string ca_file;
+  std::string client_certificate;
+  std::string client_key;
+  std::string server_name;  ///< for SNI and verification, never empty
+
+  bool operator==(const TlsTerms&) const = default;
+};
+
+struct NextHop {
+  /// Who chose the address that is connected to.
+  enum class Via : std::uint8_t {
+    Client,     ///< the request's own host
+    ConnectTo,  ///< the operator, by connect_to
+    Parent      ///< the operator, by parent
+  };
+  Via via = Via::Client;
+  /// What is at the other end: the origin after `upgrade`; of a parent that is sent absolute-form the parent itself.
+  Origin origin;
+  std::string host;  ///< connected to; empty: unix_path
+  std::uint16_t port = 0;
+  std::string unix_path;
+  std::string credentials;      ///< for the parent; empty: none
+  bool parent_tunnel = false;   ///< a CONNECT at the parent comes first
+  std::optional<TlsTerms> tls;  ///< nullopt: plain
+
+  /// Requests go to the parent with their whole URL (RFC 9112 §3.2.2).
+  [[nodiscard]] bool absolute_form() const noexcept { return via == Via::Parent && !parent_tunnel; }
+  bool operator==(const NextHop&) const = default;
+};
+
+/// For requests: `asked` is the origin as the client named it.
+[[nodiscard]] NextHop next_hop(const OriginView& asked, const HostSettings& settings);
+
+/// For a client's CONNECT: bytes are passed on as they are, through a tunnel of the parent if there is one.
+[[nodiscard]] NextHop tunnel_hop(const OriginView& destination, const HostSettings& settings);
+
+}  // namespace keepwarm::policy
