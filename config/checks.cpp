@@ -5,10 +5,12 @@
 #include <array>
 #include <charconv>
 #include <cstdint>
-#include <optional>
+#include <filesystem>
+#include <sys/un.h>
 
 #include "config/config.h"
 #include "config/value.h"
+#include "core/policy/next_hop.h"
 
 namespace keepwarm::config {
 namespace {
@@ -47,6 +49,26 @@ std::optional<IpAddress> parse_listen(std::string_view text) {
   if (!host.starts_with('[')) return parse_address(AF_INET, host);
   if (!host.ends_with(']')) return std::nullopt;
   return parse_address(AF_INET6, host.substr(1, host.size() - 2));
+}
+
+constexpr std::string_view kUnix = "unix:";
+constexpr std::size_t kLongestUnixPath = sizeof(sockaddr_un::sun_path) - 1;  // the kernel's limit, less the final NUL
+
+std::string normal_path(std::string_view path) {
+  return std::filesystem::path(path).lexically_normal().string();
+}
+
+/// Of the path behind "unix:"; empty: nothing is wrong.
+std::string unix_path_problem(std::string_view path) {
+  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; };
+  if (!path.starts_with('/')) return "the path is not absolute";
+  if (path.size() > kLongestUnixPath) {
+    return "the path is " + std::to_string(path.size()) + " bytes long, and the kernel takes " +
+           std::to_string(kLongestUnixPath) + " at most";
+  }
+  if (std::any_of(path.begin(), path.end(), is_control)) return "the path has control characters";
+  if (normal_path(path).ends_with('/')) return "the path is that of a folder";
+  return {};
 }
 
 /// "::ffff:10.0.0.1" (RFC 4291 §2.5.5.2), which means 10.0.0.1 everywhere in keepwarm.
@@ -88,17 +110,21 @@ bool is_token(std::string_view text) {
 }  // namespace
 
 std::string listen_problem(std::string_view text) {
-  if (text.starts_with("unix:")) {
-    return quote(text) + R"(: unix sockets are not built yet in this release; allowed: "ADDR:PORT", "[v6]:PORT")";
+  constexpr std::string_view kAllowed = R"(; allowed: "ADDR:PORT", "[v6]:PORT" with port 0 to 65535, "unix:/PATH")";
+  if (text.starts_with(kUnix)) {
+    const std::string problem = unix_path_problem(text.substr(kUnix.size()));
+    return problem.empty() ? std::string() : quote(text) + ": " + problem + std::string(kAllowed);
   }
   if (parse_listen(text)) return {};
-  return quote(text) + R"( is not an address and a port; allowed: "ADDR:PORT", "[v6]:PORT", with port 0 to 65535)";
+  return quote(text) + " is not an address and a port" + std::string(kAllowed);
 }
 
 std::string admin_listen_problem(std::string_view text) {
   const std::string standard = AdminConfig{}.listen;
   if (text.empty() || text == standard) return {};
-  if (std::string problem = listen_problem(text); !problem.empty()) return problem;
+  if (!parse_listen(text) && !text.starts_with(kUnix)) {
+    return quote(text) + " is not an address and a port; allowed: " + quote(standard) + R"(, or "")";
+  }
   return quote(text) + ": this key is not built yet in this release; allowed: its default " + quote(standard) +
          R"(, or "")";
 }
@@ -114,6 +140,17 @@ std::string method_problem(std::string_view text) {
   return {};
 }
 
+std::string connect_to_problem(std::string_view text) {
+  if (text.empty() || policy::parse_connect_to(text)) return {};
+  return quote(text) + R"( is no place to connect to; allowed: "HOST:PORT", "[v6]:PORT", "unix:/PATH", or "" for none)";
+}
+
+std::string parent_problem(std::string_view text) {
+  if (text.empty() || policy::parse_parent(text)) return {};
+  return quote(policy::without_credentials(text)) +
+         R"( is no proxy's URL; allowed: "http://HOST:PORT", "http://USER:PASSWORD@HOST:PORT", or "" for none)";
+}
+
 std::string log_file_problem(std::string_view text) {
   if (!text.empty()) return {};
   return R"("" names no file; allowed: a path, or "-" for standard error)";
@@ -121,7 +158,13 @@ std::string log_file_problem(std::string_view text) {
 
 bool is_local_listener(std::string_view text) {
   const std::optional<IpAddress> address = parse_listen(text);
-  return address && is_loopback(*address);
+  return text.starts_with(kUnix) || (address && is_loopback(*address));
+}
+
+std::optional<std::string> listener_identity(std::string_view text) {
+  if (text.starts_with(kUnix)) return std::string(kUnix) + normal_path(text.substr(kUnix.size()));
+  if (text.ends_with(":0")) return std::nullopt;
+  return std::string(text);
 }
 
 bool has_stray_bits(std::string_view cidr) {

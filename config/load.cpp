@@ -196,7 +196,7 @@ class Reader {
  public:
   explicit Reader(std::string_view file) : errors_(file) {}
 
-  [[nodiscard]] Result<Config, ConfigErrors> read(const toml::table& root) {
+  [[nodiscard]] Result<Config, ConfigErrors> read(const toml::table& root, Review further) {
     for (auto&& [key, node] : root) {
       const std::optional<Section> section = section_named(key.str());
       if (!section) {
@@ -207,7 +207,8 @@ class Reader {
     }
     config_.proxy.listen_is_default = config_.proxy.listen == policy::ProxySettings{}.listen;
     config_.proxy.deny_destinations_set = places_.contains("proxy.deny_destinations");
-    report_contradictions();
+    report(contradictions(config_));
+    if (further != nullptr) report(further(config_));
     if (errors_.empty()) return std::move(config_);
     return errors_.take();
   }
@@ -317,8 +318,8 @@ class Reader {
     return "unknown table; a host's name with its dots stands in quotes: [host." + quote(full) + ']';
   }
 
-  void report_contradictions() {
-    for (Finding& finding : contradictions(config_)) {
+  void report(std::vector<Finding> findings) {
+    for (Finding& finding : findings) {
       if (errors_.concern(finding.key) || errors_.concern(finding.with)) continue;
       errors_.add(places_[finding.key], finding.key, std::move(finding.message));
     }
@@ -353,20 +354,20 @@ int read_file(const std::string& file, std::string& text) {
 
 }  // namespace
 
-Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file) {
+Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file, Review further) {
   try {
-    return Reader(file).read(toml::parse(text, file));
+    return Reader(file).read(toml::parse(text, file), further);
   } catch (const toml::parse_error& error) {
     return ConfigErrors{syntax_error(error, file)};
   }
 }
 
-Result<Config, ConfigErrors> load_config(const std::string& file) {
+Result<Config, ConfigErrors> load_config(const std::string& file, Review further) {
   std::string text;
   if (const int error = read_file(file, text); error != 0) {
     return ConfigErrors{{file, 0, 0, {}, std::string("cannot be read: ") + std::strerror(error)}};
   }
-  return parse_config(text, file);
+  return parse_config(text, file, further);
 }
 
 ConfigErrors override_listen(Config& config, std::span<const std::string> addresses) {

@@ -6,16 +6,19 @@
 
 #include "config/config.h"
 #include "config/error.h"
+#include "config/review.h"
 #include "core/base/result.h"
 
 namespace keepwarm::config {
 
 /// TOML text to values, or all that is wrong with it (a syntax error is the only one: what follows it means nothing).
 /// `file` names the text in errors. Reads no files, also not those that the text names.
-[[nodiscard]] Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file);
+/// `further`: what it finds are errors, too.
+[[nodiscard]] Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file,
+                                                        Review further = nullptr);
 
 /// Reads the file and parses it. A file that cannot be read is an error like the others, without a line.
-[[nodiscard]] Result<Config, ConfigErrors> load_config(const std::string& file);
+[[nodiscard]] Result<Config, ConfigErrors> load_config(const std::string& file, Review further = nullptr);
 
 /// Puts the addresses of --listen in the place of proxy.listen, under the same rules. Empty: leaves `config` as it is.
 /// On errors (returned; they are about the "command line") `config` is of no further use.

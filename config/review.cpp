@@ -26,14 +26,17 @@ void review_listeners(const policy::ProxySettings& proxy, Findings& found) {
     found.push_back({"proxy.listen", "proxy.allow_clients", quote(listener) + message});
   };
   if (proxy.listen.empty()) {
-    found.push_back({"proxy.listen", {}, R"([] leaves nothing to listen on; allowed: one "ADDR:PORT" or more)"});
+    found.push_back(
+        {"proxy.listen", {}, R"([] leaves nothing to listen on; allowed: one "ADDR:PORT" or "unix:/PATH", or more)"});
   }
-  std::set<std::string_view> seen;
+  std::set<std::string> seen;
   for (const std::string& listener : proxy.listen) {
-    if (!listener.ends_with(":0") && !seen.insert(listener).second) complain(listener, " stands there twice");
+    const std::optional<std::string> identity = listener_identity(listener);
+    if (identity && !seen.insert(*identity).second) complain(listener, " stands there twice");
     if (proxy.allow_clients.empty() && !is_local_listener(listener)) {
       complain(listener,
-               " is not a loopback address; allowed: those, or any once proxy.allow_clients says who may connect");
+               " is not a loopback address; allowed: those, unix sockets, or any once proxy.allow_clients says who "
+               "may connect");
     }
   }
 }
@@ -54,23 +57,34 @@ std::string typical_host(const policy::HostPattern& pattern) {
   return pattern.kind == Kind::Suffix ? "*." + pattern.name : "*";
 }
 
-/// mTLS needs both files; which ones a host has is known only after its tables are laid over each other.
-void review_certificates(const policy::HostTable& hosts, Findings& found) {
-  constexpr std::string_view kCertificate = "tls.client_certificate";
-  constexpr std::string_view kKey = "tls.client_key";
+/// Two keys of which some hosts have a combination that cannot be: which values a host has is known only after its
+/// tables are laid over each other. Found at the tables that set one of the two.
+struct Clash {
+  std::string_view key;
+  std::string_view with;
+  bool (*clashes)(const HostSettings& settings);
+  const char* message;
+};
+constexpr Clash kClashes[] = {
+    {"tls.client_certificate", "tls.client_key",
+     [](const HostSettings& each) { return each.tls_client_certificate.empty() != each.tls_client_key.empty(); },
+     "client_certificate and client_key go together; allowed: both, or neither"},
+    {"connect_to", "parent", [](const HostSettings& each) { return !each.connect_to.empty() && !each.parent.empty(); },
+     "a parent does the connecting; allowed: connect_to or parent, the other one \"\""},
+};
+
+void review_clashes(const Clash& clash, const policy::HostTable& hosts, Findings& found) {
   const std::set<std::uint16_t> ports = telling_ports(hosts);
   for (const HostTableEntry& entry : hosts.entries()) {
-    if (!sets(entry, kCertificate) && !sets(entry, kKey)) continue;
+    if (!sets(entry, clash.key) && !sets(entry, clash.with)) continue;
     const std::string host = typical_host(entry.pattern);
-    const auto is_half = [&](std::uint16_t port) {
-      const HostSettings settings = hosts.resolve(host, entry.pattern.port.value_or(port));
-      return settings.tls_client_certificate.empty() != settings.tls_client_key.empty();
+    const auto clashes = [&](std::uint16_t port) {
+      return clash.clashes(hosts.resolve(host, entry.pattern.port.value_or(port)));
     };
-    if (!std::any_of(ports.begin(), ports.end(), is_half)) continue;
-    const bool at_certificate = sets(entry, kCertificate);
-    found.push_back({host_key_path(entry.pattern.text, at_certificate ? kCertificate : kKey),
-                     host_key_path(entry.pattern.text, at_certificate ? kKey : kCertificate),
-                     "client_certificate and client_key go together; allowed: both, or neither"});
+    if (!std::any_of(ports.begin(), ports.end(), clashes)) continue;
+    const bool at_key = sets(entry, clash.key);
+    found.push_back({host_key_path(entry.pattern.text, at_key ? clash.key : clash.with),
+                     host_key_path(entry.pattern.text, at_key ? clash.with : clash.key), clash.message});
   }
 }
 
@@ -127,7 +141,7 @@ void advise_host(const HostTableEntry& entry, const HostSettings& settings, Find
 std::vector<Finding> contradictions(const Config& config) {
   Findings found;
   review_listeners(config.proxy, found);
-  review_certificates(config.hosts, found);
+  for (const Clash& clash : kClashes) review_clashes(clash, config.hosts, found);
   return found;
 }
 

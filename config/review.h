@@ -14,8 +14,12 @@ struct Finding {
   std::string message;  ///< what is wrong, and what is allowed
 };
 
-/// Errors: a listener beyond this machine without allow_clients, one address twice, half a client certificate.
+/// Errors: a listener beyond this machine without allow_clients, one address twice, half a client certificate,
+/// connect_to together with a parent.
 [[nodiscard]] std::vector<Finding> contradictions(const Config& config);
+
+/// Something else that can be wrong with a configuration as a whole, and that only another layer can tell.
+using Review = std::vector<Finding> (*)(const Config& config);
 
 /// Not errors, but worth a second look; for `keepwarm check`. `config` has no errors.
 [[nodiscard]] std::vector<Finding> advice(const Config& config);

@@ -50,7 +50,10 @@ std::string_view connection_of(const proxy::AccessRecord& record) noexcept {
   return record.reused ? "reused" : "fresh";
 }
 
-constexpr double kNoTls = 0;  // plain upstreams have no handshake
+std::string upstream_of(const proxy::AccessRecord& record) {
+  if (record.upstream == nullptr) return {};
+  return record.upstream_path.empty() ? record.upstream->text() : "unix:" + escaped(record.upstream_path);
+}
 
 }  // namespace
 
@@ -62,13 +65,14 @@ void write_access_text(std::string& out, const proxy::AccessRecord& record, std:
       "{} {} {} {} {} in={} out={} upstream={} {} requests={} retries={} dns={:.1f} connect={:.1f} tls={:.1f} "
       "first={:.1f} total={:.1f} end={} error={}",
       timestamp(now), record.client.text(), method, url, record.status, record.bytes_received, record.bytes_sent,
-      record.upstream == nullptr ? "-" : record.upstream->text(), connection_of(record), record.requests_on_connection,
-      record.retries, milliseconds(record.dns), milliseconds(record.connect), kNoTls, milliseconds(record.first_byte),
-      milliseconds(record.total), describe(record.ended), record.error.empty() ? "-" : record.error);
+      record.upstream == nullptr ? "-" : upstream_of(record), connection_of(record), record.requests_on_connection,
+      record.retries, milliseconds(record.dns), milliseconds(record.connect), milliseconds(record.tls),
+      milliseconds(record.first_byte), milliseconds(record.total), describe(record.ended),
+      record.error.empty() ? "-" : record.error);
 }
 
 void write_access_json(std::string& out, const proxy::AccessRecord& record, std::chrono::system_clock::time_point now) {
-  const std::string upstream = record.upstream == nullptr ? "null" : '"' + record.upstream->text() + '"';
+  const std::string upstream = record.upstream == nullptr ? "null" : '"' + upstream_of(record) + '"';
   fmt::format_to(
       std::back_inserter(out),
       R"({{"time":"{}","client":"{}","method":"{}","url":"{}","status":{},"bytes_received":{},"bytes_sent":{},)"
@@ -76,8 +80,8 @@ void write_access_json(std::string& out, const proxy::AccessRecord& record, std:
       R"("connect_ms":{:.3f},"tls_ms":{:.3f},"first_byte_ms":{:.3f},"total_ms":{:.3f},"end":"{}","error":{}}})",
       timestamp(now), record.client.text(), escaped(record.method), url_of(record), record.status,
       record.bytes_received, record.bytes_sent, upstream, connection_of(record), record.requests_on_connection,
-      record.retries, milliseconds(record.dns), milliseconds(record.connect), kNoTls, milliseconds(record.first_byte),
-      milliseconds(record.total), describe(record.ended),
+      record.retries, milliseconds(record.dns), milliseconds(record.connect), milliseconds(record.tls),
+      milliseconds(record.first_byte), milliseconds(record.total), describe(record.ended),
       record.error.empty() ? std::string("null") : '"' + std::string(record.error) + '"');
 }
 

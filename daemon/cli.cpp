@@ -14,12 +14,13 @@ struct CommandInfo {
 
 constexpr auto kCommands = std::to_array<CommandInfo>({
     {Command::Run, "run",
-     R"(usage: keepwarm [run] [--config FILE] [--listen ADDR:PORT ...]
+     R"(usage: keepwarm [run] [--config FILE] [--listen ADDR:PORT|unix:PATH ...]
 
 Run the proxy in the foreground until SIGTERM or SIGINT. SIGHUP reads the configuration again.
 
   --config FILE       read this file instead of /etc/keepwarm/keepwarm.toml; without either the built-in defaults serve
-  --listen ADDR:PORT  listen here instead of where proxy.listen says; may be given several times; port 0 takes a free one
+  --listen ADDR:PORT  listen here instead of where proxy.listen says; may be given several times; port 0 takes a free one;
+                      unix:PATH makes a unix socket
 )"},
     {Command::Check, "check",
      R"(usage: keepwarm check [--config FILE]
@@ -41,7 +42,7 @@ came from.
 constexpr std::string_view kGeneralHelp = R"(keepwarm: a local forward proxy that keeps upstream connections warm
 
 usage:
-  keepwarm [run] [--config FILE] [--listen ADDR:PORT ...]   run in the foreground
+  keepwarm [run] [--config FILE] [--listen ADDR:PORT ...]   run in the foreground (also --listen unix:PATH)
   keepwarm check [--config FILE]                            validate the configuration
   keepwarm explain URL [--config FILE]                      the settings in force for a URL, and where they came from
   keepwarm --version | --help | COMMAND --help

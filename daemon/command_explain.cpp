@@ -10,6 +10,7 @@
 #include "config/value.h"
 #include "core/base/origin.h"
 #include "core/http/target.h"
+#include "core/policy/next_hop.h"
 #include "daemon/config_source.h"
 
 namespace keepwarm::daemon {
@@ -41,8 +42,10 @@ std::vector<Row> rows_for(const policy::HostTable& hosts, const Origin& origin, 
   for (const config::Key& key : config::keys()) {
     if (key.section != config::Section::Host) continue;
     const std::string_view source = sources[config::host_index(key)];
-    rows.push_back({std::string(key.name), to_toml(read(settings, key)),
-                    source.empty() ? "default" : "host." + config::quote(source)});
+    const bool may_hold_password = key.name == "parent";
+    const std::string value =
+        may_hold_password ? config::quote(policy::without_credentials(settings.parent)) : to_toml(read(settings, key));
+    rows.push_back({std::string(key.name), value, source.empty() ? "default" : "host." + config::quote(source)});
   }
   return rows;
 }
@@ -61,6 +64,35 @@ void print_table(const std::vector<Row>& rows, std::ostream& out) {
     out << "  " << column(key_width) << row.key << "  " << column(value_width) << row.value << "  " << row.source
         << '\n';
   }
+}
+
+std::string leads_to(const policy::NextHop& hop) {
+  if (!hop.unix_path.empty()) return "unix:" + hop.unix_path + " (connect_to)";
+  const std::string address = host_and_port(hop.host, hop.port);
+  switch (hop.via) {
+    case policy::NextHop::Via::Client: return address;
+    case policy::NextHop::Via::ConnectTo: return address + " (connect_to)";
+    case policy::NextHop::Via::Parent: break;
+  }
+  const std::string way = hop.parent_tunnel ? ", through a tunnel of the parent proxy " : ", the parent proxy";
+  return hop.parent_tunnel ? host_and_port(hop.origin.host, hop.origin.port) + way + address : address + way;
+}
+
+std::string speaks(const policy::NextHop& hop) {
+  if (!hop.tls) return hop.absolute_form() ? "plain HTTP, with the whole URL in the request" : "plain HTTP";
+  const policy::TlsTerms& terms = *hop.tls;
+  std::string text = "TLS with " + terms.server_name;
+  if (!terms.verify) return text + ", whose certificate is not verified";
+  text += ", verified by " + (terms.ca_file.empty() ? "the system's authorities" : "those of " + terms.ca_file);
+  if (!terms.client_certificate.empty()) text += ", client certificate " + terms.client_certificate;
+  return text;
+}
+
+void print_way(const Origin& origin, const HostSettings& settings, std::ostream& out) {
+  const policy::NextHop hop = policy::next_hop(origin, settings);
+  out << "\nConnections for this host\n\n"
+      << "  lead to    " << leads_to(hop) << '\n'
+      << "  speak      " << speaks(hop) << '\n';
 }
 
 /// How long an idle connection may be used again, in words (DESIGN.md §6.3).
@@ -130,6 +162,7 @@ int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err) {
   out << name_of(origin->scheme) << "://" << host_and_port(origin->host, origin->port) << "  ("
       << (loaded->file.empty() ? "built-in defaults, no configuration file" : loaded->file) << ")\n\n";
   print_table(rows_for(config.hosts, *origin, settings), out);
+  print_way(*origin, settings, out);
   print_pool_rule(settings, out);
   if (origin->scheme == Scheme::Https && !may_connect(config.proxy, origin->port)) {
     out << "\nA tunnel (CONNECT) to port " << origin->port << " is refused: proxy.connect_ports does not have it.\n";

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/load.h"
+#include "daemon/tls_files.h"
 
 namespace keepwarm::daemon {
 namespace {
@@ -24,7 +25,7 @@ Result<LoadedConfig, config::ConfigErrors> load_config_for(const CommandLine& li
     loaded.file = default_file;
   }
   if (!loaded.file.empty()) {
-    Result<config::Config, config::ConfigErrors> from_file = config::load_config(loaded.file);
+    Result<config::Config, config::ConfigErrors> from_file = config::load_config(loaded.file, tls_findings);
     if (!from_file) return from_file.failure();
     loaded.config = std::move(from_file).value();
   }

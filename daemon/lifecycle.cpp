@@ -11,15 +11,6 @@ namespace keepwarm::daemon {
 
 namespace {
 
-/// "127.0.0.1:3128", "[::1]:3128"; the configuration has checked it.
-net::SocketAddress parse_listen_address(std::string_view text) {
-  const std::size_t colon = text.rfind(':');
-  std::string_view host = text.substr(0, colon);
-  if (host.size() >= 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
-  const auto port = static_cast<std::uint16_t>(std::stoul(std::string(text.substr(colon + 1))));
-  return net::SocketAddress::parse(host, port).value_or(net::SocketAddress());
-}
-
 bool family_is_missing(int error) noexcept {
   return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
 }
@@ -72,23 +63,26 @@ bool Lifecycle::start(const config::Config& config) {
 }
 
 bool Lifecycle::listen(const policy::ProxySettings& settings) {
-  std::vector<net::SocketAddress> addresses;
-  for (const std::string& text : settings.listen) addresses.push_back(parse_listen_address(text));
-  while (!addresses.empty()) {
-    const auto failure = engine_.listen(addresses);
+  std::vector<net::Endpoint> endpoints;
+  for (const std::string& text : settings.listen) {
+    const auto endpoint = net::Endpoint::parse(text);  // always is one: the configuration has been checked
+    if (endpoint) endpoints.push_back(*endpoint);
+  }
+  while (!endpoints.empty()) {
+    const auto failure = engine_.listen(endpoints);
     if (!failure) return true;
-    const bool skip = settings.listen_is_default && family_is_missing(failure->error) && addresses.size() > 1;
+    const bool skip = settings.listen_is_default && family_is_missing(failure->error) && endpoints.size() > 1;
     logging_.write(skip ? LogLevel::Warn : LogLevel::Error,
                    (skip ? "not listening on " : "cannot listen on ") + failure->message);
     if (!skip) return false;
-    std::erase(addresses, failure->address);
+    std::erase(endpoints, failure->endpoint);
   }
   return false;
 }
 
 void Lifecycle::log_addresses() {
   std::vector<std::string> now;
-  for (const net::SocketAddress& address : engine_.listening_on()) now.push_back(address.text());
+  for (const net::Endpoint& endpoint : engine_.listening_on()) now.push_back(endpoint.text());
   for (const std::string& address : now) {
     const bool known =
         std::find(logged_addresses_.begin(), logged_addresses_.end(), address) != logged_addresses_.end();

@@ -140,8 +140,8 @@ bool is_secret(FieldId id) noexcept {
 }  // namespace
 
 void write_request_head(std::string& out, const RequestHead& head, const ForwardedRequest& how) {
-  reserve(out,
-          how.method.size() + how.target.size() + how.host.size() + how.via.size() + size_of(head.fields) + kOwnFields);
+  reserve(out, how.method.size() + how.target.size() + how.host.size() + how.via.size() +
+                   how.proxy_authorization.size() + size_of(head.fields) + kOwnFields);
   out.append(how.method).append(" "sv).append(how.target).append(" HTTP/1.1\r\nHost: "sv);
   out.append(how.host).append("\r\n"sv);
   const Nominations nominations(head.fields);
@@ -157,6 +157,7 @@ void write_request_head(std::string& out, const RequestHead& head, const Forward
   }
   append_framing(out, how.framing);
   append_via(out, head.version, how.via);
+  if (!how.proxy_authorization.empty()) append_field(out, "Proxy-Authorization"sv, how.proxy_authorization);
   if (how.upgrade) {
     append_upgrade(out, head.fields);
   } else {

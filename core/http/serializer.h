@@ -19,6 +19,7 @@ struct ForwardedRequest {
   std::string_view target;  ///< as it goes out: "/path?query", "*", or absolute-form for a parent
   std::string_view host;    ///< value of the Host field (RFC 9112 §3.2.2: from the target, not as received)
   std::string_view via;     ///< our pseudonym; empty: no Via
+  std::string_view proxy_authorization;  ///< for a parent proxy; empty: none
   BodyFraming framing;
   bool keep_alive = true;    ///< `Connection: keep-alive`, else `Connection: close`
   bool upgrade = false;      ///< `Connection: upgrade` and the Upgrade field without h2c (wins over keep_alive)

@@ -79,9 +79,16 @@ std::string scope_text(std::uint32_t scope) {
 
 SocketAddress::SocketAddress() noexcept : storage_{} {}
 
+SocketAddress SocketAddress::unix_socket() noexcept {
+  SocketAddress result;
+  result.storage_.sin6_family = AF_UNIX;
+  return result;
+}
+
 std::optional<SocketAddress> SocketAddress::from(const sockaddr* address) noexcept {
   SocketAddress result;
   if (address == nullptr) return std::nullopt;
+  if (address->sa_family == AF_UNIX) return unix_socket();
   if (address->sa_family == AF_INET) {
     std::memcpy(&result.storage_, address, sizeof(sockaddr_in));
     return result;
@@ -150,7 +157,7 @@ bool SocketAddress::is_link_local() const noexcept {
 }
 
 bool SocketAddress::is_unspecified() const noexcept {
-  return bytes_of(*this) == std::array<std::uint8_t, 16>{};
+  return size() != 0 && bytes_of(*this) == std::array<std::uint8_t, 16>{};
 }
 
 bool SocketAddress::same_host(const SocketAddress& other) const noexcept {
@@ -162,6 +169,7 @@ bool SocketAddress::same_host(const SocketAddress& other) const noexcept {
 }
 
 std::string SocketAddress::host_text() const {
+  if (family() == AF_UNIX) return "unix";
   std::array<char, INET6_ADDRSTRLEN> text{};
   const auto bytes = bytes_of(*this);
   if (size() == 0 || inet_ntop(family(), bytes.data(), text.data(), text.size()) == nullptr) return {};
@@ -170,7 +178,7 @@ std::string SocketAddress::host_text() const {
 }
 
 std::string SocketAddress::text() const {
-  return size() == 0 ? std::string() : host_and_port(host_text(), port());
+  return size() == 0 ? host_text() : host_and_port(host_text(), port());
 }
 
 bool SocketAddress::operator==(const SocketAddress& other) const noexcept {

@@ -10,18 +10,21 @@
 
 namespace keepwarm::net {
 
-/// An IPv4 or IPv6 address with a port. IPv4-mapped IPv6 (::ffff:1.2.3.4) is normalised to IPv4 on the way in, so that
-/// no check can be walked around (DESIGN.md §9).
+/// An IPv4 or IPv6 address with a port; or only the word that a peer is at a unix socket, whose path it does not hold.
+/// IPv4-mapped IPv6 (::ffff:1.2.3.4) is normalised to IPv4 on the way in, so that no check can be walked around
+/// (DESIGN.md §9).
 class SocketAddress {
  public:
   SocketAddress() noexcept;
-  /// nullopt for other families.
+  /// The peer of a unix socket: family AF_UNIX, size() 0, port() 0; equal to any other, and in no range of addresses.
+  [[nodiscard]] static SocketAddress unix_socket() noexcept;
+  /// AF_INET, AF_INET6, and unix_socket() for AF_UNIX; nullopt for other families.
   [[nodiscard]] static std::optional<SocketAddress> from(const sockaddr* address) noexcept;
   /// A literal: "127.0.0.1", "::1", "fe80::1%eth0" (scope as name or number); no brackets, no names.
   [[nodiscard]] static std::optional<SocketAddress> parse(std::string_view literal, std::uint16_t port) noexcept;
 
   [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }
-  [[nodiscard]] socklen_t size() const noexcept;
+  [[nodiscard]] socklen_t size() const noexcept;  ///< 0: there is nothing to connect to
   [[nodiscard]] int family() const noexcept { return storage_.sin6_family; }
   [[nodiscard]] std::uint16_t port() const noexcept;
   void set_port(std::uint16_t port) noexcept;
@@ -30,8 +33,8 @@ class SocketAddress {
   [[nodiscard]] bool is_link_local() const noexcept;   ///< 169.254.0.0/16, fe80::/10
   [[nodiscard]] bool is_unspecified() const noexcept;  ///< 0.0.0.0, :: (Linux connects these to itself)
   [[nodiscard]] bool same_host(const SocketAddress& other) const noexcept;  ///< ports not compared
-  [[nodiscard]] std::string host_text() const;                              ///< "127.0.0.1", "::1"
-  [[nodiscard]] std::string text() const;                                   ///< "127.0.0.1:80", "[::1]:80"
+  [[nodiscard]] std::string host_text() const;                              ///< "127.0.0.1", "::1", "unix"
+  [[nodiscard]] std::string text() const;                                   ///< "127.0.0.1:80", "[::1]:80", "unix"
 
   bool operator==(const SocketAddress& other) const noexcept;
 

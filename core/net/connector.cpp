@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <optional>
+#include <string>
 #include <sys/socket.h>
 #include <utility>
 #include <vector>
@@ -10,9 +11,11 @@
 #include <uv.h>
 
 #include "core/base/intrusive_list.h"
+#include "core/net/after_turn.h"
 #include "core/net/self_connect.h"
 #include "core/net/tcp_node.h"
 #include "core/net/timer.h"
+#include "core/net/unix_socket.h"
 
 namespace keepwarm::net {
 namespace {
@@ -43,6 +46,18 @@ Kind kind_of(int error, const SocketAddress& address) noexcept {
   }
 }
 
+Kind unix_kind_of(int error) noexcept {
+  switch (error) {
+    case UV_EAGAIN: return Kind::Timeout;
+    case UV_ECONNREFUSED:
+    case UV_ENOENT:
+    case UV_ENOTDIR:
+    case UV_EACCES:
+    case UV_EPERM: return Kind::Refused;
+    default: return kind_of(error, SocketAddress::unix_socket());
+  }
+}
+
 /// How much a failure says beside another one (ConnectFailure).
 int weight(Kind kind) noexcept {
   switch (kind) {
@@ -66,8 +81,9 @@ void reset_on_close(int fd) noexcept {
 
 }  // namespace
 
-/// The look-up, then the race. Whatever fails is told from the timer, in a later turn of the loop, so that neither
-/// start() nor the resolver is ever on the stack; success is told from the connect callback that brought it.
+/// The look-up, then the race; or the path, whose connect ends at once and so waits for the end of the turn. Whatever
+/// fails is told from the timer, in a later turn of the loop, so that neither start() nor the resolver is ever on the
+/// stack; success is told from the connect callback that brought it.
 struct Connector::Impl final : private ResolveEvents {
   /// One connect under way. Freed in its callback, which libuv calls even for a handle that was closed before.
   struct Attempt : ListHook<Attempt> {
@@ -87,6 +103,8 @@ struct Connector::Impl final : private ResolveEvents {
   Impl& operator=(const Impl&) = delete;
 
   void start(std::string_view host, std::uint16_t to_port, Duration timeout);
+  void start_unix(std::string_view to_path, Duration timeout);
+  void try_unix();
   void on_resolved(std::span<const SocketAddress> addresses, int error) override;
   void race();
   void connect_next();
@@ -107,6 +125,8 @@ struct Connector::Impl final : private ResolveEvents {
 
   std::optional<Resolver::Query> query;  // while the look-up is under way
   std::uint16_t port = 0;
+  std::string path;  // instead of a host; "": there is one
+  std::optional<AfterTurn> after_turn;
   TimePoint started_at;
   TimePoint deadline;
   Duration dns{};
@@ -132,6 +152,34 @@ void Connector::Impl::start(std::string_view host, std::uint16_t to_port, Durati
   }
   query.emplace();
   resolver.resolve(host, *query, *this);  // may tell on_addresses(), and so destroy us
+}
+
+void Connector::Impl::start_unix(std::string_view to_path, Duration timeout) {
+  path = to_path;
+  started_at = Loop::now();
+  deadline = started_at + timeout;
+  if (filter.is_own_unix_path(path)) {
+    return fail_soon({.kind = Kind::Ourselves, .error = 0, .address = SocketAddress::unix_socket()});
+  }
+  after_turn.emplace(loop, [this] { try_unix(); });
+  after_turn->request();
+}
+
+void Connector::Impl::try_unix() {
+  const int fd = connect_unix(path);
+  const TimePoint now = Loop::now();
+  if (fd == UV_EAGAIN && now < deadline) return timer.arm(std::min(kUnixRetryAfter, deadline - now));
+  if (fd < 0) {
+    return events.on_connect_failed({.kind = unix_kind_of(fd),
+                                     .error = fd == UV_EAGAIN ? UV_ETIMEDOUT : fd,
+                                     .address = SocketAddress::unix_socket()});
+  }
+  TcpNode* const node = make_tcp_node(loop);
+  uv_tcp_open(&node->handle, fd);  // of libuv's uv_tcp_t it is but a stream; cannot fail: the descriptor is new
+  events.on_connected({.stream = TcpStream::from_connected(node),
+                       .address = SocketAddress::unix_socket(),
+                       .dns = {},
+                       .connect = now - started_at});
 }
 
 void Connector::Impl::on_resolved(std::span<const SocketAddress> addresses, int error) {
@@ -248,6 +296,7 @@ void Connector::Impl::fail_soon(const ConnectFailure& failure) {
 }
 
 void Connector::Impl::on_timer() {
+  if (!outcome && !path.empty()) return try_unix();
   const TimePoint now = Loop::now();
   if (!outcome && now >= deadline) {
     const Kind kind = query ? Kind::DnsTimeout : Kind::Timeout;
@@ -273,6 +322,11 @@ Connector::~Connector() = default;
 void Connector::start(std::string_view host, std::uint16_t port, Duration timeout) {
   assert(impl_->deadline == TimePoint{});
   impl_->start(host, port, timeout);
+}
+
+void Connector::start_unix(std::string_view path, Duration timeout) {
+  assert(impl_->deadline == TimePoint{});
+  impl_->start_unix(path, timeout);
 }
 
 }  // namespace keepwarm::net

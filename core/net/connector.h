@@ -18,6 +18,9 @@ class AddressFilter {
  public:
   enum class Verdict : std::uint8_t { Allowed, Denied, Ourselves };
   [[nodiscard]] virtual Verdict verdict(const SocketAddress& address) const = 0;
+  /// Whether one of our own listeners is at this path. Nothing else is asked of a unix socket: only the operator names
+  /// them, no client does.
+  [[nodiscard]] virtual bool is_own_unix_path(std::string_view) const { return false; }
 
  protected:
   ~AddressFilter() = default;
@@ -30,7 +33,7 @@ struct ConnectFailure {
     Dns,               ///< the name does not resolve (`error`: UV_EAI_*)
     DnsTimeout,        ///< no answer within the time limit
     Timeout,           ///< the time limit came first, or the kernel gave up on an address (ETIMEDOUT)
-    Refused,           ///< ECONNREFUSED
+    Refused,           ///< ECONNREFUSED; of a unix socket also that it is not there, or not for us (ENOENT, EACCES)
     Unroutable,        ///< EHOSTUNREACH, ENETUNREACH and the like
     Denied,            ///< the filter left no address
     Ourselves,         ///< an address is one of our own listeners
@@ -43,7 +46,7 @@ struct ConnectFailure {
 };
 
 struct Connected {
-  std::unique_ptr<TcpStream> stream;  ///< TCP_NODELAY set, not reading yet, events not set
+  std::unique_ptr<TcpStream> stream;  ///< TCP_NODELAY set if it is TCP; not reading yet, events not set
   SocketAddress address;
   Duration dns{};      ///< 0 for a literal or a cached answer
   Duration connect{};  ///< from the first SYN to the connection that won
@@ -61,12 +64,14 @@ class ConnectEvents {
   ~ConnectEvents() = default;
 };
 
-/// One attempt to open a TCP connection: look-up, then the addresses raced with a 250 ms stagger, the next one at once
-/// when one fails (RFC 8305 §5), the losers closed when one wins. `timeout` bounds it all. Exactly one of the two final
-/// events comes, never inside start(), unless the connector is destroyed before; it may be destroyed inside any event.
+/// One attempt to open a connection. TCP: look-up, then the addresses raced with a 250 ms stagger, the next one at once
+/// when one fails (RFC 8305 §5), the losers closed when one wins. A unix socket: tried every 10 ms while the backlog of
+/// who listens there is full. `timeout` bounds it all. Exactly one of the two final events comes, never inside start()
+/// or start_unix(), unless the connector is destroyed before; it may be destroyed inside any event.
 class Connector {
  public:
   static constexpr Duration kStagger = std::chrono::milliseconds(250);
+  static constexpr Duration kUnixRetryAfter = std::chrono::milliseconds(10);
 
   /// All references must outlive the connector.
   Connector(Loop& loop, Resolver& resolver, const AddressFilter& filter, ConnectEvents& events);
@@ -74,8 +79,10 @@ class Connector {
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
-  /// Once. `host` in lower case or a literal.
+  /// Once, this or start_unix(). `host` in lower case or a literal.
   void start(std::string_view host, std::uint16_t port, Duration timeout);
+  /// `path`: absolute, at most 107 bytes. It is told as SocketAddress::unix_socket().
+  void start_unix(std::string_view path, Duration timeout);
 
  private:
   struct Impl;

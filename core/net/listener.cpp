@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kAcceptsPerTurn = 512;  // so that a flood of connections does not starve those that are open
 
-ListenFailure failure_of(int error, const std::string& where, const SocketAddress& address = {}) {
-  return {error, where + ": " + std::generic_category().message(error), address};
+ListenFailure failure_of(int error, const std::string& where) {
+  return {error, where + ": " + std::generic_category().message(error)};
 }
 
 void set_option(int fd, int level, int option, int value) noexcept {
@@ -24,18 +24,16 @@ void set_option(int fd, int level, int option, int value) noexcept {
 }
 
 /// 0, or an errno.
-int bind_and_listen(int fd, const SocketAddress& address) noexcept {
+int bind_address(int fd, const SocketAddress& address) noexcept {
   set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
   if (address.family() == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
-  if (::bind(fd, address.get(), address.size()) != 0) return errno;
-  return ::listen(fd, Listener::kBacklog) == 0 ? 0 : errno;
+  return ::bind(fd, address.get(), address.size()) == 0 ? 0 : errno;
 }
 
-SocketAddress bound_address(int fd) noexcept {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  ::getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size);
-  return SocketAddress::from(reinterpret_cast<sockaddr*>(&storage)).value_or(SocketAddress());
+/// 0, or an errno.
+int bind_path(int fd, const std::string& path, SocketFile& file) {
+  const int error = remove_stale_socket(path);
+  return error != 0 ? error : file.bind(fd, path);
 }
 
 }  // namespace
@@ -46,15 +44,24 @@ struct Listener::Node {
   Listener* listener = nullptr;
 };
 
-Result<std::unique_ptr<Listener>, ListenFailure> Listener::open(Loop& loop, const SocketAddress& address,
+Result<std::unique_ptr<Listener>, ListenFailure> Listener::open(Loop& loop, const Endpoint& endpoint,
                                                                 AcceptEvents& events, std::function<bool()> has_room) {
-  const int fd = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return failure_of(errno, address.text(), address);
-  if (const int error = bind_and_listen(fd, address); error != 0) {
+  const auto failed = [&endpoint](int error) {
+    ListenFailure failure = failure_of(error, endpoint.text());
+    if (error == ENOTSOCK) failure.message = endpoint.text() + ": a file is there that is not a socket";
+    failure.endpoint = endpoint;
+    return failure;
+  };
+  const int fd = ::socket(endpoint.address().family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failed(errno);
+  SocketFile file;
+  int error = endpoint.is_unix() ? bind_path(fd, endpoint.path(), file) : bind_address(fd, endpoint.address());
+  if (error == 0 && ::listen(fd, kBacklog) != 0) error = errno;
+  if (error != 0) {
     ::close(fd);
-    return failure_of(error, address.text(), address);
+    return failed(error);
   }
-  return watch(loop, fd, events, std::move(has_room));
+  return watch(loop, fd, std::move(file), events, std::move(has_room));
 }
 
 Result<std::unique_ptr<Listener>, ListenFailure> Listener::adopt(Loop& loop, int fd, AcceptEvents& events,
@@ -63,39 +70,39 @@ Result<std::unique_ptr<Listener>, ListenFailure> Listener::adopt(Loop& loop, int
   int listening = 0;
   socklen_t size = sizeof listening;
   if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0) return failure_of(errno, where);
-  if (listening == 0) return ListenFailure{EINVAL, where + ": is not a listening socket", {}};
+  if (listening == 0) return ListenFailure{EINVAL, where + ": is not a listening socket"};
   ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return watch(loop, fd, events, std::move(has_room));
+  return watch(loop, fd, {}, events, std::move(has_room));
 }
 
-Result<std::unique_ptr<Listener>, ListenFailure> Listener::watch(Loop& loop, int fd, AcceptEvents& events,
-                                                                 std::function<bool()> has_room) {
+Result<std::unique_ptr<Listener>, ListenFailure> Listener::watch(Loop& loop, int fd, SocketFile file,
+                                                                 AcceptEvents& events, std::function<bool()> has_room) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit it: a system call less for each
-  const SocketAddress address = bound_address(fd);
-  std::unique_ptr<Listener> listener(new Listener(loop, fd, address, events, std::move(has_room)));
+  std::unique_ptr<Listener> listener(new Listener(loop, fd, std::move(file), events, std::move(has_room)));
   if (const int error = uv_poll_init(&loop.uv(), &listener->node_->handle, fd); error != 0) {
     ::close(fd);
     delete listener->node_;
     listener->node_ = nullptr;
-    return failure_of(-error, address.text());
+    return failure_of(-error, listener->endpoint_.text());
   }
   listener->node_->handle.data = listener->node_;
   listener->start_watching();
   return listener;
 }
 
-Listener::Listener(Loop& loop, int fd, const SocketAddress& address, AcceptEvents& events,
-                   std::function<bool()> has_room)
+Listener::Listener(Loop& loop, int fd, SocketFile file, AcceptEvents& events, std::function<bool()> has_room)
     : node_(new Node{{}, fd, this}),
       events_(events),
       has_room_(std::move(has_room)),
-      address_(address),
+      endpoint_(Endpoint::bound_to(fd)),
+      file_(std::move(file)),
       retry_(loop, [this] { room_returned(); }) {}
 
 Listener::~Listener() {
   if (node_ == nullptr) return;
   node_->listener = nullptr;
   uv_poll_stop(&node_->handle);
+  file_.remove();
   ::close(node_->fd);  // now, not in the close callback: the port is free when the destructor returns
   uv_close(reinterpret_cast<uv_handle_t*>(&node_->handle),
            [](uv_handle_t* handle) { delete static_cast<Node*>(handle->data); });
@@ -117,6 +124,11 @@ void Listener::pause() {
   paused_ = true;
   uv_poll_stop(&node_->handle);
   retry_.arm(kRetryAfter);
+}
+
+void Listener::accept_last() {
+  file_.remove();  // first: nobody must join a queue that is not looked at again
+  accept_pending();
 }
 
 void Listener::accept_pending() {

@@ -210,6 +210,11 @@ bool TcpStream::quiet() noexcept {
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+ssize_t TcpStream::read_now(std::span<char> to) noexcept {
+  const ssize_t count = ::recv(fd(), to.data(), to.size(), MSG_DONTWAIT);
+  return count < 0 ? -errno : count;
+}
+
 std::uint32_t TcpStream::round_trip_us() const noexcept {
   tcp_info info{};
   socklen_t size = sizeof info;

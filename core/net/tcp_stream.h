@@ -12,12 +12,14 @@ namespace keepwarm::net {
 
 struct TcpNode;
 
-/// A plain TCP connection over uv_tcp_t. The libuv handle and what a write under way needs live in a node that libuv's
+/// A plain connection over uv_tcp_t: TCP, or a unix socket, which libuv does not tell from it once it is open. There
+/// the round trip is 0 and no acknowledgement can be hurried; and there is no reset, so that the other side sees a
+/// clean end where TCP would show a cut. The libuv handle and what a write under way needs live in a node that libuv's
 /// close callback frees, so destroying the stream inside one of its own events is safe.
 class TcpStream final : public Stream {
  public:
-  /// Takes over the connected socket `fd`; on failure closes it and returns nullptr. Reading begins with the first
-  /// resume_reading().
+  /// Takes over the connected stream socket `fd`; on failure closes it and returns nullptr. Reading begins with the
+  /// first resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, StreamEvents& events);
   /// Takes over the node of a uv_tcp_t that has just been connected. Events are to be set before resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node);
@@ -37,6 +39,10 @@ class TcpStream final : public Stream {
   [[nodiscard]] bool quiet() noexcept override;
   [[nodiscard]] std::uint32_t round_trip_us() const noexcept override;
   void acknowledge_now() noexcept override;
+
+  /// Reads at once, past libuv and without an event, what has arrived: its size, 0 at the end, or a negative errno;
+  /// -EAGAIN: nothing has. For a user that has to know inside another's event.
+  [[nodiscard]] ssize_t read_now(std::span<char> to) noexcept;
 
   [[nodiscard]] int fd() const noexcept;
 

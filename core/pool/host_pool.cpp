@@ -15,8 +15,13 @@ TimePoint now() noexcept {
 
 }  // namespace
 
-HostPool::HostPool(PoolContext& context, Origin origin, const policy::HostSettings& settings)
-    : context_(context), origin_(std::move(origin)), settings_(&settings) {}
+HostPool::HostPool(PoolContext& context, Origin asked, policy::NextHop hop, const policy::HostSettings& settings)
+    : context_(context),
+      asked_(std::move(asked)),
+      hop_(std::move(hop)),
+      proxy_authorization_(hop_.absolute_form() ? basic_authorization(hop_.credentials) : std::string()),
+      tls_tickets_(hop_.tls ? std::make_shared<net::TlsTickets>(context.tls) : nullptr),
+      settings_(&settings) {}
 
 HostPool::~HostPool() {
   while (Waiter* waiter = waiters_.front()) withdraw(*waiter);
@@ -79,6 +84,7 @@ void HostPool::give_back(Connection& connection, const GiveBack& how) {
 std::optional<CloseReason> HostPool::why_not_pooled(const Connection& connection, const GiveBack& how,
                                                     TimePoint moment) const {
   if (context_.draining) return CloseReason::Shutdown;
+  if (retired_) return CloseReason::Reconfigured;
   if (!settings_->reuse) return CloseReason::ReuseOff;
   if (connection.retire_) return CloseReason::AddressGone;
   if (settings_->max_requests > 0 && connection.served_ >= settings_->max_requests) return CloseReason::RequestLimit;
@@ -152,7 +158,7 @@ void HostPool::record_close(const Connection& connection, CloseReason reason) {
     detail += " idle=" + std::to_string(age.count()) + "ms";
   }
   detail += ')';
-  pool::record_close(context_, host_and_port(origin_.host, origin_.port), reason, detail);
+  pool::record_close(context_, host_and_port(hop_.origin.host, hop_.origin.port), reason, detail);
 }
 
 void HostPool::close(Connection& connection, CloseReason reason) {
@@ -191,9 +197,15 @@ bool HostPool::close_oldest_idle(CloseReason reason) {
   return oldest != nullptr;
 }
 
+void HostPool::retire() {
+  retired_ = true;
+  close_all_idle(CloseReason::Reconfigured);
+}
+
 void HostPool::recheck() {
   for (const auto& connection : connections_) {
-    const bool allowed = context_.local_filter.verdict(connection->address_) == net::AddressFilter::Verdict::Allowed;
+    const bool allowed = hop_.via == policy::NextHop::Via::Parent ||
+                         context_.local_filter.verdict(connection->address_) == net::AddressFilter::Verdict::Allowed;
     if (!allowed || !settings_->reuse) connection->retire_ = true;
     connection->open_to_remote_clients_.reset();
     if (!settings_->server_hint) connection->hint_timeout_.reset();

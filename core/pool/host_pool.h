@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "core/base/origin.h"
-#include "core/net/connector.h"
 #include "core/policy/idle_terms.h"
+#include "core/policy/next_hop.h"
 #include "core/policy/settings.h"
 #include "core/pool/address_history.h"
 #include "core/pool/connection.h"
+#include "core/pool/dialer.h"
 #include "core/pool/lease.h"
 #include "core/pool/pool_context.h"
 
@@ -26,14 +27,8 @@ struct Demand {
 };
 
 struct CheckoutFailure {
-  bool queue_timeout = false;  ///< waited `queue_timeout` in vain; else `connect` says what happened
-  net::ConnectFailure connect;
-};
-
-/// How long the steps of opening a connection took; zero on a reused one.
-struct OpeningTimes {
-  Duration dns{};
-  Duration connect{};
+  bool queue_timeout = false;  ///< waited `queue_timeout` in vain; else `dial` says what happened
+  DialFailure dial{};
 };
 
 class CheckoutEvents {
@@ -74,12 +69,18 @@ class Waiter final : public ListHook<Waiter>, public Deadline {
 /// first, a returned connection or the new one that was opened for it.
 class HostPool : public ListHook<HostPool> {
  public:
-  HostPool(PoolContext& context, Origin origin, const policy::HostSettings& settings);
+  /// `asked`: the origin, as a client named it, that this pool was first made for.
+  HostPool(PoolContext& context, Origin asked, policy::NextHop hop, const policy::HostSettings& settings);
   ~HostPool();
   HostPool(const HostPool&) = delete;
   HostPool& operator=(const HostPool&) = delete;
 
-  [[nodiscard]] const Origin& origin() const noexcept { return origin_; }
+  [[nodiscard]] const Origin& asked() const noexcept { return asked_; }
+  [[nodiscard]] const policy::NextHop& hop() const noexcept { return hop_; }
+  /// Of absolute-form requests to a parent: the value of Proxy-Authorization; empty: none.
+  [[nodiscard]] const std::string& proxy_authorization() const noexcept { return proxy_authorization_; }
+  /// nullptr for a plain host.
+  [[nodiscard]] const std::shared_ptr<net::TlsTickets>& tls_tickets() const noexcept { return tls_tickets_; }
   [[nodiscard]] const policy::HostSettings& settings() const noexcept { return *settings_; }
   /// `settings` must live until the next call (they are shared by many hosts).
   void set_settings(const policy::HostSettings& settings) noexcept { settings_ = &settings; }
@@ -93,13 +94,20 @@ class HostPool : public ListHook<HostPool> {
   void close_all_idle(CloseReason reason);
   /// New settings: closes idle connections that may not be used any more, and the leased ones when they end.
   void recheck();
+  /// Nothing is pooled here any more: its way to the next hop has changed.
+  void retire();
+  [[nodiscard]] bool retired() const noexcept { return retired_; }
+
+  /// Other origins than asked() lead here, too.
+  void share() noexcept { shared_ = true; }
+  [[nodiscard]] bool shared() const noexcept { return shared_; }
   /// The connection that has been idle longest. False: none is idle.
   bool close_oldest_idle(CloseReason reason);
 
   [[nodiscard]] std::uint32_t idle() const noexcept { return idle_count_; }
   [[nodiscard]] std::uint32_t open() const noexcept;
   [[nodiscard]] std::uint32_t waiting() const noexcept { return waiting_count_; }
-  /// Mean milliseconds that opening a connection took lately: what each reuse saves.
+  /// Mean time that opening a connection took lately: what each reuse saves.
   [[nodiscard]] Duration opening_cost() const noexcept { return opening_cost_; }
 
   /// Held by exchanges: a host in use is not forgotten.
@@ -154,15 +162,19 @@ class HostPool : public ListHook<HostPool> {
   void open_for_waiters();
   void open_for(Waiter& waiter);
   void find_waiter_for(Opening& opening);
-  void opened(Opening& opening, net::Connected connected);
-  void opening_failed(Opening& opening, const net::ConnectFailure& failure);
+  void opened(Opening& opening, Dialed dialed);
+  void record_open(const Dialed& dialed);
+  void opening_failed(Opening& opening, const DialFailure& failure);
   void addresses_seen(std::span<const net::SocketAddress> addresses);
   std::unique_ptr<Opening> take(Opening& opening);
 
   void note_if_unused() noexcept;
 
   PoolContext& context_;
-  Origin origin_;
+  Origin asked_;
+  policy::NextHop hop_;
+  std::string proxy_authorization_;
+  std::shared_ptr<net::TlsTickets> tls_tickets_;  ///< shared with its streams, see TlsTickets
   const policy::HostSettings* settings_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<std::unique_ptr<Opening>> openings_;
@@ -174,6 +186,9 @@ class HostPool : public ListHook<HostPool> {
   std::uint32_t idle_count_ = 0;
   std::uint32_t waiting_count_ = 0;
   std::uint32_t users_ = 0;
+  bool retired_ = false;
+  bool shared_ = false;
+  bool warned_unverified_ = false;
 };
 
 }  // namespace keepwarm::pool

@@ -34,7 +34,7 @@ policy::IdleTerms HostPool::terms(const Connection& connection) const noexcept {
 }
 
 bool HostPool::reachable(const Connection& connection, const Demand& demand) const {
-  if (demand.local_client) return true;
+  if (demand.local_client || hop_.via != policy::NextHop::Via::Client) return true;
   if (!connection.open_to_remote_clients_) {
     connection.open_to_remote_clients_ =
         context_.remote_filter.verdict(connection.address()) == net::AddressFilter::Verdict::Allowed;
@@ -140,7 +140,7 @@ void HostPool::queue_time_over(Waiter& waiter, TimePoint moment) {
   // While a connection is being opened for it, connect_timeout bounds its wait; yet it may lose that one to another.
   if (waiter.opening_ != nullptr) return context_.deadlines.arm(waiter, moment + settings_->queue_timeout);
   withdraw(waiter);
-  waiter.events_.on_checkout_failed({.queue_timeout = true, .connect = {}});
+  waiter.events_.on_checkout_failed({.queue_timeout = true});
 }
 
 bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
@@ -189,7 +189,7 @@ void HostPool::find_waiter_for(Opening& opening) {
     }
   }
   // Nobody waits for it. It will be an idle connection, if such are wanted.
-  if (!settings_->reuse || settings_->max_idle == 0 || context_.draining) take(opening).reset();
+  if (!settings_->reuse || settings_->max_idle == 0 || context_.draining || retired_) take(opening).reset();
 }
 
 std::unique_ptr<Opening> HostPool::take(Opening& opening) {
@@ -200,27 +200,42 @@ std::unique_ptr<Opening> HostPool::take(Opening& opening) {
   return owned;
 }
 
-void HostPool::opened(Opening& opening, net::Connected connected) {
-  const TimePoint moment = now();
-  const OpeningTimes times{connected.dns, connected.connect};
-  const Duration cost = times.dns + times.connect;
+void HostPool::record_open(const Dialed& dialed) {
+  const Duration cost = dialed.times.total();
   opening_cost_ = opening_cost_ == Duration::zero() ? cost : (opening_cost_ * 7 + cost) / 8;
   ++context_.stats.opened;
   ++context_.stats.connections;
-  connections_.push_back(std::make_unique<Connection>(*this, std::move(connected.stream), connected.address, moment));
+  if (hop_.tls) ++(dialed.tls_resumed ? context_.stats.tls_resumed : context_.stats.tls_full);
+  const auto name = [this] { return host_and_port(hop_.origin.host, hop_.origin.port); };
+  if (hop_.tls && !hop_.tls->verify && !std::exchange(warned_unverified_, true)) {
+    context_.log.write(LogLevel::Warn, name() + ": its certificate is not verified (tls.verify = false)");
+  }
+  if (!context_.log.enabled(LogLevel::Debug)) return;
+  std::string line = "upstream " + name() + " opened: ";
+  line += hop_.unix_path.empty() ? dialed.address.text() : "unix:" + hop_.unix_path;
+  if (hop_.tls)
+    line.append(" ").append(dialed.tls_protocol).append(dialed.tls_resumed ? " resumed" : " full handshake");
+  context_.log.write(LogLevel::Debug, line);
+}
+
+void HostPool::opened(Opening& opening, Dialed dialed) {
+  const TimePoint moment = now();
+  const OpeningTimes times = dialed.times;
+  record_open(dialed);
+  connections_.push_back(std::make_unique<Connection>(*this, std::move(dialed.stream), dialed.address, moment));
   Connection& connection = *connections_.back();
   connection.index_ = connections_.size() - 1;
   // The waiter that it was opened for may not be the first in line: then that one's opening serves it in turn.
   const std::unique_ptr<Opening> done = take(opening);
   done->let_go();
   if (offer(connection, times)) return;
-  if (!settings_->reuse || context_.draining) return close(connection, CloseReason::Unused);
+  if (!settings_->reuse || context_.draining || retired_) return close(connection, CloseReason::Unused);
   make_idle(connection, moment);
   open_for_waiters();  // as in give_back()
 }
 
-void HostPool::opening_failed(Opening& opening, const net::ConnectFailure& failure) {
-  const bool out = failure.kind == net::ConnectFailure::Kind::OutOfDescriptors;
+void HostPool::opening_failed(Opening& opening, const DialFailure& failure) {
+  const bool out = failure.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors;
   if (out && opening.may_start_again() && context_.use != nullptr && context_.use->free_a_descriptor()) {
     return opening.start();
   }
@@ -231,7 +246,7 @@ void HostPool::opening_failed(Opening& opening, const net::ConnectFailure& failu
   if (waiter != nullptr) withdraw(*waiter);
   open_for_waiters();
   if (waiter == nullptr) return note_if_unused();
-  waiter->events_.on_checkout_failed({.queue_timeout = false, .connect = failure});
+  waiter->events_.on_checkout_failed({.queue_timeout = false, .dial = failure});
 }
 
 void HostPool::addresses_seen(std::span<const net::SocketAddress> addresses) {

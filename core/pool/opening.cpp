@@ -14,9 +14,8 @@ Opening::~Opening() {
 }
 
 void Opening::start() {
-  const net::AddressFilter& filter = local_client_ ? context_.local_filter : context_.remote_filter;
-  connector_ = std::make_unique<net::Connector>(context_.loop, context_.resolver, filter, *this);
-  connector_->start(host_.origin().host, host_.origin().port, host_.settings().connect_timeout);
+  dialer_ = std::make_unique<Dialer>(context_, host_.hop(), local_client_, *this);
+  dialer_->start(host_.settings().connect_timeout, host_.tls_tickets());
 }
 
 void Opening::adopt(Waiter& waiter) noexcept {

@@ -2,14 +2,14 @@
 
 #include <memory>
 
-#include "core/net/connector.h"
+#include "core/pool/dialer.h"
 #include "core/pool/host_pool.h"
 
 namespace keepwarm::pool {
 
 /// A connection that is being opened, usually on behalf of one waiter. When that waiter is served otherwise, another
 /// one adopts it, or the connection joins the pool unused. Owned by its HostPool.
-class Opening final : public net::ConnectEvents {
+class Opening final : public DialEvents {
  public:
   Opening(HostPool& host, Waiter& waiter, bool local_client);
   ~Opening();
@@ -25,8 +25,8 @@ class Opening final : public net::ConnectEvents {
   [[nodiscard]] bool may_start_again() noexcept { return !std::exchange(started_again_, true); }
 
  private:
-  void on_connected(net::Connected connected) override { host_.opened(*this, std::move(connected)); }
-  void on_connect_failed(const net::ConnectFailure& failure) override { host_.opening_failed(*this, failure); }
+  void on_dialed(Dialed dialed) override { host_.opened(*this, std::move(dialed)); }
+  void on_dial_failed(const DialFailure& failure) override { host_.opening_failed(*this, failure); }
   void on_addresses(std::span<const net::SocketAddress> addresses) override { host_.addresses_seen(addresses); }
 
   HostPool& host_;
@@ -34,7 +34,7 @@ class Opening final : public net::ConnectEvents {
   Waiter* waiter_;
   bool local_client_;
   bool started_again_ = false;
-  std::unique_ptr<net::Connector> connector_;
+  std::unique_ptr<Dialer> dialer_;
 };
 
 }  // namespace keepwarm::pool

@@ -4,21 +4,52 @@
 
 namespace keepwarm::pool {
 
+namespace {
+
+PoolKey key_of(const policy::NextHop& hop, const policy::HostSettings& settings) {
+  return {hop.origin, hop.absolute_form(), &settings};
+}
+
+}  // namespace
+
 Pool::Pool(PoolContext& context, policy::HostTable table) : context_(context), table_(std::move(table)) {
   context_.use = this;
 }
 
 Pool::~Pool() {
   context_.use = nullptr;
-  hosts_.clear();
+  pools_.clear();
+  former_.clear();
 }
 
+// ---- Hosts ----
+
 HostPool& Pool::host(const OriginView& origin) {
-  if (const auto known = hosts_.find(origin); known != hosts_.end()) return *known->second;
+  const auto known = routes_.find(origin);
+  return known != routes_.end() ? *known->second : make_route(origin);
+}
+
+HostPool& Pool::make_route(const OriginView& origin) {
+  sweep_former();
   if (unused_count_ >= kMaxUnusedHosts) forget_oldest_unused();
-  Origin key{origin.scheme, std::string(origin.host), origin.port};
-  auto made = std::make_unique<HostPool>(context_, key, settings_of(origin));
-  return *hosts_.emplace(std::move(key), std::move(made)).first->second;
+  if (shared_routes_ >= kMaxUnusedHosts) forget_shared_routes();
+  Origin asked{origin.scheme, std::string(origin.host), origin.port};
+  const policy::HostSettings& settings = settings_of(origin);
+  policy::NextHop hop = policy::next_hop(origin, settings);
+  PoolKey key = key_of(hop, settings);
+  std::unique_ptr<HostPool>& pool = pools_[std::move(key)];
+  if (pool) {
+    pool->share();
+    ++shared_routes_;
+  } else {
+    pool = std::make_unique<HostPool>(context_, asked, std::move(hop), settings);
+  }
+  return *routes_.emplace(std::move(asked), pool.get()).first->second;
+}
+
+void Pool::forget_shared_routes() {
+  std::erase_if(routes_, [](const auto& route) { return route.first != route.second->asked(); });
+  shared_routes_ = 0;
 }
 
 const policy::HostSettings& Pool::settings_of(const OriginView& origin) {
@@ -31,11 +62,48 @@ const policy::HostSettings& Pool::settings_of(const OriginView& origin) {
   return *distinct_.back();
 }
 
+std::unique_ptr<Dialer> Pool::dialer(const policy::NextHop& hop, bool local_client, DialEvents& events) {
+  return std::make_unique<Dialer>(context_, hop, local_client, events);
+}
+
+// ---- New settings ----
+
 void Pool::reconfigure(policy::HostTable table) {
   table_ = std::move(table);
-  const auto old = std::exchange(distinct_, {});
-  for (const auto& [origin, host] : hosts_) host->set_settings(settings_of(origin));
-  for (const auto& [origin, host] : hosts_) host->recheck();
+  auto old_settings = std::exchange(distinct_, {});
+  Pools old = std::exchange(pools_, {});
+  routes_.clear();
+  shared_routes_ = 0;
+  for (auto& [old_key, pool] : old) {
+    const policy::HostSettings& settings = settings_of(pool->asked());
+    const policy::NextHop hop = policy::next_hop(pool->asked(), settings);
+    std::unique_ptr<HostPool>& place = pools_[key_of(hop, settings)];
+    if (!place && hop == pool->hop()) {
+      pool->set_settings(settings);
+      routes_.emplace(pool->asked(), pool.get());
+      place = std::move(pool);
+    } else {
+      former_.push_back(std::move(pool));
+    }
+  }
+  std::erase_if(pools_, [](const auto& each) { return !each.second; });
+  std::move(old_settings.begin(), old_settings.end(), std::back_inserter(former_settings_));
+  for (const auto& [key, pool] : pools_) pool->recheck();
+  for (const auto& pool : former_) pool->retire();
+  sweep_former();
+}
+
+void Pool::sweep_former() {
+  if (former_settings_.empty()) return;
+  std::erase_if(former_, [this](const std::unique_ptr<HostPool>& pool) {
+    if (pool->in_use()) return false;
+    if (pool->linked()) {
+      UnusedList::remove(*pool);
+      --unused_count_;
+    }
+    return true;
+  });
+  if (former_.empty()) former_settings_.clear();
 }
 
 void Pool::tunnel_ended(std::string_view upstream) {
@@ -44,7 +112,7 @@ void Pool::tunnel_ended(std::string_view upstream) {
 
 void Pool::drain() {
   context_.draining = true;
-  for (const auto& [origin, host] : hosts_) host->close_all_idle(CloseReason::Shutdown);
+  for (const auto& [key, pool] : pools_) pool->close_all_idle(CloseReason::Shutdown);
 }
 
 void Pool::host_unused(HostPool& host) noexcept {
@@ -61,14 +129,24 @@ void Pool::forget_oldest_unused() {
   while (HostPool* host = unused_.front()) {
     UnusedList::remove(*host);
     --unused_count_;
-    if (host->in_use()) continue;
-    hosts_.erase(hosts_.find(OriginView(host->origin())));
+    if (host->in_use() || host->retired()) continue;  // sweep_former() takes those that are retired
+    forget(*host);
     return;
   }
 }
 
+void Pool::forget(HostPool& pool) {
+  if (pool.shared()) {
+    const std::size_t gone = std::erase_if(routes_, [&pool](const auto& route) { return route.second == &pool; });
+    shared_routes_ -= gone - 1;
+  } else {
+    routes_.erase(routes_.find(OriginView(pool.asked())));
+  }
+  pools_.erase(key_of(pool.hop(), pool.settings()));
+}
+
 bool Pool::free_a_descriptor() {
-  return std::any_of(hosts_.begin(), hosts_.end(),
+  return std::any_of(pools_.begin(), pools_.end(),
                      [](const auto& each) { return each.second->close_oldest_idle(CloseReason::OutOfDescriptors); });
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -11,11 +12,25 @@
 
 namespace keepwarm::pool {
 
-/// All upstream connections of one engine, by pool key; knows the host tables, so that a host's settings are worked out
-/// once, not for each request. Hosts without connections are remembered (what was proved of them helps their next
-/// visit), but no more than kMaxUnusedHosts.
-///
-/// The pool key is the origin today: two connections to one origin are interchangeable.
+/// What makes two connections interchangeable: they lead to the same place, speak the same, and obey the same settings
+/// (those of TLS among them). Requests for many origins share one key where a parent proxy takes them in absolute-form.
+struct PoolKey {
+  Origin origin;  ///< NextHop::origin
+  bool absolute_form = false;
+  const policy::HostSettings* settings = nullptr;  ///< equal settings are one object
+
+  bool operator==(const PoolKey&) const = default;
+};
+struct PoolKeyHash {
+  std::size_t operator()(const PoolKey& key) const noexcept {
+    return OriginHash{}(key.origin) ^ std::hash<const void*>{}(key.settings) ^
+           static_cast<std::size_t>(key.absolute_form);
+  }
+};
+
+/// All upstream connections of one engine, by pool key; knows the host tables, so that a host's settings and its next
+/// hop are worked out once, not for each request. Hosts without connections are remembered (what was proved of them
+/// helps their next visit), but no more than kMaxUnusedHosts.
 class Pool final : public HostUse {
  public:
   static constexpr std::size_t kMaxUnusedHosts = 16384;
@@ -25,14 +40,24 @@ class Pool final : public HostUse {
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// Never fails; valid while retained (HostRef).
+  /// `origin`: as the client named it. Never fails; valid while retained (HostRef).
   [[nodiscard]] HostPool& host(const OriginView& origin);
 
   /// The settings in force for a host, without making it known: for tunnels, which are not pooled. Valid until
   /// reconfigure().
   [[nodiscard]] const policy::HostSettings& settings_of(const OriginView& origin);
 
-  /// New host tables: every host gets its new settings; connections in use go on.
+  /// Opens a connection that will not be pooled; see Dialer.
+  [[nodiscard]] std::unique_ptr<Dialer> dialer(const policy::NextHop& hop, bool local_client, DialEvents& events);
+
+  /// May a client name this host to a parent proxy? See refuse_literal().
+  [[nodiscard]] std::optional<net::ConnectFailure> refuse_for_parent(const OriginView& origin,
+                                                                     bool local_client) const {
+    return refuse_literal(context_, origin.host, origin.port, local_client);
+  }
+
+  /// New host tables: every host gets its new settings; connections in use go on. Hosts that are reached in another way
+  /// now (connect_to, parent, upgrade, TLS) begin anew.
   void reconfigure(policy::HostTable table);
 
   /// An upstream connection that was never pooled, or left the pool for good, has ended with its tunnel: counted and
@@ -45,20 +70,32 @@ class Pool final : public HostUse {
   /// Closes an idle connection of any host, so that another can be opened. False: none is idle.
   bool free_a_descriptor() override;
 
-  [[nodiscard]] std::size_t host_count() const noexcept { return hosts_.size(); }
+  [[nodiscard]] std::size_t route_count() const noexcept { return routes_.size(); }
+  [[nodiscard]] std::size_t host_count() const noexcept { return pools_.size(); }
 
  private:
   void host_unused(HostPool& host) noexcept override;
   void forget_oldest_unused();
+  [[nodiscard]] HostPool& make_route(const OriginView& origin);
+  void forget(HostPool& pool);
+  void forget_shared_routes();
+  void sweep_former();
 
   using UnusedList = IntrusiveList<HostPool, HostPool>;
+  using Pools = std::unordered_map<PoolKey, std::unique_ptr<HostPool>, PoolKeyHash>;
 
   PoolContext& context_;
   policy::HostTable table_;
   std::vector<std::unique_ptr<const policy::HostSettings>> distinct_;  ///< few: one for each combination of tables
   UnusedList unused_;  ///< front: unused for longest; may hold hosts that are in use again
   std::size_t unused_count_ = 0;
-  std::unordered_map<Origin, std::unique_ptr<HostPool>, OriginHash, OriginEqual> hosts_;
+  Pools pools_;
+  /// From what clients name to its pool: a cache. Each pool has the route of its asked(); further ones are shared.
+  std::unordered_map<Origin, HostPool*, OriginHash, OriginEqual> routes_;
+  std::size_t shared_routes_ = 0;
+  /// Retired by reconfigure() while in use, with the settings that they go on under.
+  std::vector<std::unique_ptr<HostPool>> former_;
+  std::vector<std::unique_ptr<const policy::HostSettings>> former_settings_;
 };
 
 /// Keeps a host from being forgotten. Movable, not copyable.

@@ -9,6 +9,7 @@
 #include "core/net/deadline_clock.h"
 #include "core/net/loop.h"
 #include "core/net/resolver.h"
+#include "core/net/tls_client.h"
 #include "core/pool/close_reason.h"
 
 namespace keepwarm::pool {
@@ -23,6 +24,8 @@ struct PoolStats {
   std::uint64_t leases_reused = 0;
   std::uint64_t connections = 0;  ///< open now
   std::uint64_t openings = 0;     ///< being opened now
+  std::uint64_t tls_full = 0;     ///< whole handshakes
+  std::uint64_t tls_resumed = 0;  ///< those that resumed a session
   std::array<std::uint64_t, kCloseReasonCount> closed{};
 };
 
@@ -42,6 +45,7 @@ struct PoolContext {
   net::Loop& loop;
   net::DeadlineClock& deadlines;
   net::Resolver& resolver;
+  net::TlsClient& tls;
   const net::AddressFilter& local_filter;   ///< for clients over loopback or a unix socket
   const net::AddressFilter& remote_filter;  ///< for all others
   Log& log;

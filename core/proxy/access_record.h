@@ -24,17 +24,19 @@ struct AccessRecord {
   net::SocketAddress client;
   std::string_view method;
   std::string_view host_and_port;                ///< of the target; empty if the request was not understood
-  std::string_view scheme;                       ///< "http"; empty for CONNECT
+  std::string_view scheme;                       ///< "http", "https", as the client asked; empty for CONNECT
   std::string_view path;                         ///< with the query, which may hold secrets
   std::uint16_t status = 0;                      ///< 0: the client got none
   std::uint64_t bytes_received = 0;              ///< request body from the client (tunnels: all bytes)
   std::uint64_t bytes_sent = 0;                  ///< response body to the client (tunnels: all bytes)
   const net::SocketAddress* upstream = nullptr;  ///< nullptr: none was reached
+  std::string_view upstream_path;                ///< of a unix socket, in place of `upstream`'s text; else empty
   bool reused = false;
   std::uint32_t requests_on_connection = 0;  ///< this one included
   std::uint32_t retries = 0;
   Duration dns{};
   Duration connect{};
+  Duration tls{};
   Duration first_byte{};  ///< from the last request byte to the first response byte; 0 if none came
   Duration total{};
   EndedBy ended = EndedBy::Completed;

@@ -203,9 +203,9 @@ void ClientSession::on_connect_refused(FailureKind kind, std::string_view explan
   answered(context_.own_answer({kind, explanation, false, false}), false);
 }
 
-void ClientSession::on_connect_ended() {
+void ClientSession::on_connect_ended(EndedBy ended) {
   if (state_ == State::Closed) return;  // both streams may end in one turn of the loop
-  connect_->log(EndedBy::Completed, 200, {});
+  connect_->log(ended, 200, {});
   close();
 }
 
@@ -215,13 +215,13 @@ void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string 
   upgraded_to_ = std::move(upstream_name);
   state_ = State::Tunnelling;
   ++context_.stats.tunnels;
-  tunnel_ = std::make_unique<Tunnel>(context_.deadlines, *stream_, std::move(upstream), tunnel_timeout,
-                                     context_.open_tunnels, *this);
+  tunnel_ = std::make_unique<Tunnel>(context_.deadlines, *stream_, std::move(upstream),
+                                     policy::tunnel_limits(tunnel_timeout), context_.open_tunnels, *this);
   const std::string from_client = std::exchange(pending_, {});
   tunnel_->start(from_client, early, client_ended_);
 }
 
-void ClientSession::on_tunnel_ended() {
+void ClientSession::on_tunnel_ended(EndedBy) {
   if (state_ == State::Closed) return;
   context_.pool.tunnel_ended(upgraded_to_);
   close();

@@ -64,8 +64,8 @@ class ClientSession final : public net::StreamEvents,
   [[nodiscard]] pool::Lease take_bound_connection(const pool::HostPool& host) override;
   // CONNECT and tunnels
   void on_connect_refused(policy::FailureKind kind, std::string_view explanation) override;
-  void on_connect_ended() override;
-  void on_tunnel_ended() override;
+  void on_connect_ended(EndedBy ended) override;
+  void on_tunnel_ended(EndedBy ended) override;
   // Time
   void on_deadline(TimePoint now) override;
 

@@ -25,6 +25,7 @@ ConnectRequest::ConnectRequest(ProxyContext& context, net::Stream& client, const
       facts_(facts),
       destination_(destination_of(context, target)),
       settings_(context.pool.settings_of(destination_)),
+      hop_(policy::tunnel_hop(destination_, settings_)),
       events_(events),
       started_at_(net::Loop::now()) {
   ++context_.open_tunnels;  // its descriptor is spoken for; once there is a tunnel, that one counts
@@ -40,9 +41,8 @@ void ConnectRequest::start(std::string_view early) {
 }
 
 void ConnectRequest::connect() {
-  const net::AddressFilter& filter = facts_.local ? context_.local_filter : context_.remote_filter;
-  connector_.emplace(context_.loop, context_.resolver, filter, *this);
-  connector_->start(destination_.host, destination_.port, settings_.connect_timeout);
+  dialer_ = context_.pool.dialer(hop_, facts_.local, *this);
+  dialer_->start(settings_.connect_timeout, nullptr);
 }
 
 void ConnectRequest::client_bytes(std::string_view bytes) {
@@ -50,22 +50,21 @@ void ConnectRequest::client_bytes(std::string_view bytes) {
   if (early_.size() >= kMaxEarly) client_.pause_reading();
 }
 
-void ConnectRequest::on_connected(net::Connected connected) {
-  upstream_address_ = connected.address;
-  dns_ = connected.dns;
-  connect_ = connected.connect;
+void ConnectRequest::on_dialed(pool::Dialed dialed) {
+  upstream_address_ = dialed.address;
+  times_ = dialed.times;
   ++context_.stats.tunnels;
   // A client that is gone shows itself to the tunnel.
   static_cast<void>(net::write_all(client_, "HTTP/1.1 200 Connection established\r\n\r\n"));
   --context_.open_tunnels;
-  tunnel_.emplace(context_.deadlines, client_, std::move(connected.stream), settings_.tunnel_timeout,
-                  context_.open_tunnels, *this);
+  tunnel_.emplace(context_.deadlines, client_, std::move(dialed.stream),
+                  policy::tunnel_limits(settings_.tunnel_timeout), context_.open_tunnels, *this);
   const std::string early = std::move(early_);
-  tunnel_->start(early, {}, client_ended_);
+  tunnel_->start(early, dialed.early, client_ended_);
 }
 
-void ConnectRequest::on_connect_failed(const net::ConnectFailure& failure) {
-  const bool out = failure.kind == net::ConnectFailure::Kind::OutOfDescriptors;
+void ConnectRequest::on_dial_failed(const pool::DialFailure& failure) {
+  const bool out = failure.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors;
   if (out && !std::exchange(connected_again_, true) && context_.pool.free_a_descriptor()) return connect();
   const ExplainedFailure explained = explain(failure);
   events_.on_connect_refused(explained.kind,
@@ -86,10 +85,11 @@ void ConnectRequest::log(EndedBy ended, std::uint16_t status, std::string_view e
     record.bytes_received = tunnel_->bytes_from_client();
     record.bytes_sent = tunnel_->bytes_from_upstream();
     record.upstream = &upstream_address_;
+    record.upstream_path = hop_.unix_path;
     record.requests_on_connection = 1;
   }
-  record.dns = dns_;
-  record.connect = connect_;
+  record.dns = times_.dns;
+  record.connect = times_.connect;
   record.total = net::Loop::now() - started_at_;
   record.ended = ended;
   record.error = error;

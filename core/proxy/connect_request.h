@@ -6,9 +6,10 @@
 #include <string_view>
 
 #include "core/base/origin.h"
-#include "core/net/connector.h"
 #include "core/policy/failure.h"
+#include "core/policy/next_hop.h"
 #include "core/policy/settings.h"
+#include "core/pool/dialer.h"
 #include "core/proxy/exchange.h"
 #include "core/proxy/proxy_context.h"
 #include "core/proxy/tunnel.h"
@@ -20,7 +21,7 @@ class ConnectRequestEvents {
   /// The destination was not reached: answer and close. May destroy the request.
   virtual void on_connect_refused(policy::FailureKind kind, std::string_view explanation) = 0;
   /// The tunnel is over: close. May destroy the request.
-  virtual void on_connect_ended() = 0;
+  virtual void on_connect_ended(EndedBy ended) = 0;
 
  protected:
   ~ConnectRequestEvents() = default;
@@ -29,7 +30,7 @@ class ConnectRequestEvents {
 /// One CONNECT (RFC 9110 §9.3.6): name look-up and connection race as for every upstream connection, the 200, then a
 /// tunnel. Bytes that the client sends before that are kept (bounded by back-pressure) and go first. Owned by its
 /// session.
-class ConnectRequest final : public net::ConnectEvents, public TunnelEvents {
+class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
  public:
   ConnectRequest(ProxyContext& context, net::Stream& client, const ClientFacts& facts, const http::Target& target,
                  ConnectRequestEvents& events);
@@ -51,23 +52,23 @@ class ConnectRequest final : public net::ConnectEvents, public TunnelEvents {
 
  private:
   void connect();
-  void on_connected(net::Connected connected) override;
-  void on_connect_failed(const net::ConnectFailure& failure) override;
-  void on_tunnel_ended() override { events_.on_connect_ended(); }
+  void on_dialed(pool::Dialed dialed) override;
+  void on_dial_failed(const pool::DialFailure& failure) override;
+  void on_tunnel_ended(EndedBy ended) override { events_.on_connect_ended(ended); }
 
   ProxyContext& context_;
   net::Stream& client_;
   ClientFacts facts_;
   Origin destination_;
   policy::HostSettings settings_;
+  policy::NextHop hop_;
   ConnectRequestEvents& events_;
   std::string early_;
   bool client_ended_ = false;
-  std::optional<net::Connector> connector_;
+  std::unique_ptr<pool::Dialer> dialer_;
   bool connected_again_ = false;  ///< once, when a descriptor was freed for it
   net::SocketAddress upstream_address_;
-  Duration dns_{};
-  Duration connect_{};
+  pool::OpeningTimes times_{};
   TimePoint started_at_;
   std::optional<Tunnel> tunnel_;
 };

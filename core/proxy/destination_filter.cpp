@@ -1,6 +1,10 @@
 #include "core/proxy/destination_filter.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <sys/stat.h>
+#include <utility>
 
 namespace keepwarm::proxy {
 
@@ -16,6 +20,13 @@ bool is_own_address(const net::SocketAddress& address) {
                      [&address](const net::SocketAddress& each) { return each.same_host(address); });
 }
 
+/// Device and inode; nullopt: nothing is there.
+std::optional<std::pair<dev_t, ino_t>> identity_of(const std::string& path) noexcept {
+  struct stat there {};
+  if (::stat(path.c_str(), &there) != 0) return std::nullopt;
+  return std::pair(there.st_dev, there.st_ino);
+}
+
 }  // namespace
 
 net::AddressFilter::Verdict DestinationFilter::verdict(const net::SocketAddress& address) const {
@@ -23,6 +34,16 @@ net::AddressFilter::Verdict DestinationFilter::verdict(const net::SocketAddress&
   if (net::any_contains(rules_.denied, address)) return Verdict::Denied;
   if (!local_client_ && !rules_.denied_is_explicit && is_machine_local(address)) return Verdict::Denied;
   return Verdict::Allowed;
+}
+
+bool DestinationFilter::is_own_unix_path(std::string_view path) const {
+  if (rules_.unix_listeners.empty()) return false;
+  const std::string normal = std::filesystem::path(path).lexically_normal().string();
+  const auto identity = identity_of(normal);
+  const auto is_it = [&](const std::string& own) {
+    return own == normal || (identity && identity_of(own) == identity);
+  };
+  return std::any_of(rules_.unix_listeners.begin(), rules_.unix_listeners.end(), is_it);
 }
 
 bool DestinationFilter::is_ourselves(const net::SocketAddress& address) const {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/net/address.h"
@@ -10,6 +12,7 @@ namespace keepwarm::proxy {
 /// What must not be connected to, checked on the resolved address (DESIGN.md §5 "itself", §9).
 struct DestinationRules {
   std::vector<net::SocketAddress> listeners;  ///< our own; an unspecified address stands for every local one
+  std::vector<std::string> unix_listeners{};  ///< paths of our own, lexically normal
   std::vector<net::Cidr> denied;              ///< deny_destinations
   bool denied_is_explicit = false;            ///< then nothing but `denied` is refused to clients that are not local
 };
@@ -21,6 +24,8 @@ class DestinationFilter final : public net::AddressFilter {
       : rules_(rules), local_client_(local_client) {}
 
   [[nodiscard]] Verdict verdict(const net::SocketAddress& address) const override;
+  /// By name, and by inode, since links give one socket several paths.
+  [[nodiscard]] bool is_own_unix_path(std::string_view path) const override;
 
  private:
   [[nodiscard]] bool is_ourselves(const net::SocketAddress& address) const;

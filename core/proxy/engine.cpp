@@ -34,9 +34,9 @@ std::vector<net::Cidr> parse_cidrs(const std::vector<std::string>& texts) {
   return cidrs;
 }
 
-/// Came over loopback, or over a unix socket (which systemd may pass; it has no address).
+/// Came over loopback or a unix socket.
 bool is_local(const net::SocketAddress& peer) noexcept {
-  return peer.is_loopback() || peer.family() == AF_UNSPEC;
+  return peer.is_loopback() || peer.family() == AF_UNIX;
 }
 
 net::Resolver::Settings resolver_settings(const policy::DnsSettings& dns) noexcept {
@@ -51,9 +51,10 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       settings_(std::move(settings.proxy)),
       deadlines_(loop),
       resolver_(loop, resolver_settings(settings.dns)),
+      tls_(loop),
       local_filter_(rules_, true),
       remote_filter_(rules_, false),
-      pool_context_{loop, deadlines_, resolver_, local_filter_, remote_filter_, log},
+      pool_context_{loop, deadlines_, resolver_, tls_, local_filter_, remote_filter_, log},
       pool_(pool_context_, std::move(settings.hosts)),
       context_{loop, deadlines_, resolver_, pool_,      local_filter_,   remote_filter_,
                log,  access,     *this,     &settings_, make_pseudonym()},
@@ -74,6 +75,7 @@ void Engine::reconfigure(EngineSettings settings) {
   settings_ = std::move(settings.proxy);
   resolver_.set_settings(resolver_settings(settings.dns));
   apply_rules();
+  tls_.reload();
   pool_.reconfigure(std::move(settings.hosts));
 }
 
@@ -85,23 +87,22 @@ void Engine::apply_rules() {
 
 // ---- Listeners ----
 
-std::optional<net::ListenFailure> Engine::listen(const std::vector<net::SocketAddress>& addresses) {
-  const auto wanted = [&addresses](const BoundListener& bound) {
-    return bound.asked.family() == AF_UNSPEC ||
-           std::any_of(addresses.begin(), addresses.end(),
-                       [&bound](const net::SocketAddress& address) { return bound.serves(address); });
+std::optional<net::ListenFailure> Engine::listen(const std::vector<net::Endpoint>& endpoints) {
+  const auto wanted = [&endpoints](const BoundListener& bound) {
+    return !bound.asked || std::any_of(endpoints.begin(), endpoints.end(),
+                                       [&bound](const net::Endpoint& endpoint) { return bound.serves(endpoint); });
   };
   std::vector<BoundListener> opened;
-  for (const net::SocketAddress& address : addresses) {
-    const auto serves = [&address](const BoundListener& bound) { return bound.serves(address); };
+  for (const net::Endpoint& endpoint : endpoints) {
+    const auto serves = [&endpoint](const BoundListener& bound) { return bound.serves(endpoint); };
     if (std::any_of(listeners_.begin(), listeners_.end(), serves)) continue;
-    auto listener = net::Listener::open(loop_, address, *this, [this] { return has_room(); });
+    auto listener = net::Listener::open(loop_, endpoint, *this, [this] { return has_room(); });
     if (!listener) return listener.failure();
-    opened.push_back({address, std::move(listener).value()});
+    opened.push_back({endpoint, std::move(listener).value()});
   }
   // Whoever is connected already must not be reset by the close of the listener.
   for (const BoundListener& bound : listeners_) {
-    if (!wanted(bound)) bound.listener->accept_pending();
+    if (!wanted(bound)) bound.listener->accept_last();
   }
   std::erase_if(listeners_, [&wanted](const BoundListener& bound) { return !wanted(bound); });
   std::move(opened.begin(), opened.end(), std::back_inserter(listeners_));
@@ -112,19 +113,27 @@ std::optional<net::ListenFailure> Engine::listen(const std::vector<net::SocketAd
 std::optional<net::ListenFailure> Engine::adopt(int fd) {
   auto listener = net::Listener::adopt(loop_, fd, *this, [this] { return has_room(); });
   if (!listener) return listener.failure();
-  listeners_.push_back({net::SocketAddress(), std::move(listener).value()});
+  listeners_.push_back({std::nullopt, std::move(listener).value()});
   listeners_changed();
   return std::nullopt;
 }
 
-std::vector<net::SocketAddress> Engine::listening_on() const {
-  std::vector<net::SocketAddress> addresses;
-  for (const BoundListener& bound : listeners_) addresses.push_back(bound.listener->address());
-  return addresses;
+std::vector<net::Endpoint> Engine::listening_on() const {
+  std::vector<net::Endpoint> endpoints;
+  for (const BoundListener& bound : listeners_) endpoints.push_back(bound.listener->endpoint());
+  return endpoints;
 }
 
 void Engine::listeners_changed() {
-  rules_.listeners = listening_on();
+  rules_.listeners.clear();
+  rules_.unix_listeners.clear();
+  for (const net::Endpoint& endpoint : listening_on()) {
+    if (endpoint.is_unix()) {
+      rules_.unix_listeners.push_back(endpoint.path());
+    } else {
+      rules_.listeners.push_back(endpoint.address());
+    }
+  }
 }
 
 // ---- Clients ----
@@ -206,7 +215,7 @@ void Engine::turn_ended() {
 void Engine::drain(std::function<void()> on_drained) {
   on_drained_ = std::move(on_drained);
   context_.draining = true;
-  for (const BoundListener& bound : listeners_) bound.listener->accept_pending();  // as in listen()
+  for (const BoundListener& bound : listeners_) bound.listener->accept_last();  // as in listen()
   listeners_.clear();
   pool_.drain();
   for (std::size_t i = sessions_.size(); i > 0; --i) {

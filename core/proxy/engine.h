@@ -2,12 +2,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/log.h"
 #include "core/net/after_turn.h"
 #include "core/net/listener.h"
+#include "core/net/tls_client.h"
 #include "core/policy/host_table.h"
 #include "core/policy/settings.h"
 #include "core/pool/pool.h"
@@ -34,12 +36,12 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  /// Listens on exactly these addresses from now on: those that are open already stay as they are, the others are
+  /// Listens on exactly these endpoints from now on: those that are open already stay as they are, the others are
   /// opened or closed. On failure nothing has changed.
-  [[nodiscard]] std::optional<net::ListenFailure> listen(const std::vector<net::SocketAddress>& addresses);
+  [[nodiscard]] std::optional<net::ListenFailure> listen(const std::vector<net::Endpoint>& endpoints);
   /// A socket that listens already (systemd). It is not touched by listen().
   [[nodiscard]] std::optional<net::ListenFailure> adopt(int fd);
-  [[nodiscard]] std::vector<net::SocketAddress> listening_on() const;
+  [[nodiscard]] std::vector<net::Endpoint> listening_on() const;
 
   /// New settings for everything but the listeners. Exchanges under way go on.
   void reconfigure(EngineSettings settings);
@@ -53,12 +55,12 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
 
  private:
   struct BoundListener {
-    net::SocketAddress asked;  ///< unspecified family for adopted sockets
+    std::optional<net::Endpoint> asked;  ///< nullopt: adopted
     std::unique_ptr<net::Listener> listener;
 
     /// With port 0 asked for, the port that it got is meant as well.
-    [[nodiscard]] bool serves(const net::SocketAddress& address) const noexcept {
-      return asked == address || listener->address() == address;
+    [[nodiscard]] bool serves(const net::Endpoint& endpoint) const noexcept {
+      return asked == endpoint || listener->endpoint() == endpoint;
     }
   };
 
@@ -82,6 +84,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   std::vector<net::Cidr> allowed_clients_;
   net::DeadlineClock deadlines_;
   net::Resolver resolver_;
+  net::TlsClient tls_;
   DestinationRules rules_;
   DestinationFilter local_filter_;
   DestinationFilter remote_filter_;

@@ -41,6 +41,7 @@ void write_error_reply(std::string& out, const ErrorReply& reply, policy::ProxyS
   if (proxy_status != policy::ProxyStatusMode::Off) {
     out += "Proxy-Status: keepwarm; error=";
     out += answer.proxy_status_error;
+    out += reply.parameters;
     out += "\r\n";
   }
   out += "Content-Length: " + std::to_string(body.size()) + "\r\n";

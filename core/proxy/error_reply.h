@@ -13,7 +13,8 @@ struct ErrorReply {
   policy::FailureKind kind{};
   std::string_view explanation;  ///< what failed and for which host: one sentence, never the path
   bool keep_alive = false;
-  bool without_body = false;  ///< answers HEAD: the length is told, the body is not sent
+  bool without_body = false;      ///< answers HEAD: the length is told, the body is not sent
+  std::string_view parameters{};  ///< further ones of Proxy-Status, each with its "; "
 };
 
 /// Appends the whole response: status, `Proxy-Status: keepwarm; error=…`, a text/plain body. Bytes in the explanation

@@ -4,7 +4,6 @@
 
 #include "core/http/fields.h"
 #include "core/proxy/error_reply.h"
-#include "core/proxy/failure_text.h"
 
 namespace keepwarm::proxy {
 
@@ -24,9 +23,10 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
                             const Route& route, std::string_view body_start) {
   reset(downstream, client);
   move(ExchangeEvent::Started);
-  http::normalize_host(route.target.host, context_.host_scratch);
-  const OriginView origin(route.target.scheme, context_.host_scratch, route.target.port);
-  host_ = pool::HostRef(context_.pool.host(origin));
+  origin_.scheme = route.target.scheme;
+  origin_.port = route.target.port;
+  http::normalize_host(route.target.host, origin_.host);
+  host_ = pool::HostRef(context_.pool.host(origin_));
   if (context_.access.enabled()) remember_for_log(head, route);
   write_head(head, route);
   request_body_.start(route.framing, static_cast<std::size_t>(context_.settings->max_header_size));
@@ -37,6 +37,13 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
     if (state_ == ExchangeState::Over) return taken;
   } else if (!request_body_.ended()) {
     downstream_->client_stream().acknowledge_now();
+  }
+  if (host_->hop().absolute_form()) {
+    if (const auto refused = context_.pool.refuse_for_parent(origin_, client_.local)) {
+      const ExplainedFailure explained = explain(*refused);
+      fail(explained.kind, explained.text, CloseReason::Unused);
+      return taken;
+    }
   }
   if (pool::Lease bound = downstream_->take_bound_connection(*host_)) {
     on_bound_connection_ = true;
@@ -71,6 +78,7 @@ void Exchange::reset(Downstream& downstream, const ClientFacts& client) {
   bound_auth_ = false;
   on_bound_connection_ = false;
   reached_upstream_ = false;
+  upstream_path_ = {};
   status_ = 0;
   retries_ = 0;
   drained_ = 0;
@@ -108,6 +116,7 @@ void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
   idle_age_ = reused_ ? net::Loop::now() - connection.idle_since() : Duration::zero();
   reached_upstream_ = true;
   upstream_address_ = connection.address();
+  upstream_path_ = host_->hop().unix_path;
   requests_on_connection_ = connection.served() + 1;
   lease_.stream().set_events(*this);
   send_outgoing();
@@ -115,7 +124,7 @@ void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
 
 void Exchange::on_checkout_failed(const pool::CheckoutFailure& failure) {
   const ExplainedFailure explained = explain(failure);
-  fail(explained.kind, explained.text, CloseReason::Unused);
+  fail(explained.kind, explained.text, CloseReason::Unused, explained.parameters);
 }
 
 // ---- Attempts ----
@@ -129,8 +138,14 @@ policy::AttemptView Exchange::attempt_view() const noexcept {
           .is_retry = is_retry_};
 }
 
+ExplainedFailure Exchange::why_closed() {
+  if (const net::TlsFailure* tls = lease_.stream().tls_failure()) return explain(*tls);
+  return {FailureKind::ConnectionTerminated, "closed the connection before it answered"};
+}
+
 void Exchange::attempt_ended(AttemptEnd end, CloseReason otherwise) {
   policy::AttemptView view = attempt_view();
+  const ExplainedFailure closed = why_closed();
   if (end == AttemptEnd::RequestTimeoutAnswer) view.response_begun = interims_ > 0;
   const bool stale = policy::is_stale_failure(end, view);
   const TimePoint idle_since = lease_.connection().idle_since();
@@ -145,7 +160,7 @@ void Exchange::attempt_ended(AttemptEnd end, CloseReason otherwise) {
     ++context_.stats.retries;
   }
   if (step == NextStep::RetryOnFresh || step == NextStep::AnotherConnection) return try_again();
-  fail(FailureKind::ConnectionTerminated, "closed the connection before it answered", otherwise);
+  fail(closed.kind, closed.text, otherwise, closed.parameters);
 }
 
 void Exchange::try_again() {
@@ -182,7 +197,7 @@ void Exchange::client_gone() {
   downstream->exchange_over(AfterExchange::Reset);
 }
 
-void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason) {
+void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason, std::string_view parameters) {
   if (state_ == ExchangeState::Draining) return over(ExchangeEvent::Failed, AfterExchange::CloseLingering);
   waiter_.withdraw();
   lease_.close(reason);
@@ -195,7 +210,7 @@ void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason)
   status_ = policy::answer_for(kind).status;
   const std::string explanation =
       kind == FailureKind::BadRequest ? std::string(what) : where() + ": " + std::string(what);
-  const std::string_view answer = context_.own_answer({kind, explanation, keep, answers_head_});
+  const std::string_view answer = context_.own_answer({kind, explanation, keep, answers_head_, parameters});
   const net::WriteResult result = net::write_all(downstream_->client_stream(), answer);
   log(EndedBy::Ourselves, error);
   const bool sent = result != net::WriteResult::Failed;
@@ -240,7 +255,7 @@ void Exchange::on_deadline(TimePoint) {
 // ---- Log ----
 
 std::string Exchange::where() const {
-  return host_and_port(host_->origin().host, host_->origin().port);
+  return host_and_port(origin_.host, origin_.port);
 }
 
 void Exchange::log(EndedBy ended, std::string_view error) {
@@ -251,18 +266,20 @@ void Exchange::log(EndedBy ended, std::string_view error) {
   AccessRecord record;
   record.client = client_.address;
   record.method = text.substr(0, log_parts_[0]);
-  record.scheme = "http";
+  record.scheme = name_of(origin_.scheme);
   record.host_and_port = text.substr(log_parts_[0], log_parts_[1]);
   record.path = text.substr(log_parts_[0] + log_parts_[1], log_parts_[2]);
   record.status = status_;
   record.bytes_received = request_body_.data_bytes();
   record.bytes_sent = head_sent_ ? response_body_.data_bytes() : 0;
   record.upstream = reached_upstream_ ? &upstream_address_ : nullptr;
+  record.upstream_path = upstream_path_;
   record.reused = reached_upstream_ && reused_;
   record.requests_on_connection = reached_upstream_ ? requests_on_connection_ : 0;
   record.retries = retries_;
   record.dns = times_.dns;
   record.connect = times_.connect;
+  record.tls = times_.tls;
   if (response_begun_ && sent_at_ != TimePoint{}) record.first_byte = arrival_.first_byte - sent_at_;
   record.total = now - started_at_;
   record.ended = ended;

@@ -14,6 +14,7 @@
 #include "core/proxy/body_reader.h"
 #include "core/proxy/downstream.h"
 #include "core/proxy/exchange_table.h"
+#include "core/proxy/failure_text.h"
 #include "core/proxy/proxy_context.h"
 #include "core/proxy/router.h"
 
@@ -74,7 +75,9 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   [[nodiscard]] policy::AttemptView attempt_view() const noexcept;
   void attempt_ended(policy::AttemptEnd end, pool::CloseReason otherwise);
   void try_again();
-  void fail(policy::FailureKind kind, std::string_view what, pool::CloseReason reason);
+  [[nodiscard]] ExplainedFailure why_closed();
+  void fail(policy::FailureKind kind, std::string_view what, pool::CloseReason reason,
+            std::string_view parameters = {});
   void client_gone();
   void over(ExchangeEvent event, AfterExchange after);
   Downstream* release();
@@ -84,6 +87,7 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   [[nodiscard]] bool bytes_moved();
 
   // exchange_request.cpp: the request on its way upstream
+  [[nodiscard]] std::string_view host_field(const http::Target& target) const noexcept;
   void remember_for_log(const http::RequestHead& head, const Route& route);
   void write_head(const http::RequestHead& head, const Route& route);
   [[nodiscard]] bool may_be_replayed() const noexcept;
@@ -116,6 +120,7 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   ProxyContext& context_;
   Downstream* downstream_ = nullptr;
   ClientFacts client_;
+  Origin origin_;  ///< as the client named it; host_ may serve several
   pool::HostRef host_;
   pool::Waiter waiter_;
   pool::Lease lease_;
@@ -162,6 +167,7 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   std::string log_text_;  ///< method, scheme, authority, path: see remember_for_log()
   std::size_t log_parts_[3] = {};
   net::SocketAddress upstream_address_;
+  std::string_view upstream_path_;  ///< of a unix socket: a part of what host_ holds
   bool reached_upstream_ = false;
   std::uint16_t status_ = 0;
   std::uint32_t retries_ = 0;

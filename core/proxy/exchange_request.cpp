@@ -21,10 +21,17 @@ constexpr std::uint64_t kDrainLimit = 256 * 1024;
 void Exchange::remember_for_log(const http::RequestHead& head, const Route& route) {
   log_text_.assign(head.method);
   log_parts_[0] = head.method.size();
-  log_text_ += host_and_port(host_->origin().host, host_->origin().port);
+  log_text_ += where();
   log_parts_[1] = log_text_.size() - log_parts_[0];
   log_text_ += forwarded_target(head, route.target, context_.host_scratch);
   log_parts_[2] = log_text_.size() - log_parts_[0] - log_parts_[1];
+}
+
+std::string_view Exchange::host_field(const http::Target& target) const noexcept {
+  // `upgrade` takes port 80 to 443, and both are their scheme's default.
+  const bool to_other_port =
+      host_->hop().tls && target.scheme == Scheme::Http && target.port == default_port(Scheme::Http);
+  return to_other_port ? authority_without_port(target) : target.authority;
 }
 
 void Exchange::write_head(const http::RequestHead& head, const Route& route) {
@@ -45,9 +52,11 @@ void Exchange::write_head(const http::RequestHead& head, const Route& route) {
 
   http::ForwardedRequest how;
   how.method = head.method;
-  how.target = forwarded_target(head, route.target, context_.host_scratch);
-  how.host = route.target.authority;
+  how.target = host_->hop().absolute_form() ? target_for_parent(head, route.target, context_.host_scratch)
+                                            : forwarded_target(head, route.target, context_.host_scratch);
+  how.host = host_field(route.target);
   how.via = context_.via();
+  how.proxy_authorization = host_->proxy_authorization();
   how.framing = route.framing;
   how.keep_alive = settings.reuse;
   how.upgrade = route.upgrade;

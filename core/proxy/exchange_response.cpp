@@ -119,6 +119,12 @@ void Exchange::final_head(const http::ResponseHead& head, std::string_view rest)
     return fail(FailureKind::BadResponse, "sent what is not valid HTTP: " + std::string(describe(framing.failure())),
                 CloseReason::ProtocolError);
   }
+  if (head.status == 407 && host_->hop().absolute_form()) {
+    // Meant for us: the client has no credentials for the parent, and is not asked for any.
+    return fail(FailureKind::Misconfigured,
+                "the parent proxy wants other credentials than those of the key parent (407)",
+                CloseReason::ProtocolError);
+  }
   if (head.status == 408) {
     policy::AttemptView view = attempt_view();
     view.response_begun = interims_ > 0;

@@ -36,11 +36,55 @@ ExplainedFailure explain(const net::ConnectFailure& failure) {
   return {FailureKind::ConnectionRefused, with_reason("cannot connect", failure)};
 }
 
+ExplainedFailure explain(const net::TlsFailure& failure) {
+  switch (failure.kind) {
+    case net::TlsFailure::Kind::Certificate: return {FailureKind::TlsCertificate, failure.text};
+    case net::TlsFailure::Kind::Alert:
+      return {FailureKind::TlsAlert, failure.text, "; alert-id=" + std::to_string(failure.alert)};
+    case net::TlsFailure::Kind::Protocol: return {FailureKind::TlsProtocol, failure.text};
+    case net::TlsFailure::Kind::Closed: return {FailureKind::ConnectionTerminated, failure.text};
+  }
+  return {FailureKind::TlsProtocol, failure.text};
+}
+
+namespace {
+
+ExplainedFailure explain_parent(std::uint16_t status) {
+  if (status == 0) return {FailureKind::ParentRefused, "the parent proxy gave no valid answer to CONNECT"};
+  if (status == 407) {
+    return {FailureKind::Misconfigured, "the parent proxy wants other credentials than those of the key parent (407)"};
+  }
+  return {FailureKind::ParentRefused, "the parent proxy refused the tunnel with status " + std::to_string(status)};
+}
+
+std::string_view too_late(pool::DialFailure::Step step) noexcept {
+  return step == pool::DialFailure::Step::Tls ? "the TLS handshake took too long"
+                                              : "the parent proxy took too long to open a tunnel";
+}
+
+}  // namespace
+
+ExplainedFailure explain(const pool::DialFailure& failure) {
+  using Step = pool::DialFailure::Step;
+  const bool in_time = failure.connect.kind != Kind::Timeout;
+  switch (failure.step) {
+    case Step::Connect: break;
+    case Step::Settings: return {FailureKind::Misconfigured, "its TLS settings cannot be used: " + failure.text};
+    case Step::Parent:
+      if (in_time) return explain_parent(failure.parent_status);
+      return {FailureKind::ConnectTimeout, std::string(too_late(failure.step))};
+    case Step::Tls:
+      if (in_time) return explain(failure.tls);
+      return {FailureKind::ConnectTimeout, std::string(too_late(failure.step))};
+  }
+  return explain(failure.connect);
+}
+
 ExplainedFailure explain(const pool::CheckoutFailure& failure) {
   if (failure.queue_timeout) {
     return {FailureKind::QueueTimeout, "all connections to it are busy (max_connections), and none came free in time"};
   }
-  return explain(failure.connect);
+  return explain(failure.dial);
 }
 
 }  // namespace keepwarm::proxy

@@ -10,11 +10,14 @@ namespace keepwarm::proxy {
 
 struct ExplainedFailure {
   policy::FailureKind kind{};
-  std::string text;  ///< what failed, without the host
+  std::string text;          ///< what failed, without the host
+  std::string parameters{};  ///< of Proxy-Status, such as `; alert-id=40` (RFC 9209 §2.3)
 };
 
 /// Why no connection could be had, in the words of the client's answer.
 [[nodiscard]] ExplainedFailure explain(const net::ConnectFailure& failure);
+[[nodiscard]] ExplainedFailure explain(const net::TlsFailure& failure);
+[[nodiscard]] ExplainedFailure explain(const pool::DialFailure& failure);
 [[nodiscard]] ExplainedFailure explain(const pool::CheckoutFailure& failure);
 
 }  // namespace keepwarm::proxy

@@ -50,10 +50,6 @@ Route route_tunnel(const http::Target& target, const http::BodyFraming& framing,
 }
 
 Route route_forward(const http::RequestHead& head, const http::Target& target, const policy::ProxySettings& settings) {
-  if (target.scheme == Scheme::Https) {
-    return refuse(FailureKind::UnsupportedScheme, "https to " + host_and_port(target.host, target.port) +
-                                                      " is not supported on this connection yet: use CONNECT");
-  }
   if (!policy::may_forward_to(settings, target.port)) {
     return refuse(FailureKind::RequestDenied,
                   "requests to " + host_and_port(target.host, target.port) + " are refused: bad_ports");
@@ -111,6 +107,20 @@ std::string_view forwarded_target(const http::RequestHead& head, const http::Tar
   scratch.assign(1, '/');
   scratch.append(path);
   return scratch;
+}
+
+std::string_view target_for_parent(const http::RequestHead& head, const http::Target& target, std::string& scratch) {
+  const std::string_view path = target.path_and_query;
+  scratch.assign("http://").append(target.authority);
+  const bool bare = path.empty() && head.method == "OPTIONS";
+  if (!bare && !path.starts_with('/')) scratch += '/';
+  scratch.append(path);
+  return scratch;
+}
+
+std::string_view authority_without_port(const http::Target& target) noexcept {
+  const std::size_t brackets = target.authority.starts_with('[') ? 2 : 0;
+  return target.authority.substr(0, target.host.size() + brackets);
 }
 
 }  // namespace keepwarm::proxy

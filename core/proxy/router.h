@@ -41,4 +41,12 @@ struct Route {
 [[nodiscard]] std::string_view forwarded_target(const http::RequestHead& head, const http::Target& target,
                                                 std::string& scratch);
 
+/// The same for a parent proxy: the whole URL (RFC 9112 §3.2.2). OPTIONS without a path has none: the last proxy makes
+/// it "*".
+[[nodiscard]] std::string_view target_for_parent(const http::RequestHead& head, const http::Target& target,
+                                                 std::string& scratch);
+
+/// The authority of the target without a port: for a request that goes to another default port than it names.
+[[nodiscard]] std::string_view authority_without_port(const http::Target& target) noexcept;
+
 }  // namespace keepwarm::proxy

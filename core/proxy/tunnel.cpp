@@ -7,12 +7,12 @@
 namespace keepwarm::proxy {
 
 Tunnel::Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
-               Duration idle_limit, std::uint64_t& open_tunnels, TunnelEvents& events)
+               const policy::TunnelLimits& limits, std::uint64_t& open_tunnels, TunnelEvents& events)
     : deadlines_(deadlines),
       upstream_stream_(std::move(upstream)),
       client_(*this, client),
       upstream_(*this, *upstream_stream_),
-      idle_limit_(idle_limit),
+      limits_(limits),
       open_tunnels_(open_tunnels),
       events_(events) {
   ++open_tunnels_;
@@ -48,13 +48,14 @@ void Tunnel::forward(End& from, std::string_view bytes) {
       // The peer takes nothing any more, so this direction is over; the other one may still have something to say.
       from.stream->pause_reading();
       from.ended = true;
+      touch();
       return end_if_done();
   }
 }
 
 void Tunnel::finish(End& from) {
-  touch();
   from.ended = true;
+  touch();
   from.peer->stream->finish_writing();
   end_if_done();
 }
@@ -66,14 +67,14 @@ void Tunnel::drained(End& to) {
 }
 
 void Tunnel::end_if_done() {
-  if (!starting_ && client_.ended && upstream_.ended && queued() == 0) events_.on_tunnel_ended();
+  if (!starting_ && client_.ended && upstream_.ended && queued() == 0) events_.on_tunnel_ended(EndedBy::Completed);
 }
 
-void Tunnel::break_off() {
+void Tunnel::break_off(EndedBy ended) {
   // Neither side may take what it got for all there was.
   client_.stream->reset_on_close();
   upstream_.stream->reset_on_close();
-  events_.on_tunnel_ended();
+  events_.on_tunnel_ended(ended);
 }
 
 std::size_t Tunnel::queued() const noexcept {
@@ -84,11 +85,12 @@ void Tunnel::on_deadline(TimePoint) {
   // A slow reader empties a queue without an event of ours.
   const std::size_t unsent = client_.stream->unacknowledged_bytes() + upstream_.stream->unacknowledged_bytes();
   if (std::exchange(unsent_mark_, unsent) != unsent) return touch();
-  break_off();
+  break_off(EndedBy::Timeout);
 }
 
 void Tunnel::touch() {
-  if (idle_limit_ > Duration::zero()) deadlines_.arm(*this, net::Loop::now() + idle_limit_);
+  const Duration limit = client_.ended || upstream_.ended ? limits_.half_closed : limits_.open;
+  if (limit > Duration::zero()) deadlines_.arm(*this, net::Loop::now() + limit);
 }
 
 }  // namespace keepwarm::proxy

@@ -7,13 +7,16 @@
 #include "core/base/deadline_wheel.h"
 #include "core/net/deadline_clock.h"
 #include "core/net/stream.h"
+#include "core/policy/tunnel_limits.h"
+#include "core/proxy/access_record.h"
 
 namespace keepwarm::proxy {
 
 class TunnelEvents {
  public:
-  /// Both directions ended, one side failed, or the time limit passed. The tunnel may be destroyed inside.
-  virtual void on_tunnel_ended() = 0;
+  /// Both directions ended (Completed), one side failed (Client, Origin), or a time limit passed. The tunnel may be
+  /// destroyed inside.
+  virtual void on_tunnel_ended(EndedBy ended) = 0;
 
  protected:
   ~TunnelEvents() = default;
@@ -23,10 +26,9 @@ class TunnelEvents {
 /// after its 101. Owns the upstream stream; the client's belongs to the session.
 class Tunnel final : public Deadline {
  public:
-  /// `idle_limit`: no byte in either direction for so long ends it; 0: no limit. `open_tunnels` counts it while it
-  /// lives. References must outlive the tunnel.
-  Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream, Duration idle_limit,
-         std::uint64_t& open_tunnels, TunnelEvents& events);
+  /// `open_tunnels` counts it while it lives. References must outlive the tunnel.
+  Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
+         const policy::TunnelLimits& limits, std::uint64_t& open_tunnels, TunnelEvents& events);
   ~Tunnel();
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
@@ -43,7 +45,7 @@ class Tunnel final : public Deadline {
     End(Tunnel& of, net::Stream& over) noexcept : tunnel(of), stream(&over) {}
     void on_bytes(std::string_view bytes) override { tunnel.forward(*this, bytes); }
     void on_end() override { tunnel.finish(*this); }
-    void on_broken(int) override { tunnel.break_off(); }
+    void on_broken(int) override { tunnel.break_off(this == &tunnel.client_ ? EndedBy::Client : EndedBy::Origin); }
     void on_drained() override { tunnel.drained(*this); }
 
     Tunnel& tunnel;
@@ -57,7 +59,7 @@ class Tunnel final : public Deadline {
   void finish(End& from);
   void drained(End& to);
   void end_if_done();
-  void break_off();
+  void break_off(EndedBy ended);
   void on_deadline(TimePoint now) override;
   void touch();
   [[nodiscard]] std::size_t queued() const noexcept;
@@ -66,7 +68,7 @@ class Tunnel final : public Deadline {
   std::unique_ptr<net::Stream> upstream_stream_;
   End client_;
   End upstream_;
-  Duration idle_limit_;
+  policy::TunnelLimits limits_;
   bool starting_ = false;
   std::size_t unsent_mark_ = 0;
   std::uint64_t& open_tunnels_;

@@ -122,13 +122,20 @@ def test_a_target_that_is_not_for_a_proxy_is_refused(wire, target, status):
     w.expect_in_step(response)
 
 
-def test_https_in_absolute_form_is_501_until_tls_is_built(wire):
-    assert wire().answered_by_itself("GET https://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n", 501)
+CLIENT_HELLO = b"\x16\x03\x01"  # a TLS record of the handshake (RFC 8446 §5.1)
 
 
-def test_wss_is_taken_as_https_in_a_request_with_upgrade(wire):
-    upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
-    wire().answered_by_itself("GET wss://{at}/ HTTP/1.1\r\nHost: {at}\r\n" + upgrade, 501)
+def test_https_in_absolute_form_is_spoken_as_tls(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    daemon.client().send(f"GET https://{server.at}/ HTTP/1.1\r\nHost: {server.at}\r\n\r\n")
+    assert server.accept().read_exact(3) == CLIENT_HELLO
+
+
+def test_wss_is_taken_as_https_in_a_request_with_upgrade(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    daemon.client().send(f"GET wss://{server.at}/ HTTP/1.1\r\nHost: {server.at}\r\n"
+                         "Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    assert server.accept().read_exact(3) == CLIENT_HELLO
 
 
 HOSTS = {

@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .origin import Connection, Origin
+from .connection import Connection
+from .origin import Origin
 from .stream import as_bytes
 from .waiting import DEFAULT_LIMIT, Deadline, TooLong
 from .wire import Request, chunked

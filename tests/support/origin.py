@@ -2,46 +2,32 @@
 
 import errno
 import socket
+import ssl
 import threading
 import traceback
 from collections.abc import Callable
 
+from .connection import Connection
 from .stream import Cut
-from .waiting import DEFAULT_LIMIT, Deadline, TooLong
-from .wire import HttpStream
+from .tls_server import ServerTls, TlsConnection
+from .waiting import DEFAULT_LIMIT, Deadline, TooLong, scaled
 
 HANDLER_LIMIT = 120.0  # a handler may wait for as long as its test lives; the origin's close ends it
-
-
-class Connection(HttpStream):
-    """A connection that the daemon opened. `index` counts from 0 in the order of acceptance."""
-
-    def __init__(self, sock: socket.socket, index: int, limit: float):
-        super().__init__(sock, limit)
-        self.index = index
-        self.peer = sock.getpeername()
-
-    def wait_for_end(self, limit: float | None = None) -> str:
-        """Reads on until the daemon ends the connection: "fin" or "rst"."""
-        self.read_to_end(limit)
-        return self.ended
-
-    def answer(self, body=b"", status: str = "200 OK", *fields: str) -> None:
-        """A whole response with Content-Length."""
-        data = body.encode() if isinstance(body, str) else body
-        lines = [f"HTTP/1.1 {status}", *fields, f"Content-Length: {len(data)}"]
-        self.send("\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + data)
 
 
 class Origin:
     """A listener. With a handler each connection runs it in a thread of its own and closes after it; without one the
     test takes the connections by accept(). The port stays bound, though refusing, between stop_listening() and
-    listen_again()."""
+    listen_again(). With tls connections are TlsConnections, each with a thread that makes its handshake. `name` stands in
+    URLs in place of the host."""
 
     def __init__(self, handler: Callable[[Connection], None] | None = None, host: str = "127.0.0.1", port: int = 0,
-                 backlog: int = 128, accepting: bool = True):
+                 backlog: int = 128, accepting: bool = True, tls: ServerTls | None = None, name: str | None = None):
         self.handler = handler
         self.host = host
+        self.name = name
+        self._contexts: dict[ServerTls, ssl.SSLContext] = {}
+        self._context = self._context_of(tls) if tls else None
         self.backlog = backlog
         self.connections: list[Connection] = []
         self.failures: list[str] = []  # of handlers
@@ -59,10 +45,11 @@ class Origin:
     @property
     def at(self) -> str:
         """host:port as it stands in a URL."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        host = self.name or self.host
+        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
 
     def url(self, path: str = "/") -> str:
-        return f"http://{self.at}{path}"
+        return f"{'https' if self._context else 'http'}://{self.at}{path}"
 
     def _bind(self) -> None:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
@@ -89,18 +76,32 @@ class Origin:
                     return
                 limit = HANDLER_LIMIT if self.handler else DEFAULT_LIMIT
                 try:
-                    connection = Connection(sock, len(self.connections), limit)
+                    connection = self._connection(sock, len(self.connections), limit)
                 except OSError as error:  # reset before we could look at it
                     assert error.errno in (errno.ENOTCONN, errno.ECONNRESET), error
                     continue
                 self.connections.append(connection)
                 self._changed.notify_all()
-            if self.handler:
+            if self.handler or self._context:
                 thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
+    def _context_of(self, tls: ServerTls) -> ssl.SSLContext:
+        if tls not in self._contexts:
+            self._contexts[tls] = tls.context()
+        return self._contexts[tls]
+
+    def _connection(self, sock: socket.socket, index: int, limit: float) -> Connection:
+        return TlsConnection(sock, index, limit, self._context) if self._context else Connection(sock, index, limit)
+
     def _serve(self, connection: Connection) -> None:
+        if self._context:
+            done = connection.handshake()
+            with self._changed:
+                self._changed.notify_all()
+            if not done or not self.handler:
+                return
         try:
             self.handler(connection)
         except Cut:
@@ -117,11 +118,37 @@ class Origin:
     # What the test does
 
     def accept(self, limit: float = DEFAULT_LIMIT) -> Connection:
-        """The next connection, in order of acceptance."""
+        """The next connection, in order of acceptance; with TLS, when its handshake is made."""
+        connection = self.accept_any(limit)
+        error = getattr(connection, "handshake_error", None)
+        assert error is None, f"the handshake failed: {error}"
+        return connection
+
+    def accept_failed(self, limit: float = DEFAULT_LIMIT) -> TlsConnection:
+        """The next connection, whose handshake must fail; see its handshake_error."""
+        connection = self.accept_any(limit)
+        assert not connection.handshake_done, "the handshake was made"
+        return connection
+
+    def accept_any(self, limit: float = DEFAULT_LIMIT) -> Connection:
+        """The next connection, whatever became of its handshake."""
         assert not self.handler, "this origin's connections belong to its handler"
         self.wait_connections(self._taken + 1, limit)
         self._taken += 1
-        return self.connections[self._taken - 1]
+        connection = self.connections[self._taken - 1]
+        if self._context:
+            with self._changed:
+                self._changed.wait_for(lambda: connection.handshake_done or connection.handshake_error, scaled(limit))
+        return connection
+
+    def start_tls(self, connection: Connection, tls: ServerTls) -> TlsConnection:
+        """Makes a handshake on a plain connection, which is replaced by what is returned: for what lies behind a parent
+        proxy's answer to CONNECT."""
+        assert not connection.buffer, f"bytes before the handshake's turn: {connection.buffer!r}"
+        secured = TlsConnection(connection.sock, connection.index, connection.limit, self._context_of(tls))
+        self.connections[connection.index] = secured
+        secured.handshake()
+        return secured
 
     def wait_connections(self, count: int, limit: float = DEFAULT_LIMIT) -> None:
         deadline = Deadline(limit)
@@ -135,6 +162,11 @@ class Origin:
         with self._changed:
             came = self._changed.wait_for(lambda: len(self.connections) > self._taken, deadline.left())
         assert not came, "a connection came that was not wanted"
+
+    def restart_tls(self, tls: ServerTls) -> None:
+        """New connections are served so, by a server that knows no older session."""
+        self._contexts.pop(tls, None)
+        self._context = self._context_of(tls)
 
     def stop_listening(self) -> None:
         """New connections are refused from here on; those that are open stay."""

@@ -300,7 +300,7 @@ TEST_CASE("a value out of range is an error that names the range") {
 
 TEST_CASE("addresses, ranges, ports and methods are checked one by one, at their place") {
   const std::string address =
-      " is not an address and a port; allowed: \"ADDR:PORT\", \"[v6]:PORT\", with port 0 to 65535\n";
+      " is not an address and a port; allowed: \"ADDR:PORT\", \"[v6]:PORT\" with port 0 to 65535, \"unix:/PATH\"\n";
   const std::string cidr =
       " is not a range of addresses; allowed: CIDRs like \"10.0.0.0/8\", \"fd00::/8\", or an address\n";
   const std::string ports =
@@ -344,19 +344,55 @@ TEST_CASE("a key that is not built yet is accepted at its default only") {
       {"[host.\"*\"]\nkeep_warm = 1", "k.toml:2:13: host.\"*\".keep_warm" + refused("0")},
       {"[host.\"*\"]\nkeep_warm_for = \"1m\"", "k.toml:2:17: host.\"*\".keep_warm_for" + refused("\"10m\"")},
       {"[host.\"*\"]\nretry_undelivered = true", "k.toml:2:21: host.\"*\".retry_undelivered" + refused("false")},
-      {"[host.\"*\"]\nupgrade = true", "k.toml:2:11: host.\"*\".upgrade" + refused("false")},
-      {"[host.\"*\"]\nconnect_to = \"10.0.0.5:8443\"", "k.toml:2:14: host.\"*\".connect_to" + refused("\"\"")},
-      {"[host.\"*\"]\nparent = \"http://p:3128\"", "k.toml:2:10: host.\"*\".parent" + refused("\"\"")},
       {"[admin]\nlisten = \"127.0.0.1:9999\"",
        "k.toml:2:10: admin.listen: \"127.0.0.1:9999\": this key is not built yet in this release; allowed: its default "
        "\"127.0.0.1:3180\", or \"\"\n"},
-      {"[proxy]\nlisten = [\"unix:/run/keepwarm/proxy.sock\"]",
-       "k.toml:2:11: proxy.listen: \"unix:/run/keepwarm/proxy.sock\": unix sockets are not built yet in this release; "
-       "allowed: \"ADDR:PORT\", \"[v6]:PORT\"\n"},
+      {"[admin]\nlisten = \"unix:/run/keepwarm/admin.sock\"",
+       "k.toml:2:10: admin.listen: \"unix:/run/keepwarm/admin.sock\": this key is not built yet in this release; "
+       "allowed: its default \"127.0.0.1:3180\", or \"\"\n"},
+      {"[admin]\nlisten = \"here\"",
+       "k.toml:2:10: admin.listen: \"here\" is not an address and a port; allowed: \"127.0.0.1:3180\", or \"\"\n"},
       {"[proxy]\nworkers = 1\n[admin]\nlisten = \"127.0.0.1:3180\"\n[host.\"*\"]\nlearn = true\nkeep_warm = 0\n"
-       "keep_warm_for = \"600s\"\nretry_undelivered = false\nupgrade = false\nconnect_to = \"\"\nparent = \"\"",
+       "keep_warm_for = \"600s\"\nretry_undelivered = false",
        ""},
   });
+}
+
+TEST_CASE("connect_to and parent are checked, and a password is not repeated") {
+  const std::string connect_to =
+      " is no place to connect to; allowed: \"HOST:PORT\", \"[v6]:PORT\", \"unix:/PATH\", or \"\" for none\n";
+  const std::string parent =
+      " is no proxy's URL; allowed: \"http://HOST:PORT\", \"http://USER:PASSWORD@HOST:PORT\", or \"\" for none\n";
+  check_errors({
+      {"[host.\"*\"]\nupgrade = true\n", ""},
+      {"[host.\"*\"]\nconnect_to = \"10.0.0.5:8443\"\n[host.\"a\"]\nconnect_to = \"unix:/run/app.sock\"", ""},
+      {"[host.\"*\"]\nparent = \"http://user:secret@p:3128\"", ""},
+      {"[host.\"*\"]\nconnect_to = \"10.0.0.5\"", "k.toml:2:14: host.\"*\".connect_to: \"10.0.0.5\"" + connect_to},
+      {"[host.\"*\"]\nparent = \"https://user:secret@p:3128\"",
+       "k.toml:2:10: host.\"*\".parent: \"https://***@p:3128\"" + parent},
+  });
+}
+
+TEST_CASE("connect_to and a parent exclude each other for a host, wherever they come from") {
+  const std::string message = ": a parent does the connecting; allowed: connect_to or parent, the other one \"\"\n";
+  check_errors({
+      {"[host.\"a\"]\nparent = \"http://p:1\"\nconnect_to = \"b:2\"", "k.toml:3:14: host.\"a\".connect_to" + message},
+      {"[host.\"*\"]\nparent = \"http://p:1\"\n[host.\"a\"]\nconnect_to = \"b:2\"",
+       "k.toml:4:14: host.\"a\".connect_to" + message},
+      {"[host.\"*\"]\nconnect_to = \"b:2\"\n[host.\"a\"]\nparent = \"http://p:1\"",
+       "k.toml:4:10: host.\"a\".parent" + message},
+      {"[host.\"*\"]\nparent = \"http://p:1\"\n[host.\"a\"]\nparent = \"\"\nconnect_to = \"b:2\"", ""},
+  });
+}
+
+TEST_CASE("what only another layer can tell is an error at its line, too") {
+  const Review review = [](const Config&) {
+    return std::vector<Finding>{{"host.\"a\".tls.ca_file", {}, "no such file"}};
+  };
+  const auto result = parse_config("[host.\"a\".tls]\nca_file = \"/x\"", "k.toml", review);
+  REQUIRE_FALSE(result.ok());
+  REQUIRE(result.failure().size() == 1);
+  CHECK(to_text(result.failure()[0]) == "k.toml:2:11: host.\"a\".tls.ca_file: no such file");
 }
 
 TEST_CASE("two tables for the same hosts are an error at the second") {
@@ -387,7 +423,8 @@ TEST_CASE("a wrong host pattern is an error at the name of the table") {
 
 TEST_CASE("a listener beyond this machine needs allow_clients") {
   const std::string rule =
-      " is not a loopback address; allowed: those, or any once proxy.allow_clients says who may connect\n";
+      " is not a loopback address; allowed: those, unix sockets, or any once proxy.allow_clients says who may "
+      "connect\n";
   check_errors({
       {"[proxy]\nlisten = [\"0.0.0.0:3128\"]", "k.toml:2:10: proxy.listen: \"0.0.0.0:3128\"" + rule},
       {"[proxy]\nlisten = [\"127.0.0.1:1\", \"[::]:3128\"]", "k.toml:2:10: proxy.listen: \"[::]:3128\"" + rule},
@@ -409,7 +446,8 @@ TEST_CASE("a wrong allow_clients is not reported as a missing one too") {
 TEST_CASE("listen needs an address, and each only once") {
   check_errors({
       {"[proxy]\nlisten = []",
-       "k.toml:2:10: proxy.listen: [] leaves nothing to listen on; allowed: one \"ADDR:PORT\" or more\n"},
+       "k.toml:2:10: proxy.listen: [] leaves nothing to listen on; allowed: one \"ADDR:PORT\" or \"unix:/PATH\", or "
+       "more\n"},
       {"[proxy]\nlisten = [\"127.0.0.1:1\", \"127.0.0.1:1\"]",
        "k.toml:2:10: proxy.listen: \"127.0.0.1:1\" stands there twice\n"},
       {"[proxy]\nlisten = [\"127.0.0.1:0\", \"127.0.0.1:0\"]", ""},
@@ -480,20 +518,20 @@ TEST_CASE("addresses of the command line take the place of proxy.listen under th
   const ConfigErrors refused = override_listen(config, everywhere);
   REQUIRE(refused.size() == 1);
   CHECK(to_text(refused[0]) ==
-        "command line: --listen: \"0.0.0.0:3128\" is not a loopback address; allowed: those, or any once "
+        "command line: --listen: \"0.0.0.0:3128\" is not a loopback address; allowed: those, unix sockets, or any once "
         "proxy.allow_clients says who may connect");
   config.proxy.allow_clients = {"10.0.0.0/8"};
   CHECK(override_listen(config, everywhere).empty());
 
-  const std::vector<std::string> wrong = {"localhost:1", "unix:/x"};
+  const std::vector<std::string> wrong = {"localhost:1", "unix:x"};
   const ConfigErrors both = override_listen(config, wrong);
   REQUIRE(both.size() == 2);
   CHECK(to_text(both[0]) ==
-        "command line: --listen: \"localhost:1\" is not an address and a port; allowed: \"ADDR:PORT\", \"[v6]:PORT\", "
-        "with port 0 to 65535");
+        "command line: --listen: \"localhost:1\" is not an address and a port; allowed: \"ADDR:PORT\", \"[v6]:PORT\" "
+        "with port 0 to 65535, \"unix:/PATH\"");
   CHECK(to_text(both[1]) ==
-        "command line: --listen: \"unix:/x\": unix sockets are not built yet in this release; allowed: \"ADDR:PORT\", "
-        "\"[v6]:PORT\"");
+        "command line: --listen: \"unix:x\": the path is not absolute; allowed: \"ADDR:PORT\", \"[v6]:PORT\" with port "
+        "0 to 65535, \"unix:/PATH\"");
 }
 
 }  // namespace keepwarm::config

@@ -111,6 +111,12 @@ TEST_CASE("fields that pass in a request") {
   }
 }
 
+TEST_CASE("a parent proxy gets our credentials, never the client's") {
+  const auto ours = [](ForwardedRequest& how) { how.proxy_authorization = "Basic b3Vycw=="; };
+  CHECK(forward_request("Proxy-Authorization: Basic dGhlaXJz\r\n", ours) ==
+        "GET / HTTP/1.1\r\nHost: h\r\nProxy-Authorization: Basic b3Vycw==\r\nConnection: keep-alive\r\n\r\n");
+}
+
 TEST_CASE("nominated fields are removed, in any case and from any Connection field") {
   CHECK(forward_request(
             "X-a: 1\r\nConnection: x-A, x-c\r\nX-b: 2\r\nX-c: 3\r\nCONNECTION: X-D\r\nx-d: 4\r\nX-d: 5\r\n") ==

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
+#include <cstring>
 #include <net/if.h>
 #include <string>
+#include <sys/un.h>
 
 #include <doctest/doctest.h>
 
@@ -87,16 +89,39 @@ TEST_CASE("addresses come out of a sockaddr, IPv4-mapped ones as IPv4") {
   REQUIRE(address);
   CHECK(*address == parsed("192.0.2.1", 8080));
 
-  sockaddr unix_address{};
-  unix_address.sa_family = AF_UNIX;
-  CHECK_FALSE(SocketAddress::from(&unix_address));
+  sockaddr other{};
+  other.sa_family = AF_PACKET;
+  CHECK_FALSE(SocketAddress::from(&other));
   CHECK_FALSE(SocketAddress::from(nullptr));
 }
 
-TEST_CASE("no address at all is unspecified and has no text") {
+TEST_CASE("the peer of a unix socket is called unix, and is no IP address in any respect") {
+  sockaddr_un raw{};
+  raw.sun_family = AF_UNIX;
+  std::strcpy(raw.sun_path, "/run/x.sock");
+  const auto address = SocketAddress::from(reinterpret_cast<sockaddr*>(&raw));
+  REQUIRE(address);
+  CHECK(*address == SocketAddress::unix_socket());
+  CHECK(address->family() == AF_UNIX);
+  CHECK(address->size() == 0);
+  CHECK(address->port() == 0);
+  CHECK(address->text() == "unix");
+  CHECK(address->host_text() == "unix");
+  CHECK_FALSE(address->is_loopback());
+  CHECK_FALSE(address->is_link_local());
+  CHECK_FALSE(address->is_unspecified());
+  CHECK(address->same_host(SocketAddress::unix_socket()));
+  for (const SocketAddress& other : {SocketAddress(), parsed("0.0.0.0"), parsed("::")}) {
+    CHECK_FALSE(*address == other);
+    CHECK_FALSE(address->same_host(other));
+  }
+  for (const char* everything : {"0.0.0.0/0", "::/0"}) CHECK_FALSE(Cidr::parse(everything)->contains(*address));
+}
+
+TEST_CASE("no address at all has no text") {
   const SocketAddress none;
   CHECK(none.family() == AF_UNSPEC);
-  CHECK(none.is_unspecified());
+  CHECK_FALSE(none.is_unspecified());
   CHECK(none.size() == 0);
   CHECK(none.text().empty());
   CHECK(none == SocketAddress());

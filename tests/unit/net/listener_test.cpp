@@ -40,8 +40,8 @@ TEST_CASE("a listener tells each connection with its peer, non-blocking and with
   for (const char* host : {"127.0.0.1", "::1"}) {
     CAPTURE(host);
     Fixture fixture(host);
-    CHECK(fixture.listener->address().port() != 0);
-    const std::vector<Fd> clients = connect_to(fixture.listener->address(), 5);
+    CHECK(fixture.listener->endpoint().address().port() != 0);
+    const std::vector<Fd> clients = connect_to(fixture.listener->endpoint().address(), 5);
     fixture.run_until([&] { return fixture.events.accepted.size() == 5; });
     for (std::size_t i = 0; i < 5; ++i) {
       const int fd = fixture.events.accepted[i].get();
@@ -58,15 +58,16 @@ TEST_CASE("a listener tells each connection with its peer, non-blocking and with
 
 TEST_CASE("a port that is taken is told with its address") {
   Fixture fixture;
-  const auto second = Listener::open(fixture.loop, fixture.listener->address(), fixture.events, [] { return true; });
+  const auto second =
+      Listener::open(fixture.loop, fixture.listener->endpoint().address(), fixture.events, [] { return true; });
   REQUIRE_FALSE(second);
   CHECK(second.failure().error == EADDRINUSE);
-  CHECK(second.failure().message.find(fixture.listener->address().text()) != std::string::npos);
+  CHECK(second.failure().message.find(fixture.listener->endpoint().address().text()) != std::string::npos);
 }
 
 TEST_CASE("the port is free as soon as the listener is destroyed") {
   Fixture fixture;
-  const SocketAddress address = fixture.listener->address();
+  const SocketAddress address = fixture.listener->endpoint().address();
   fixture.listener.reset();
   const auto again = Listener::open(fixture.loop, address, fixture.events, [] { return true; });
   CHECK(again.ok());
@@ -85,7 +86,7 @@ TEST_CASE("only a listening socket is taken over") {
   const SocketAddress address = local_address_of(socket.get());
   const auto listener = Listener::adopt(fixture.loop, socket.release(), events, [] { return true; });
   REQUIRE(listener);
-  CHECK(listener.value()->address() == address);
+  CHECK(listener.value()->endpoint().address() == address);
   const Fd client = connect_to(address);
   fixture.run_until([&] { return events.accepted.size() == 1; });
 }
@@ -93,7 +94,7 @@ TEST_CASE("only a listening socket is taken over") {
 TEST_CASE("without room connections wait in the kernel, and are accepted when there is room again") {
   Fixture fixture;
   fixture.has_room = false;
-  const Fd client = connect_to(fixture.listener->address());
+  const Fd client = connect_to(fixture.listener->endpoint().address());
   fixture.turn();
   CHECK(fixture.events.accepted.empty());
   fixture.has_room = true;
@@ -102,7 +103,7 @@ TEST_CASE("without room connections wait in the kernel, and are accepted when th
 
 TEST_CASE("without descriptors the loop does not spin, and accepting goes on when they are back") {
   Fixture fixture;
-  const Fd client = connect_to(fixture.listener->address());
+  const Fd client = connect_to(fixture.listener->endpoint().address());
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   const rlimit none{0, before.rlim_max};
@@ -120,7 +121,7 @@ TEST_CASE("without descriptors the loop does not spin, and accepting goes on whe
 TEST_CASE("a listener can be destroyed inside on_accepted") {
   Fixture fixture;
   fixture.events.then = [&] { fixture.listener.reset(); };
-  const std::vector<Fd> clients = connect_to(fixture.listener->address(), 3);
+  const std::vector<Fd> clients = connect_to(fixture.listener->endpoint().address(), 3);
   fixture.run_until([&] { return !fixture.listener; });
   fixture.turn();
   CHECK(fixture.events.accepted.size() == 1);
@@ -128,8 +129,8 @@ TEST_CASE("a listener can be destroyed inside on_accepted") {
 
 TEST_CASE("what the kernel has queued can be accepted before a listener closes") {
   Fixture fixture;
-  const std::vector<Fd> clients = connect_to(fixture.listener->address(), 3);
-  fixture.listener->accept_pending();
+  const std::vector<Fd> clients = connect_to(fixture.listener->endpoint().address(), 3);
+  fixture.listener->accept_last();
   CHECK(fixture.events.accepted.size() == 3);
   fixture.listener.reset();
 }

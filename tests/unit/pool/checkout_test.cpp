@@ -306,7 +306,7 @@ TEST_CASE("a failure to connect fails the exchange that it was for, and no other
     fixture.run_until([&] { return first.events > 0; });
     REQUIRE(first.failure);
     CHECK_FALSE(first.failure->queue_timeout);
-    CHECK(first.failure->connect.kind == net::ConnectFailure::Kind::Dns);
+    CHECK(first.failure->dial.connect.kind == net::ConnectFailure::Kind::Dns);
     CHECK(second.waiting());
     CHECK(third.waiting());
     CHECK(fixture.host->open() == 2);  // there is room to open one for the second
@@ -337,8 +337,8 @@ TEST_CASE("two exchanges whose connections are refused are told once each") {
   for (const Client* each : {&first, &second}) {
     CHECK(each->events == 1);
     REQUIRE(each->failure);
-    CHECK(each->failure->connect.kind == net::ConnectFailure::Kind::Refused);
-    CHECK(each->failure->connect.address == refused.address());
+    CHECK(each->failure->dial.connect.kind == net::ConnectFailure::Kind::Refused);
+    CHECK(each->failure->dial.connect.address == refused.address());
   }
   CHECK(host->open() == 0);
   CHECK(fixture.context.stats.open_failures == 2);
@@ -353,7 +353,7 @@ TEST_CASE("connect_timeout bounds the look-up too") {
   fixture.host->checkout(*client.waiter, kReplayable);
   fixture.run_until([&] { return client.events > 0; });
   REQUIRE(client.failure);
-  CHECK(client.failure->connect.kind == net::ConnectFailure::Kind::DnsTimeout);
+  CHECK(client.failure->dial.connect.kind == net::ConnectFailure::Kind::DnsTimeout);
   CHECK_FALSE(client.failure->queue_timeout);
 }
 
@@ -366,7 +366,7 @@ TEST_CASE("a client that is not local is given no connection that it could not h
   CHECK(remote.events == 0);
   fixture.run_until([&] { return remote.events > 0; });
   REQUIRE(remote.failure);
-  CHECK(remote.failure->connect.kind == net::ConnectFailure::Kind::Denied);
+  CHECK(remote.failure->dial.connect.kind == net::ConnectFailure::Kind::Denied);
   Client local;
   fixture.take(local, kReplayable);
 }

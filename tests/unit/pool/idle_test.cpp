@@ -451,22 +451,23 @@ TEST_CASE("a leased connection is not closed by the time of its idleness") {
   CHECK(holder.lease);
 }
 
-TEST_CASE("every close is told with its host, its reason and what the connection had done") {
+TEST_CASE("every opening and every close is told, with its host, its reason and what the connection had done") {
   Fixture fixture;
   Client client;
   fixture.open(client);
   client.lease.close(CloseReason::CutResponse);
   const std::string upstream = "upstream origin.test:" + std::to_string(fixture.listening.port());
-  REQUIRE(fixture.log.lines.size() == 1);
-  CHECK(fixture.log.lines[0] == upstream + " closed: cut response (requests=0)");
+  REQUIRE(fixture.log.lines.size() == 2);
+  CHECK(fixture.log.lines[0] == upstream + " opened: 127.0.0.1:" + std::to_string(fixture.listening.port()));
+  CHECK(fixture.log.lines[1] == upstream + " closed: cut response (requests=0)");
   fixture.add_idle(5s);
   fixture.host->close_all_idle(CloseReason::Shutdown);
-  REQUIRE(fixture.log.lines.size() == 2);
-  CHECK(fixture.log.lines[1].starts_with(upstream + " closed: shutdown (requests=1 idle=5"));
+  REQUIRE(fixture.log.lines.size() == 4);
+  CHECK(fixture.log.lines[3].starts_with(upstream + " closed: shutdown (requests=1 idle=5"));
   fixture.log.on = false;
   fixture.add_idle();
   fixture.host->close_all_idle(CloseReason::Shutdown);
-  CHECK(fixture.log.lines.size() == 2);
+  CHECK(fixture.log.lines.size() == 4);
   CHECK(fixture.closed(CloseReason::Shutdown) == 2);
 }
 

@@ -138,7 +138,8 @@ class Fixture : public net::test::LoopFixture {
       : deadlines(loop),
         resolver(loop, {.ttl = Duration::zero(), .negative_ttl = Duration::zero()},
                  [shared = names](const std::string& name) { return shared->look_up(name); }),
-        context{loop, deadlines, resolver, local_filter, remote_filter, log} {
+        tls(loop),
+        context{loop, deadlines, resolver, tls, local_filter, remote_filter, log} {
     names->set("origin.test", {literal("127.0.0.1")});
     pool.emplace(context, table_of(settings));
     host = HostRef(pool->host(origin()));
@@ -216,6 +217,7 @@ class Fixture : public net::test::LoopFixture {
   Filter local_filter, remote_filter;
   net::DeadlineClock deadlines;
   net::Resolver resolver;
+  net::TlsClient tls;
   PoolContext context;
   std::optional<Pool> pool;
   HostRef host;

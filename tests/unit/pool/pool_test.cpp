@@ -32,7 +32,7 @@ TEST_CASE("a pool key is scheme, host and port") {
   CHECK(&fixture.pool->host({Scheme::Https, "origin.test", port}) != &host);
   CHECK(&fixture.pool->host({Scheme::Http, "other.test", port}) != &host);
   CHECK(&fixture.pool->host({Scheme::Http, "origin.test", static_cast<std::uint16_t>(port ^ 1U)}) != &host);
-  CHECK(host.origin() == Origin{Scheme::Http, "origin.test", port});
+  CHECK(host.asked() == Origin{Scheme::Http, "origin.test", port});
   CHECK(fixture.pool->host_count() == 4);
 }
 
@@ -209,7 +209,7 @@ TEST_CASE("hosts that nobody uses are remembered, but not without limit") {
   CHECK(pool.host_count() == Pool::kMaxUnusedHosts + 2);
   visit(pool, Pool::kMaxUnusedHosts, 100);
   CHECK(pool.host_count() == Pool::kMaxUnusedHosts + 2);
-  CHECK(held->origin().host == "held.test");
+  CHECK(held->asked().host == "held.test");
 }
 
 TEST_CASE("of the hosts that nobody uses, the one unused for longest is forgotten") {
@@ -240,7 +240,7 @@ TEST_CASE("hosts that came into use again leave their places to others") {
   const std::size_t before = pool.host_count();
   visit(pool, Pool::kMaxUnusedHosts + 1, 99);
   CHECK(pool.host_count() == before + 99);
-  for (const HostRef& each : in_use) CHECK(each->origin().port == 80);
+  for (const HostRef& each : in_use) CHECK(each->asked().port == 80);
 }
 
 TEST_CASE("a host with a connection is not forgotten, though no exchange holds it") {
@@ -287,7 +287,7 @@ TEST_CASE("out of descriptors, a new host is served at the cost of an idle conne
   CHECK(fixture.host->idle() == 0);
   CHECK(fixture.closed(CloseReason::OutOfDescriptors) == 1);
   REQUIRE(second.failure);  // nothing was left to be given up
-  CHECK(second.failure->connect.kind == net::ConnectFailure::Kind::OutOfDescriptors);
+  CHECK(second.failure->dial.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors);
 }
 
 TEST_CASE("the end of a tunnel is a close like every other") {

@@ -138,7 +138,7 @@ TEST_CASE("a connection that nobody in line may use gives way to one that can be
   fixture.names->let_go();
   fixture.run_until([&] { return remote.events > 0; });
   REQUIRE(remote.failure);
-  CHECK(remote.failure->connect.kind == net::ConnectFailure::Kind::Denied);
+  CHECK(remote.failure->dial.connect.kind == net::ConnectFailure::Kind::Denied);
 }
 
 TEST_CASE("a connection that the first in line may not use goes to one behind it") {

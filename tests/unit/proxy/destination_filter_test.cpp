@@ -1,7 +1,12 @@
 #include "core/proxy/destination_filter.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -133,12 +138,57 @@ TEST_CASE("an explicit list replaces what clients that are not local are denied 
   for (const Case& c : cases) check(c);
 }
 
+/// A folder that goes with everything in it.
+struct TempFolder {
+  TempFolder() : path((std::filesystem::temp_directory_path() / "kw-XXXXXX").string()) {
+    REQUIRE(::mkdtemp(path.data()) != nullptr);
+  }
+  ~TempFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  TempFolder(const TempFolder&) = delete;
+  TempFolder& operator=(const TempFolder&) = delete;
+  /// Any file has an inode: a socket is not needed.
+  [[nodiscard]] std::string file(const std::string& name) const {
+    std::ofstream(path + '/' + name) << name;
+    return path + '/' + name;
+  }
+  std::string path;
+};
+
+TEST_CASE("our own unix listener is never reached, by whatever path") {
+  const TempFolder folder;
+  const std::string own = folder.file("own.sock");
+  const std::string other = folder.file("other.sock");
+  const std::string gone = folder.path + "/gone.sock";
+  std::filesystem::create_symlink(own, folder.path + "/symbolic");
+  std::filesystem::create_hard_link(own, folder.path + "/hard");
+  std::filesystem::create_directory_symlink(folder.path, folder.path + "/same");
+  const DestinationRules rules{.listeners = {}, .unix_listeners = {other + 'x', own, gone}, .denied = {}};
+  for (const bool local : {true, false}) {
+    const DestinationFilter filter(rules, local);
+    CHECK(filter.is_own_unix_path(own));
+    CHECK(filter.is_own_unix_path(folder.path + "/x/..//./own.sock"));
+    CHECK(filter.is_own_unix_path(folder.path + "/symbolic"));
+    CHECK(filter.is_own_unix_path(folder.path + "/hard"));
+    CHECK(filter.is_own_unix_path(folder.path + "/same/own.sock"));
+    CHECK(filter.is_own_unix_path(gone));
+    CHECK_FALSE(filter.is_own_unix_path(other));
+    CHECK_FALSE(filter.is_own_unix_path(folder.path + "/nothing"));
+  }
+  CHECK_FALSE(DestinationFilter({}, true).is_own_unix_path(own));
+}
+
 TEST_CASE("a filter sees its rules change") {
   DestinationRules rules;
   const DestinationFilter filter(rules, true);
   CHECK(filter.verdict(address("10.0.0.1")) == Verdict::Allowed);
   rules.denied.push_back(cidr("10.0.0.0/8"));
   CHECK(filter.verdict(address("10.0.0.1")) == Verdict::Denied);
+  CHECK_FALSE(filter.is_own_unix_path("/run/x.sock"));
+  rules.unix_listeners.emplace_back("/run/x.sock");
+  CHECK(filter.is_own_unix_path("/run/x.sock"));
 }
 
 }  // namespace

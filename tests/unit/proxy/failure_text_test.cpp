@@ -44,14 +44,57 @@ TEST_CASE("every way not to get a connection has its kind and its words") {
     const ExplainedFailure explained = explain(c.failure);
     CHECK(explained.kind == c.kind);
     CHECK(explained.text == c.text);
-    const ExplainedFailure of_checkout = explain(pool::CheckoutFailure{.queue_timeout = false, .connect = c.failure});
+    const ExplainedFailure of_checkout =
+        explain(pool::CheckoutFailure{.queue_timeout = false, .dial = {.connect = c.failure}});
     CHECK(of_checkout.kind == c.kind);
     CHECK(of_checkout.text == c.text);
   }
 }
 
+TEST_CASE("each step of opening a connection has its kind and its words") {
+  using Step = pool::DialFailure::Step;
+  using Tls = net::TlsFailure::Kind;
+  const net::ConnectFailure late{.kind = Kind::Timeout, .error = 0, .address = {}};
+  struct Case {
+    pool::DialFailure failure;
+    FailureKind kind;
+    std::string_view text, parameters;
+  };
+  const Case cases[] = {
+      {{.step = Step::Tls, .tls = {Tls::Certificate, 0, "expired"}}, FailureKind::TlsCertificate, "expired", ""},
+      {{.step = Step::Tls, .tls = {Tls::Alert, 40, "alert"}}, FailureKind::TlsAlert, "alert", "; alert-id=40"},
+      {{.step = Step::Tls, .tls = {Tls::Protocol, 0, "no TLS"}}, FailureKind::TlsProtocol, "no TLS", ""},
+      {{.step = Step::Tls, .tls = {Tls::Closed, 0, "closed"}}, FailureKind::ConnectionTerminated, "closed", ""},
+      {{.step = Step::Tls, .connect = late}, FailureKind::ConnectTimeout, "the TLS handshake took too long", ""},
+      {{.step = Step::Parent, .connect = late},
+       FailureKind::ConnectTimeout,
+       "the parent proxy took too long to open a tunnel",
+       ""},
+      {{.step = Step::Parent, .parent_status = 503},
+       FailureKind::ParentRefused,
+       "the parent proxy refused the tunnel with status 503",
+       ""},
+      {{.step = Step::Parent, .parent_status = 407},
+       FailureKind::Misconfigured,
+       "the parent proxy wants other credentials than those of the key parent (407)",
+       ""},
+      {{.step = Step::Parent}, FailureKind::ParentRefused, "the parent proxy gave no valid answer to CONNECT", ""},
+      {{.step = Step::Settings, .text = "ca_file /x: gone"},
+       FailureKind::Misconfigured,
+       "its TLS settings cannot be used: ca_file /x: gone",
+       ""},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.text);
+    const ExplainedFailure explained = explain(c.failure);
+    CHECK(explained.kind == c.kind);
+    CHECK(explained.text == c.text);
+    CHECK(explained.parameters == c.parameters);
+  }
+}
+
 TEST_CASE("a queue that was too long is explained by its setting") {
-  const ExplainedFailure explained = explain(pool::CheckoutFailure{.queue_timeout = true, .connect = {}});
+  const ExplainedFailure explained = explain(pool::CheckoutFailure{.queue_timeout = true});
   CHECK(explained.kind == FailureKind::QueueTimeout);
   CHECK(explained.text.find("max_connections") != std::string::npos);
 }

@@ -50,10 +50,10 @@ TEST_CASE("a request that may not go on is refused with its reason") {
        "the request-target is refused"},
       {"another scheme", with_host("GET ftp://a/"), FailureKind::UnsupportedScheme, "the request-target is refused"},
       {"ws without Upgrade", with_host("GET ws://a/"), FailureKind::UnsupportedScheme, "the request-target is refused"},
-      {"https", with_host("GET https://a/"), FailureKind::UnsupportedScheme,
-       "https to a:443 is not supported on this connection yet: use CONNECT"},
-      {"wss with Upgrade", with_host("GET wss://a/", "Connection: upgrade\r\nUpgrade: websocket\r\n"),
-       FailureKind::UnsupportedScheme, "https to a:443 is not supported"},
+      {"wss without Upgrade", with_host("GET wss://a/"), FailureKind::UnsupportedScheme,
+       "the request-target is refused"},
+      {"a bad port with https", with_host("GET https://a:25/"), FailureKind::RequestDenied,
+       "requests to a:25 are refused: bad_ports"},
       {"origin-form", with_host("GET /status"), FailureKind::NotForAProxy, "send an absolute URL"},
       {"asterisk-form", with_host("OPTIONS *"), FailureKind::NotForAProxy, "send an absolute URL"},
       {"CONNECT to a port that is not listed", with_host("CONNECT [::1]:22"), FailureKind::RequestDenied,
@@ -94,7 +94,7 @@ TEST_CASE("framing that is ambiguous is refused, should the parser let it pass")
 }
 
 TEST_CASE("no refusal tells the path, the query or the userinfo") {
-  for (const char* target : {"http://user:secret@a/secret?secret", "https://a/secret?secret", "http://a:25/secret",
+  for (const char* target : {"http://user:secret@a/secret?secret", "https://a:25/secret?secret", "http://a:25/secret",
                              "/secret?secret", "ftp://a/secret"}) {
     const Request request(with_host("GET " + std::string(target)));
     const Route route = route_request(request.head(), {}, kPseudonym);
@@ -126,6 +126,56 @@ TEST_CASE("an absolute URL is forwarded") {
     CHECK(route.target.path_and_query == c.path);
     CHECK_FALSE(route.upgrade);
     CHECK_FALSE(route.max_forwards);
+  }
+}
+
+TEST_CASE("an https URL is forwarded as such") {
+  for (const char* wire : {"GET https://a/x", "GET wss://a/x"}) {
+    CAPTURE(wire);
+    const Request request(with_host(wire, "Connection: upgrade\r\nUpgrade: websocket\r\n"));
+    const Route route = route_request(request.head(), {}, kPseudonym);
+    CHECK(route.kind == Kind::Forward);
+    CHECK(route.target.scheme == Scheme::Https);
+    CHECK(route.target.port == 443);
+    CHECK(route.upgrade);
+  }
+}
+
+TEST_CASE("a parent proxy gets the whole URL") {
+  struct Case {
+    std::string_view request, sent;
+  };
+  const Case cases[] = {{"GET http://A.example/x?y=%41", "http://A.example/x?y=%41"},
+                        {"GET http://a:8080/", "http://a:8080/"},
+                        {"GET http://a", "http://a/"},
+                        {"GET http://a?q", "http://a/?q"},
+                        {"OPTIONS http://a", "http://a"},
+                        {"OPTIONS http://a?q", "http://a/?q"},
+                        {"OPTIONS http://a/", "http://a/"},
+                        {"GET http://[::1]:81/", "http://[::1]:81/"}};
+  for (const Case& c : cases) {
+    CAPTURE(c.request);
+    const Request request(with_host(c.request));
+    const Route route = route_request(request.head(), {}, kPseudonym);
+    std::string scratch;
+    CHECK(target_for_parent(request.head(), route.target, scratch) == c.sent);
+  }
+}
+
+TEST_CASE("an authority loses its port and nothing else") {
+  struct Case {
+    std::string_view target, authority;
+  };
+  const Case cases[] = {{"http://A.example:80/", "A.example"},
+                        {"http://a./", "a."},
+                        {"http://a:/", "a"},
+                        {"http://[::1]:80/", "[::1]"},
+                        {"http://[::1]/", "[::1]"}};
+  for (const Case& c : cases) {
+    CAPTURE(c.target);
+    const auto target = http::parse_target(c.target, false, false);
+    REQUIRE(target);
+    CHECK(authority_without_port(*target) == c.authority);
   }
 }
 

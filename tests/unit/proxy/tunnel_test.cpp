@@ -18,8 +18,8 @@ using namespace std::chrono_literals;
 
 /// A tunnel between two streams without sockets. `client` and `upstream` are what the peers see and do.
 struct Fixture : net::test::LoopFixture, TunnelEvents {
-  explicit Fixture(Duration idle_limit = 0s) : deadlines(loop), client_stream(client) {
-    tunnel.emplace(deadlines, client_stream, std::make_unique<FakeStream>(upstream), idle_limit, open_tunnels, *this);
+  explicit Fixture(const policy::TunnelLimits& limits = {}) : deadlines(loop), client_stream(client) {
+    tunnel.emplace(deadlines, client_stream, std::make_unique<FakeStream>(upstream), limits, open_tunnels, *this);
     CHECK(open_tunnels == 1);
   }
   ~Fixture() {
@@ -27,8 +27,9 @@ struct Fixture : net::test::LoopFixture, TunnelEvents {
     CHECK(open_tunnels == 0);
   }
   void start() { tunnel->start({}, {}, false); }
-  void on_tunnel_ended() override {
+  void on_tunnel_ended(EndedBy how) override {
     ++ended;
+    ended_by = how;
     if (destroys_itself) tunnel.reset();
   }
 
@@ -38,6 +39,7 @@ struct Fixture : net::test::LoopFixture, TunnelEvents {
   std::uint64_t open_tunnels = 0;
   std::optional<Tunnel> tunnel;
   int ended = 0;
+  EndedBy ended_by = EndedBy::Completed;
   bool destroys_itself = false;
 };
 
@@ -195,8 +197,10 @@ TEST_CASE("a side that does not read stops the other from being read, and nothin
 TEST_CASE("a failure of either side resets both, once") {
   Fixture fixture;
   fixture.start();
+  EndedBy ended_by = EndedBy::Origin;
   SUBCASE("the client's") {
     fixture.client.broken(-ECONNRESET);
+    ended_by = EndedBy::Client;
   }
   SUBCASE("the upstream's") {
     fixture.upstream.broken(-ETIMEDOUT);
@@ -206,6 +210,7 @@ TEST_CASE("a failure of either side resets both, once") {
     fixture.upstream.broken(-ECONNRESET);
   }
   CHECK(fixture.ended == 1);
+  CHECK(fixture.ended_by == ended_by);
   CHECK(fixture.client.reset);
   CHECK(fixture.upstream.reset);
 }
@@ -282,25 +287,26 @@ TEST_CASE("a tunnel whose sides take nothing any more ends with the last one") {
 }
 
 TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit does not") {
-  Fixture fixture(20ms);
+  Fixture fixture({.open = 20ms, .half_closed = 1h});
   FakeWire other_client, other_upstream;
   FakeStream other_stream(other_client);
   struct Nothing final : TunnelEvents {
-    void on_tunnel_ended() override { FAIL("it has no limit"); }
+    void on_tunnel_ended(EndedBy) override { FAIL("it has no limit"); }
   } nothing;
-  Tunnel unlimited(fixture.deadlines, other_stream, std::make_unique<FakeStream>(other_upstream), 0s,
+  Tunnel unlimited(fixture.deadlines, other_stream, std::make_unique<FakeStream>(other_upstream), {},
                    fixture.open_tunnels, nothing);
   unlimited.start({}, {}, false);
   fixture.start();
   const TimePoint began = net::Loop::now();
   fixture.run_until([&] { return fixture.ended == 1; });
   CHECK(net::Loop::now() - began >= 20ms);
+  CHECK(fixture.ended_by == EndedBy::Timeout);
   CHECK(fixture.client.reset);
   CHECK(fixture.upstream.reset);
 }
 
 TEST_CASE("whatever happens in either direction puts the limit off") {
-  Fixture fixture(1h);
+  Fixture fixture({.open = 1h, .half_closed = 1h});
   fixture.start();
   const auto puts_off = [&](const std::function<void()>& happens) {
     const TimePoint before = fixture.tunnel->due();
@@ -316,8 +322,37 @@ TEST_CASE("whatever happens in either direction puts the limit off") {
   puts_off([&] { fixture.client.end(); });
 }
 
+TEST_CASE("a tunnel of which one side has ended has the limit of those, and keeps it") {
+  Fixture fixture({.open = 1h, .half_closed = 20ms});
+  fixture.start();
+  CHECK(fixture.tunnel->due() > net::Loop::now() + 59min);
+  SUBCASE("the client's end") {
+    fixture.client.end();
+    fixture.upstream.bytes("x");
+  }
+  SUBCASE("the upstream's end") {
+    fixture.upstream.end();
+    fixture.client.bytes("x");
+  }
+  SUBCASE("a side that takes nothing any more") {
+    fixture.upstream.fail_from = 1;
+    fixture.client.bytes("refused");
+  }
+  fixture.run_until([&] { return fixture.ended == 1; });
+  CHECK(fixture.ended_by == EndedBy::Timeout);
+  CHECK(fixture.client.reset);
+}
+
+TEST_CASE("a half-closed tunnel has a limit though others have none") {
+  Fixture fixture({.open = 0s, .half_closed = 20ms});
+  fixture.start();
+  fixture.upstream.end();
+  fixture.run_until([&] { return fixture.ended == 1; });
+  CHECK(fixture.ended_by == EndedBy::Timeout);
+}
+
 TEST_CASE("a slow reader that takes bytes keeps its tunnel, one that takes none does not") {
-  Fixture fixture(10ms);
+  Fixture fixture({.open = 10ms, .half_closed = 1h});
   std::size_t unacknowledged = 4;
   int looks = 0;
   fixture.client.unacknowledged = [&] {

@@ -1,0 +1,134 @@
+#include "core/net/tls_client.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+
+#include "core/net/tls_session.h"
+
+namespace keepwarm::net {
+
+namespace {
+
+constexpr unsigned char kAlpn[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
+
+struct FreeContext {
+  void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
+};
+using ContextHandle = std::unique_ptr<SSL_CTX, FreeContext>;
+
+/// Why OpenSSL could not use a file: "ca_file /x.pem: No such file or directory". Empties the error queue.
+std::string file_failure(const char* key, const std::string& path) {
+  // The first error is the cause: what the kernel said, or the parser.
+  const unsigned long error = ERR_peek_error();
+  const char* reason = ERR_SYSTEM_ERROR(error) ? std::strerror(ERR_GET_REASON(error)) : ERR_reason_error_string(error);
+  std::string text = std::string(key) + ' ' + path + ": " + (reason != nullptr ? reason : "cannot be used");
+  ERR_clear_error();
+  return text;
+}
+
+/// What does not depend on settings.
+void set_up(SSL_CTX* context) {
+  // The system's openssl.cnf may demand more than TLS 1.2.
+  if (SSL_CTX_get_min_proto_version(context) < TLS1_2_VERSION) SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+  SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // else an idle connection holds 33 KiB of them
+  SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_set_alpn_protos(context, kAlpn, sizeof kAlpn);
+  // A key that needs a password is refused; OpenSSL would ask for it on the terminal.
+  SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return 0; });
+}
+
+std::optional<std::string> trust(SSL_CTX* context, const TlsSettings& settings, X509_STORE* system_store) {
+  if (settings.ca_file.empty()) {
+    SSL_CTX_set1_cert_store(context, system_store);
+    return std::nullopt;
+  }
+  if (SSL_CTX_load_verify_file(context, settings.ca_file.c_str()) != 1) {
+    return file_failure("ca_file", settings.ca_file);
+  }
+  // Whatever is in the file is trusted, though it be an intermediate or the server's own certificate.
+  X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
+  return std::nullopt;
+}
+
+std::optional<std::string> identify(SSL_CTX* context, const TlsSettings& settings) {
+  const std::string& certificate = settings.client_certificate;
+  const std::string& key = settings.client_key.empty() ? certificate : settings.client_key;
+  if (certificate.empty()) {
+    if (key.empty()) return std::nullopt;
+    return "client_key " + key + ": there is no client_certificate for it";
+  }
+  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
+    return file_failure("client_certificate", certificate);
+  }
+  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
+      SSL_CTX_check_private_key(context) != 1) {
+    return file_failure("client_key", key);
+  }
+  return std::nullopt;
+}
+
+Result<ContextHandle, std::string> make_context(const TlsSettings& settings, X509_STORE* system_store) {
+  ContextHandle context(SSL_CTX_new(TLS_client_method()));
+  if (!context) throw std::bad_alloc();
+  set_up(context.get());
+  TlsSession::set_callbacks(context.get(), settings.verify);
+  if (auto failure = trust(context.get(), settings, system_store)) return *std::move(failure);
+  if (auto failure = identify(context.get(), settings)) return *std::move(failure);
+  return context;
+}
+
+X509_STORE* load_system_store() {
+  X509_STORE* store = X509_STORE_new();
+  if (store == nullptr) throw std::bad_alloc();
+  X509_STORE_set_default_paths(store);  // a missing store is no failure: nobody is trusted then
+  ERR_clear_error();
+  return store;
+}
+
+}  // namespace
+
+TlsContext::TlsContext(TlsSettings settings, ssl_ctx_st* context) noexcept
+    : settings_(std::move(settings)), context_(context) {}
+
+TlsContext::~TlsContext() {
+  SSL_CTX_free(context_);
+}
+
+TlsClient::TlsClient(Loop& loop) : loop_(loop), system_store_(load_system_store()) {}
+
+TlsClient::~TlsClient() {
+  X509_STORE_free(system_store_);
+}
+
+Result<const TlsContext*, std::string> TlsClient::context(const TlsSettings& settings) {
+  const auto known = std::find_if(contexts_.begin(), contexts_.end(),
+                                  [&](const auto& context) { return context->settings() == settings; });
+  if (known != contexts_.end()) return known->get();
+  auto made = make_context(settings, system_store_);
+  if (!made) return made.failure();
+  contexts_.push_back(std::make_unique<TlsContext>(settings, made->release()));
+  return contexts_.back().get();
+}
+
+void TlsClient::reload() {
+  contexts_.clear();
+  tickets_.forget_all();
+  X509_STORE_free(std::exchange(system_store_, load_system_store()));
+}
+
+std::optional<std::string> check_tls_settings(const TlsSettings& settings) {
+  X509_STORE* nobody = X509_STORE_new();  // the system's store cannot fail, and need not be loaded for this
+  if (nobody == nullptr) throw std::bad_alloc();
+  const auto made = make_context(settings, nobody);
+  X509_STORE_free(nobody);
+  return made ? std::nullopt : std::optional(made.failure());
+}
+
+}  // namespace keepwarm::net

@@ -1,0 +1,80 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/net/loop.h"
+#include "core/net/tls_tickets.h"
+#include "core/net/tls_wire.h"
+
+struct ssl_ctx_st;
+struct x509_store_st;
+
+namespace keepwarm::net {
+
+/// What distinguishes one TLS client context (SSL_CTX) from another.
+struct TlsSettings {
+  bool verify = true;
+  std::string ca_file;             ///< PEM: whom to trust, and nobody else; "": the system's store
+  std::string client_certificate;  ///< PEM, with the chain; "": none
+  std::string client_key;          ///< PEM, without a password; "": in the same file as the certificate
+
+  bool operator==(const TlsSettings&) const = default;
+};
+
+/// One SSL_CTX: what the connections of equal settings share. Connections hold it by OpenSSL's own reference count, so
+/// it may go while they live.
+class TlsContext {
+ public:
+  /// Takes over `context`.
+  TlsContext(TlsSettings settings, ssl_ctx_st* context) noexcept;
+  ~TlsContext();
+  TlsContext(const TlsContext&) = delete;
+  TlsContext& operator=(const TlsContext&) = delete;
+
+  [[nodiscard]] const TlsSettings& settings() const noexcept { return settings_; }
+  [[nodiscard]] ssl_ctx_st* ssl() const noexcept { return context_; }
+
+ private:
+  TlsSettings settings_;
+  ssl_ctx_st* context_;
+};
+
+/// What all TLS connections of one engine share: contexts by their settings, the system's store of trusted
+/// certificates, buffers, the bound on kept sessions. Must outlive all that is made with it. Not thread-safe; nothing
+/// in it is global.
+class TlsClient {
+ public:
+  /// Loads the system's store, which blocks for some 15 ms: before the first request.
+  explicit TlsClient(Loop& loop);
+  ~TlsClient();
+  TlsClient(const TlsClient&) = delete;
+  TlsClient& operator=(const TlsClient&) = delete;
+
+  /// The context for these settings, made at its first use and valid until reload(). The failure says which file and
+  /// why: "ca_file /x.pem: No such file or directory".
+  [[nodiscard]] Result<const TlsContext*, std::string> context(const TlsSettings& settings);
+
+  /// Forgets all contexts and sessions and loads the system's store anew, so that files are read again at their next
+  /// use: for a new configuration. Connections go on as they are.
+  void reload();
+
+  [[nodiscard]] Loop& loop() noexcept { return loop_; }
+  [[nodiscard]] TlsWire& wire() noexcept { return wire_; }
+  [[nodiscard]] TlsTicketBound& ticket_bound() noexcept { return tickets_; }
+
+ private:
+  Loop& loop_;
+  TlsWire wire_;
+  TlsTicketBound tickets_;
+  x509_store_st* system_store_;                        // shared by the contexts
+  std::vector<std::unique_ptr<TlsContext>> contexts_;  // few: one for each distinct set of settings
+};
+
+/// Can a context be made of these settings? nullopt: yes, else the reason, as TlsClient::context() gives it.
+[[nodiscard]] std::optional<std::string> check_tls_settings(const TlsSettings& settings);
+
+}  // namespace keepwarm::net

@@ -1,0 +1,28 @@
+#pragma once
+
+#include "core/net/tls_failure.h"
+
+struct x509_store_ctx_st;
+
+/// What went wrong with TLS, as one line of plain ASCII for a user to read, without characters that mean something in
+/// HTML or end a quoted string, though much of it was chosen by the server. Private to core/net.
+namespace keepwarm::net {
+
+/// The verdict of OpenSSL on the certificate that it looks at; called within its verify callback.
+[[nodiscard]] TlsFailure certificate_failure(x509_store_ctx_st* verification);
+
+enum class TlsPhase : std::uint8_t {
+  Opening,      ///< nothing of TLS has come from the server
+  Handshaking,  ///< the handshake is under way
+  Established,
+};
+/// What the first entry of OpenSSL's error queue says: an alert of the server, or a breach of the protocol.
+[[nodiscard]] TlsFailure queued_failure(TlsPhase phase);
+
+/// The transport ended (`error` 0) or failed (a negative errno) before the handshake was over.
+[[nodiscard]] TlsFailure closed_failure(int error, bool certificate_requested);
+
+/// The server chose an application protocol that was not offered; "": it is not known which.
+[[nodiscard]] TlsFailure protocol_not_offered(std::string_view protocol);
+
+}  // namespace keepwarm::net

@@ -1,0 +1,229 @@
+#include "core/net/tls_session.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <array>
+#include <cassert>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "core/net/tls_client.h"
+#include "core/net/tls_failure_text.h"
+
+namespace keepwarm::net {
+
+namespace {
+
+constexpr std::string_view kProtocol = "http/1.1";
+
+bool is_address(const std::string& name) noexcept {
+  in6_addr address{};
+  return inet_pton(AF_INET, name.c_str(), &address) == 1 || inet_pton(AF_INET6, name.c_str(), &address) == 1;
+}
+
+}  // namespace
+
+void TlsSession::set_callbacks(ssl_ctx_st* context, bool verify) {
+  if (verify) {
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verified);
+  } else {
+    SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
+  }
+  SSL_CTX_set_cert_cb(context, on_certificate_request, nullptr);
+  SSL_CTX_sess_set_new_cb(context, on_new_session);
+}
+
+TlsSession::TlsSession(TlsWire& wire, const TlsContext& context, std::string_view server_name,
+                       std::shared_ptr<TlsTickets> tickets)
+    : wire_(wire), ssl_(SSL_new(context.ssl())), tickets_(std::move(tickets)) {
+  const TlsWire::Operation operation(wire_, *this, {});
+  if (ssl_ == nullptr || !wire.attach(ssl_)) throw std::bad_alloc();
+  if (!name_server(server_name, context.settings().verify)) {
+    fail({.text = "the name of the server cannot be one of TLS"});
+    return;
+  }
+  SSL_set_connect_state(ssl_);
+  if (const auto ticket = tickets_ ? tickets_->take() : std::nullopt) resume(*ticket);
+  shake_hands();
+}
+
+TlsSession::~TlsSession() {
+  SSL_free(ssl_);
+}
+
+bool TlsSession::name_server(std::string_view name, bool verify) {
+  // Of an empty name OpenSSL would check nothing, and it would tell the server half of the other.
+  if (name.empty() || name.find('\0') != std::string_view::npos) return false;
+  const std::string text(name);
+  const bool address = is_address(text);
+  if (!address && SSL_set_tlsext_host_name(ssl_, text.c_str()) != 1) return false;
+  if (!verify) return true;
+  X509_VERIFY_PARAM* param = SSL_get0_param(ssl_);
+  if (address) return X509_VERIFY_PARAM_set1_ip_asc(param, text.c_str()) == 1;
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return X509_VERIFY_PARAM_set1_host(param, name.data(), name.size()) == 1;
+}
+
+void TlsSession::resume(std::string_view ticket) {
+  const auto* der = reinterpret_cast<const unsigned char*>(ticket.data());
+  SSL_SESSION* session = d2i_SSL_SESSION(nullptr, &der, static_cast<long>(ticket.size()));
+  if (session != nullptr) SSL_set_session(ssl_, session);
+  SSL_SESSION_free(session);
+  ERR_clear_error();  // without it the handshake is a full one
+}
+
+std::string_view TlsSession::feed(std::string_view ciphertext) {
+  const TlsWire::Operation operation(wire_, *this, ciphertext);
+  if (state_ == State::Handshaking) shake_hands();
+  const std::span<char> room = wire_.plaintext();
+  return {room.data(), read(room)};
+}
+
+bool TlsSession::feed_quietly(std::string_view ciphertext) {
+  const TlsWire::Operation operation(wire_, *this, ciphertext);
+  char byte = 0;
+  return read({&byte, 1}) == 0 && state_ == State::Open;
+}
+
+bool TlsSession::between_records() const noexcept {
+  // OpenSSL counts no record as pending of which it has just the header.
+  return SSL_has_pending(ssl_) == 0 && std::string_view(SSL_rstate_string(ssl_)) == "RH";
+}
+
+void TlsSession::shake_hands() {
+  const int result = SSL_do_handshake(ssl_);
+  if (result == 1) return complete_handshake();
+  if (SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) fail_by_queue();
+}
+
+void TlsSession::complete_handshake() {
+  const unsigned char* selected = nullptr;
+  unsigned int size = 0;
+  SSL_get0_alpn_selected(ssl_, &selected, &size);  // early patch levels of OpenSSL 3.0 do not check it themselves
+  const std::string_view protocol(reinterpret_cast<const char*>(selected), size);
+  if (!protocol.empty() && protocol != kProtocol) return fail(protocol_not_offered(protocol));
+  const bool is_1_3 = SSL_version(ssl_) >= TLS1_3_VERSION;
+  // TLS 1.2 lets a session be resumed many times, and OpenSSL tells no session as new that was resumed.
+  if (!is_1_3 && resumed()) keep(SSL_get0_session(ssl_));
+  state_ = is_1_3 && certificate_requested_ ? State::AwaitingVerdict : State::Open;
+}
+
+std::size_t TlsSession::read(std::span<char> room) {
+  std::size_t size = 0;
+  while (state_ == State::Open || state_ == State::AwaitingVerdict) {
+    std::size_t count = 0;
+    const int result = SSL_read_ex(ssl_, room.data() + size, room.size() - size, &count);
+    size += count;
+    if (heard_after_handshake_ || size > 0) state_ = State::Open;
+    if (result == 1) {
+      if (size == room.size()) break;
+      continue;
+    }
+    const int error = SSL_get_error(ssl_, result);
+    if (error == SSL_ERROR_WANT_READ) break;
+    if (error == SSL_ERROR_ZERO_RETURN) {
+      state_ = State::Ended;
+    } else {
+      fail_by_queue();
+    }
+  }
+  return size;
+}
+
+bool TlsSession::write(std::span<const std::string_view> pieces) {
+  const TlsWire::Operation operation(wire_, *this, {});
+  if (pieces.size() == 1) return write_record(pieces.front());
+  const std::span<char> record = wire_.record();
+  std::size_t gathered = 0;
+  for (std::string_view piece : pieces) {
+    while (!piece.empty()) {
+      if (gathered == 0 && piece.size() >= record.size()) {
+        const std::size_t whole = piece.size() - piece.size() % record.size();
+        if (!write_record(piece.substr(0, whole))) return false;
+        piece.remove_prefix(whole);
+        continue;
+      }
+      const std::size_t count = std::min(piece.size(), record.size() - gathered);
+      std::memcpy(record.data() + gathered, piece.data(), count);
+      gathered += count;
+      piece.remove_prefix(count);
+      if (gathered < record.size()) break;
+      if (!write_record({record.data(), gathered})) return false;
+      gathered = 0;
+    }
+  }
+  return gathered == 0 || write_record({record.data(), gathered});
+}
+
+/// Of more than a record, OpenSSL makes several.
+bool TlsSession::write_record(std::string_view plaintext) {
+  std::size_t written = 0;
+  return SSL_write_ex(ssl_, plaintext.data(), plaintext.size(), &written) == 1;
+}
+
+void TlsSession::close() noexcept {
+  const TlsWire::Operation operation(wire_, *this, {});
+  if (state_ != State::Failed) SSL_shutdown(ssl_);
+}
+
+bool TlsSession::resumed() const noexcept {
+  return SSL_session_reused(ssl_) == 1;
+}
+
+std::string_view TlsSession::protocol() const noexcept {
+  return SSL_get_version(ssl_);
+}
+
+int TlsSession::on_verified(int accepted, x509_store_ctx_st* verification) {
+  if (accepted == 1) return 1;
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(verification, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  TlsWire::session_of(ssl).failure_ = std::make_unique<TlsFailure>(certificate_failure(verification));
+  return 0;
+}
+
+/// OpenSSL asks for a certificate to send; the one of the context has been set already.
+int TlsSession::on_certificate_request(ssl_st* ssl, void*) {
+  TlsWire::session_of(ssl).certificate_requested_ = true;
+  return 1;
+}
+
+int TlsSession::on_new_session(ssl_st* ssl, ssl_session_st* session) {
+  TlsSession& self = TlsWire::session_of(ssl);
+  self.heard_after_handshake_ = true;
+  self.keep(session);
+  return 0;  // no reference was taken
+}
+
+void TlsSession::keep(ssl_session_st* session) {
+  if (!tickets_ || SSL_SESSION_is_resumable(session) != 1) return;
+  const int size = i2d_SSL_SESSION(session, nullptr);
+  if (size <= 0) return;
+  std::string der(static_cast<std::size_t>(size), '\0');
+  auto* to = reinterpret_cast<unsigned char*>(der.data());
+  i2d_SSL_SESSION(session, &to);
+  tickets_->put(std::move(der));
+}
+
+void TlsSession::fail(TlsFailure failure) {
+  state_ = State::Failed;
+  failure_ = std::make_unique<TlsFailure>(std::move(failure));
+}
+
+void TlsSession::fail_by_queue() {
+  const bool opening = SSL_get_state(ssl_) == TLS_ST_CW_CLNT_HELLO || SSL_get_state(ssl_) == TLS_ST_BEFORE;
+  const TlsPhase phase = state_ != State::Handshaking ? TlsPhase::Established
+                         : opening                    ? TlsPhase::Opening
+                                                      : TlsPhase::Handshaking;
+  if (failure_) {  // our verdict on the certificate says more than OpenSSL's
+    state_ = State::Failed;
+  } else {
+    fail(queued_failure(phase));
+  }
+}
+
+}  // namespace keepwarm::net

@@ -1,0 +1,99 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/net/tls_failure.h"
+#include "core/net/tls_tickets.h"
+#include "core/net/tls_wire.h"
+
+struct ssl_ctx_st;
+struct ssl_session_st;
+struct ssl_st;
+struct x509_store_ctx_st;
+
+namespace keepwarm::net {
+
+class TlsContext;
+
+/// One TLS client connection without a socket or a clock: ciphertext in, plaintext and ciphertext out. What is to be
+/// sent is found in TlsWire::outgoing() after each call. Stays where it is, since callbacks of OpenSSL find it through
+/// the wire.
+///
+///   Handshaking ──▶ Open ──▶ Ended             (close_notify of the server)
+///        │           ▲  └──▶ Failed
+///        ├──▶ AwaitingVerdict ──▶ Failed       (an alert: our certificate is refused)
+///        └──▶ Failed
+///
+/// AwaitingVerdict: in TLS 1.3 the client has finished before the server judges the client's certificate (RFC 8446
+/// §4.4.2.4), so a handshake in which one was demanded is over only when something follows it.
+class TlsSession {
+ public:
+  enum class State : std::uint8_t { Handshaking, AwaitingVerdict, Open, Ended, Failed };
+
+  /// Writes the ClientHello, with the newest of `tickets` (which may be null) if there is one. `server_name` is the
+  /// name or address that the certificate must be for; a name is told to the server too (RFC 6066 §3). Fails at once if
+  /// it is neither.
+  TlsSession(TlsWire& wire, const TlsContext& context, std::string_view server_name,
+             std::shared_ptr<TlsTickets> tickets);
+  ~TlsSession();
+  TlsSession(const TlsSession&) = delete;
+  TlsSession& operator=(const TlsSession&) = delete;
+
+  [[nodiscard]] State state() const noexcept { return state_; }
+
+  /// Takes ciphertext, at most Loop::kReadBufferSize of it, and returns the plaintext that it holds, valid until the
+  /// next call for any session of the wire. What comes after an end or a failure is ignored.
+  [[nodiscard]] std::string_view feed(std::string_view ciphertext);
+  /// The same for what comes where no plaintext is expected. false if there was any, or the session is not open.
+  [[nodiscard]] bool feed_quietly(std::string_view ciphertext);
+  /// Nothing of a record has come whose rest is missing.
+  [[nodiscard]] bool between_records() const noexcept;
+
+  /// Nothing came for so long that the server has accepted our certificate. Only in AwaitingVerdict.
+  void assume_accepted() noexcept { state_ = State::Open; }
+
+  /// Encrypts `pieces`, in as few records as may be. Open or Ended only; false: OpenSSL failed.
+  [[nodiscard]] bool write(std::span<const std::string_view> pieces);
+  /// Writes close_notify: nothing is written after it.
+  void close() noexcept;
+
+  /// After the handshake: was a kept session resumed; "TLSv1.3".
+  [[nodiscard]] bool resumed() const noexcept;
+  [[nodiscard]] std::string_view protocol() const noexcept;
+
+  [[nodiscard]] bool certificate_requested() const noexcept { return certificate_requested_; }
+  /// Why it Failed; nullptr else.
+  [[nodiscard]] const TlsFailure* failure() const noexcept { return failure_.get(); }
+
+  /// Has `context` tell the sessions made of it what they want to know.
+  static void set_callbacks(ssl_ctx_st* context, bool verify);
+
+ private:
+  static int on_verified(int accepted, x509_store_ctx_st* verification);
+  static int on_certificate_request(ssl_st* ssl, void*);
+  static int on_new_session(ssl_st* ssl, ssl_session_st* session);
+
+  [[nodiscard]] bool name_server(std::string_view name, bool verify);
+  void resume(std::string_view ticket);
+  void shake_hands();
+  void complete_handshake();
+  [[nodiscard]] std::size_t read(std::span<char> room);
+  [[nodiscard]] bool write_record(std::string_view plaintext);
+  void keep(ssl_session_st* session);
+  void fail(TlsFailure failure);
+  void fail_by_queue();
+
+  TlsWire& wire_;
+  ssl_st* ssl_;
+  std::shared_ptr<TlsTickets> tickets_;
+  std::unique_ptr<TlsFailure> failure_;
+  State state_ = State::Handshaking;
+  bool certificate_requested_ = false;
+  bool heard_after_handshake_ = false;
+};
+
+}  // namespace keepwarm::net

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/net/connector.h"
+#include "core/net/tls_failure.h"
+
+namespace keepwarm::pool {
+
+/// Why an upstream connection could not be opened, and in which of its steps.
+struct DialFailure {
+  enum class Step : std::uint8_t {
+    Connect,   ///< name look-up and connecting: `connect`
+    Parent,    ///< the parent proxy did not open the tunnel: `parent_status`
+    Tls,       ///< the handshake: `tls`
+    Settings,  ///< the TLS settings of the host cannot be used: `text`
+  };
+  Step step = Step::Connect;
+  net::ConnectFailure connect{};    ///< also for a time limit that passed in a later step (Kind::Timeout)
+  std::uint16_t parent_status = 0;  ///< its answer to CONNECT; 0: it closed the connection, or sent no HTTP
+  net::TlsFailure tls{};
+  std::string text{};
+};
+
+}  // namespace keepwarm::pool

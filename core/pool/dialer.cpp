@@ -1,0 +1,151 @@
+#include "core/pool/dialer.h"
+
+#include <utility>
+
+namespace keepwarm::pool {
+
+namespace {
+
+using Step = DialFailure::Step;
+using Via = policy::NextHop::Via;
+
+net::ConnectFailure too_late(const net::SocketAddress& address) {
+  return {.kind = net::ConnectFailure::Kind::Timeout, .error = 0, .address = address};
+}
+
+}  // namespace
+
+std::optional<net::ConnectFailure> refuse_literal(const PoolContext& context, std::string_view host, std::uint16_t port,
+                                                  bool local_client) {
+  using Verdict = net::AddressFilter::Verdict;
+  using Kind = net::ConnectFailure::Kind;
+  const auto literal = net::SocketAddress::parse(host, port);
+  if (!literal) return std::nullopt;
+  const Verdict verdict = (local_client ? context.local_filter : context.remote_filter).verdict(*literal);
+  if (verdict == Verdict::Allowed) return std::nullopt;
+  return net::ConnectFailure{
+      .kind = verdict == Verdict::Denied ? Kind::Denied : Kind::Ourselves, .error = 0, .address = *literal};
+}
+
+Dialer::Dialer(PoolContext& context, const policy::NextHop& hop, bool local_client, DialEvents& events)
+    : context_(context),
+      hop_(hop),
+      local_client_(local_client),
+      events_(events),
+      parent_filter_(context.local_filter) {}
+
+Dialer::~Dialer() = default;
+
+const net::AddressFilter& Dialer::filter() const noexcept {
+  switch (hop_.via) {
+    case Via::Client: return local_client_ ? context_.local_filter : context_.remote_filter;
+    case Via::ConnectTo: return context_.local_filter;
+    case Via::Parent: return parent_filter_;
+  }
+  return context_.remote_filter;
+}
+
+void Dialer::start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets) {
+  deadline_ = net::Loop::now() + timeout;
+  tickets_ = std::move(tickets);
+  if (hop_.parent_tunnel) {
+    if (const auto refused = refuse_literal(context_, hop_.origin.host, hop_.origin.port, local_client_)) {
+      return fail_soon({.step = Step::Connect, .connect = *refused});
+    }
+  }
+  connector_.emplace(context_.loop, context_.resolver, filter(), *this);
+  if (hop_.unix_path.empty()) {
+    connector_->start(hop_.host, hop_.port, timeout);
+  } else {
+    connector_->start_unix(hop_.unix_path, timeout);
+  }
+}
+
+// ---- Connecting ----
+
+void Dialer::on_addresses(std::span<const net::SocketAddress> addresses) {
+  if (hop_.via == Via::Client) events_.on_addresses(addresses);
+}
+
+void Dialer::on_connect_failed(const net::ConnectFailure& failure) {
+  events_.on_dial_failed({.step = Step::Connect, .connect = failure});
+}
+
+void Dialer::on_connected(net::Connected connected) {
+  address_ = connected.address;
+  times_.dns = connected.dns;
+  times_.connect = connected.connect;
+  step_began_ = net::Loop::now();
+  if (!hop_.parent_tunnel && !hop_.tls) return done({.stream = std::move(connected.stream)});
+  context_.deadlines.arm(*this, deadline_);
+  if (hop_.parent_tunnel) return ask_parent(std::move(connected.stream));
+  secure(std::move(connected.stream));
+}
+
+// ---- The parent's tunnel ----
+
+void Dialer::ask_parent(std::unique_ptr<net::TcpStream> stream) {
+  parent_ = std::make_unique<ParentTunnel>(std::move(stream), *this);
+  parent_->start(host_and_port(hop_.origin.host, hop_.origin.port), basic_authorization(hop_.credentials));
+}
+
+void Dialer::on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string early) {
+  times_.connect += net::Loop::now() - std::exchange(step_began_, net::Loop::now());
+  const std::unique_ptr<ParentTunnel> ended = std::move(parent_);
+  if (!hop_.tls) return done({.stream = std::move(stream), .early = std::move(early)});
+  // In TLS the client speaks first.
+  if (!early.empty()) return on_tunnel_refused(0);
+  secure(std::move(stream));
+}
+
+void Dialer::on_tunnel_refused(std::uint16_t status) {
+  events_.on_dial_failed({.step = Step::Parent, .parent_status = status});
+}
+
+// ---- TLS ----
+
+void Dialer::secure(std::unique_ptr<net::TcpStream> stream) {
+  const policy::TlsTerms& terms = *hop_.tls;
+  const auto context = context_.tls.context({.verify = terms.verify,
+                                             .ca_file = terms.ca_file,
+                                             .client_certificate = terms.client_certificate,
+                                             .client_key = terms.client_key});
+  if (!context) {
+    return events_.on_dial_failed({.step = Step::Settings, .text = context.failure()});
+  }
+  tls_ = net::TlsStream::start(context_.tls, *context.value(), std::move(stream), terms.server_name,
+                               std::move(tickets_), *this);
+}
+
+void Dialer::on_secured() {
+  times_.tls = net::Loop::now() - step_began_;
+  const std::string_view protocol = tls_->protocol();
+  const bool resumed = tls_->resumed();
+  done({.stream = std::move(tls_), .tls_protocol = protocol, .tls_resumed = resumed});
+}
+
+void Dialer::on_handshake_failed(const net::TlsFailure& failure) {
+  events_.on_dial_failed({.step = Step::Tls, .tls = failure});
+}
+
+// ---- Ends ----
+
+void Dialer::done(Dialed dialed) {
+  net::DeadlineClock::disarm(*this);
+  dialed.address = address_;
+  dialed.times = times_;
+  events_.on_dialed(std::move(dialed));
+}
+
+void Dialer::fail_soon(DialFailure failure) {
+  failure_ = std::move(failure);
+  context_.deadlines.arm(*this, net::Loop::now());
+}
+
+void Dialer::on_deadline(TimePoint) {
+  const Step step = parent_ ? Step::Parent : Step::Tls;
+  const DialFailure failure = failure_ ? *failure_ : DialFailure{.step = step, .connect = too_late(address_)};
+  events_.on_dial_failed(failure);
+}
+
+}  // namespace keepwarm::pool

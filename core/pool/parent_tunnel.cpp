@@ -1,0 +1,48 @@
+#include "core/pool/parent_tunnel.h"
+
+#include <utility>
+
+#include "core/net/base64.h"
+
+namespace keepwarm::pool {
+
+std::string basic_authorization(std::string_view credentials) {
+  return credentials.empty() ? std::string() : "Basic " + net::base64(credentials);
+}
+
+ParentTunnel::ParentTunnel(std::unique_ptr<net::TcpStream> stream, ParentTunnelEvents& events)
+    : stream_(std::move(stream)), events_(events) {}
+
+void ParentTunnel::start(std::string_view authority, std::string_view authorization) {
+  std::string head = "CONNECT ";
+  head.append(authority).append(" HTTP/1.1\r\nHost: ").append(authority).append("\r\n");
+  if (!authorization.empty()) head.append("Proxy-Authorization: ").append(authorization).append("\r\n");
+  head += "\r\n";
+  stream_->set_events(*this);
+  stream_->resume_reading();
+  // A parent that is gone already shows itself as the end of its stream.
+  static_cast<void>(net::write_all(*stream_, head));
+}
+
+void ParentTunnel::on_bytes(std::string_view bytes) {
+  received_.append(bytes);
+  while (true) {
+    http::ResponseHead head;
+    switch (parser_.parse_response(received_, scan_, {}, head)) {
+      case http::HeadProgress::Incomplete: return;
+      case http::HeadProgress::Broken: return events_.on_tunnel_refused(0);
+      case http::HeadProgress::Complete: break;
+    }
+    scan_ = {};
+    const std::uint16_t status = head.status;
+    if (status >= 200 && status < 300) {
+      // Neither Content-Length nor Transfer-Encoding mean anything here (RFC 9110 §9.3.6): what follows is the
+      // tunnel's.
+      return events_.on_tunnel_open(std::move(stream_), received_.substr(head.size));
+    }
+    if (status >= 200 || status == 101) return events_.on_tunnel_refused(status);
+    received_.erase(0, head.size);
+  }
+}
+
+}  // namespace keepwarm::pool

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/http/head_parser.h"
+#include "core/net/tcp_stream.h"
+
+namespace keepwarm::pool {
+
+/// The value of Proxy-Authorization for "user:password" (RFC 7617); empty for empty.
+[[nodiscard]] std::string basic_authorization(std::string_view credentials);
+
+class ParentTunnelEvents {
+ public:
+  /// The tunnel is there. `early`: what the other end has sent already. The tunnel object may be destroyed inside.
+  virtual void on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string early) = 0;
+  /// `status`: the parent's answer; 0: it closed the connection, or sent what is not HTTP. May destroy it, too.
+  virtual void on_tunnel_refused(std::uint16_t status) = 0;
+
+ protected:
+  ~ParentTunnelEvents() = default;
+};
+
+/// Asks a parent proxy for a tunnel (CONNECT, RFC 9110 §9.3.6) on a connection to it. No time limit of its own. Exactly
+/// one event, never inside start(), unless destroyed before.
+class ParentTunnel final : private net::StreamEvents {
+ public:
+  ParentTunnel(std::unique_ptr<net::TcpStream> stream, ParentTunnelEvents& events);
+  ~ParentTunnel() = default;
+  ParentTunnel(const ParentTunnel&) = delete;
+  ParentTunnel& operator=(const ParentTunnel&) = delete;
+
+  /// `authority`: "host:port" of the destination. `authorization`: value of Proxy-Authorization; empty: none.
+  void start(std::string_view authority, std::string_view authorization);
+
+ private:
+  void on_bytes(std::string_view bytes) override;
+  void on_end() override { events_.on_tunnel_refused(0); }
+  void on_broken(int) override { events_.on_tunnel_refused(0); }
+  void on_drained() override {}
+
+  std::unique_ptr<net::TcpStream> stream_;
+  ParentTunnelEvents& events_;
+  http::HeadParser parser_;
+  http::HeadScan scan_;
+  std::string received_;
+};
+
+}  // namespace keepwarm::pool
