@@ -102,7 +102,6 @@ Listener::~Listener() {
   if (node_ == nullptr) return;
   node_->listener = nullptr;
   uv_poll_stop(&node_->handle);
-  file_.remove();
   ::close(node_->fd);  // now, not in the close callback: the port is free when the destructor returns
   uv_close(reinterpret_cast<uv_handle_t*>(&node_->handle),
            [](uv_handle_t* handle) { delete static_cast<Node*>(handle->data); });

@@ -65,7 +65,8 @@ bool TlsSession::name_server(std::string_view name, bool verify) {
   if (!verify) return true;
   X509_VERIFY_PARAM* param = SSL_get0_param(ssl_);
   if (address) return X509_VERIFY_PARAM_set1_ip_asc(param, text.c_str()) == 1;
-  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  // A common name is no name of a host (RFC 9110 §4.3.4).
+  X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   return X509_VERIFY_PARAM_set1_host(param, name.data(), name.size()) == 1;
 }
 

@@ -20,6 +20,7 @@ struct DialFailure {
   net::ConnectFailure connect{};    ///< also for a time limit that passed in a later step (Kind::Timeout)
   std::uint16_t parent_status = 0;  ///< its answer to CONNECT; 0: it closed the connection, or sent no HTTP
   net::TlsFailure tls{};
+  bool tried_to_resume = false;  ///< the handshake offered a kept session
   std::string text{};
 };
 

@@ -9,8 +9,16 @@ namespace {
 using Step = DialFailure::Step;
 using Via = policy::NextHop::Via;
 
-net::ConnectFailure too_late(const net::SocketAddress& address) {
-  return {.kind = net::ConnectFailure::Kind::Timeout, .error = 0, .address = address};
+DialFailure failure_in(Step step) {
+  DialFailure failure;
+  failure.step = step;
+  return failure;
+}
+
+DialFailure connect_failure(const net::ConnectFailure& why) {
+  DialFailure failure;
+  failure.connect = why;
+  return failure;
 }
 
 }  // namespace
@@ -50,7 +58,7 @@ void Dialer::start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets) {
   tickets_ = std::move(tickets);
   if (hop_.parent_tunnel) {
     if (const auto refused = refuse_literal(context_, hop_.origin.host, hop_.origin.port, local_client_)) {
-      return fail_soon({.step = Step::Connect, .connect = *refused});
+      return fail_soon(connect_failure(*refused));
     }
   }
   connector_.emplace(context_.loop, context_.resolver, filter(), *this);
@@ -68,7 +76,7 @@ void Dialer::on_addresses(std::span<const net::SocketAddress> addresses) {
 }
 
 void Dialer::on_connect_failed(const net::ConnectFailure& failure) {
-  events_.on_dial_failed({.step = Step::Connect, .connect = failure});
+  events_.on_dial_failed(connect_failure(failure));
 }
 
 void Dialer::on_connected(net::Connected connected) {
@@ -99,7 +107,9 @@ void Dialer::on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string 
 }
 
 void Dialer::on_tunnel_refused(std::uint16_t status) {
-  events_.on_dial_failed({.step = Step::Parent, .parent_status = status});
+  DialFailure failure = failure_in(Step::Parent);
+  failure.parent_status = status;
+  events_.on_dial_failed(failure);
 }
 
 // ---- TLS ----
@@ -111,8 +121,11 @@ void Dialer::secure(std::unique_ptr<net::TcpStream> stream) {
                                              .client_certificate = terms.client_certificate,
                                              .client_key = terms.client_key});
   if (!context) {
-    return events_.on_dial_failed({.step = Step::Settings, .text = context.failure()});
+    DialFailure failure = failure_in(Step::Settings);
+    failure.text = context.failure();
+    return events_.on_dial_failed(failure);
   }
+  resuming_ = tickets_ && tickets_->count() > 0;
   tls_ = net::TlsStream::start(context_.tls, *context.value(), std::move(stream), terms.server_name,
                                std::move(tickets_), *this);
 }
@@ -124,8 +137,11 @@ void Dialer::on_secured() {
   done({.stream = std::move(tls_), .tls_protocol = protocol, .tls_resumed = resumed});
 }
 
-void Dialer::on_handshake_failed(const net::TlsFailure& failure) {
-  events_.on_dial_failed({.step = Step::Tls, .tls = failure});
+void Dialer::on_handshake_failed(const net::TlsFailure& why) {
+  DialFailure failure = failure_in(Step::Tls);
+  failure.tls = why;
+  failure.tried_to_resume = resuming_;
+  events_.on_dial_failed(failure);
 }
 
 // ---- Ends ----
@@ -143,8 +159,9 @@ void Dialer::fail_soon(DialFailure failure) {
 }
 
 void Dialer::on_deadline(TimePoint) {
-  const Step step = parent_ ? Step::Parent : Step::Tls;
-  const DialFailure failure = failure_ ? *failure_ : DialFailure{.step = step, .connect = too_late(address_)};
+  if (failure_) return events_.on_dial_failed(DialFailure(*failure_));
+  DialFailure failure = failure_in(parent_ ? Step::Parent : Step::Tls);
+  failure.connect = {.kind = net::ConnectFailure::Kind::Timeout, .error = 0, .address = address_};
   events_.on_dial_failed(failure);
 }
 

@@ -97,6 +97,7 @@ class Dialer final : public net::ConnectEvents,
   PoolContext& context_;
   const policy::NextHop& hop_;
   bool local_client_;
+  bool resuming_ = false;  ///< the handshake offers a kept session
   DialEvents& events_;
   ParentFilter parent_filter_;
   TimePoint deadline_;

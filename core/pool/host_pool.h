@@ -165,6 +165,7 @@ class HostPool : public ListHook<HostPool> {
   void opened(Opening& opening, Dialed dialed);
   void record_open(const Dialed& dialed);
   void opening_failed(Opening& opening, const DialFailure& failure);
+  [[nodiscard]] bool mend(const DialFailure& failure);
   void addresses_seen(std::span<const net::SocketAddress> addresses);
   std::unique_ptr<Opening> take(Opening& opening);
 

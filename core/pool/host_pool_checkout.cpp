@@ -234,11 +234,20 @@ void HostPool::opened(Opening& opening, Dialed dialed) {
   open_for_waiters();  // as in give_back()
 }
 
-void HostPool::opening_failed(Opening& opening, const DialFailure& failure) {
-  const bool out = failure.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors;
-  if (out && opening.may_start_again() && context_.use != nullptr && context_.use->free_a_descriptor()) {
-    return opening.start();
+/// Does away with the cause of a failure; false: it is not ours.
+bool HostPool::mend(const DialFailure& failure) {
+  if (failure.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors) {
+    return context_.use != nullptr && context_.use->free_a_descriptor();
   }
+  if (!failure.tried_to_resume || failure.tls.kind == net::TlsFailure::Kind::Certificate) return false;
+  // Some servers break when they are shown a session that they do not know any more.
+  while (tls_tickets_->take()) {
+  }
+  return true;
+}
+
+void HostPool::opening_failed(Opening& opening, const DialFailure& failure) {
+  if (opening.may_start_again() && mend(failure)) return opening.start();
   ++context_.stats.open_failures;
   Waiter* waiter = opening.waiter();
   const std::unique_ptr<Opening> done = take(opening);

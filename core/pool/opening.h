@@ -21,7 +21,7 @@ class Opening final : public DialEvents {
 
   [[nodiscard]] Waiter* waiter() const noexcept { return waiter_; }
   [[nodiscard]] bool local_client() const noexcept { return local_client_; }
-  /// The first time only: a descriptor was freed for it, so it is worth another try.
+  /// The first time only: what failed may go well now.
   [[nodiscard]] bool may_start_again() noexcept { return !std::exchange(started_again_, true); }
 
  private:
