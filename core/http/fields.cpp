@@ -73,6 +73,16 @@ std::optional<std::string_view> ListElements::next() noexcept {
   return element;
 }
 
+std::string list_value(std::span<const Field> fields, FieldId id) {
+  std::string list;
+  for (const Field& field : fields) {
+    if (field.id != id || field.value.empty()) continue;
+    if (!list.empty()) list += ", ";
+    list += field.value;
+  }
+  return list;
+}
+
 bool has_list_token(std::span<const Field> fields, FieldId id, std::string_view token) noexcept {
   return any_element(fields, id, [token](std::string_view e) noexcept { return equals_ignoring_case(e, token); });
 }

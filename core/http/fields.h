@@ -32,6 +32,9 @@ class ListElements {
 /// Does any field `id` hold `token` as an element of its list (case-insensitive)?
 [[nodiscard]] bool has_list_token(std::span<const Field> fields, FieldId id, std::string_view token) noexcept;
 
+/// The values of all fields `id` as one list (RFC 9110 §5.3); empty: there is none.
+[[nodiscard]] std::string list_value(std::span<const Field> fields, FieldId id);
+
 /// What the Connection fields of a message say.
 struct ConnectionOptions {
   bool close = false;

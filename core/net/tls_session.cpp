@@ -223,7 +223,11 @@ void TlsSession::fail_by_queue() {
   if (failure_) {  // our verdict on the certificate says more than OpenSSL's
     state_ = State::Failed;
   } else {
-    fail(queued_failure(phase));
+    TlsFailure failure = queued_failure(phase);
+    if (failure.kind == TlsFailure::Kind::Alert && certificate_requested_) {
+      failure.text += ", after it had asked for a client certificate";
+    }
+    fail(std::move(failure));
   }
 }
 

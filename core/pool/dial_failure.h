@@ -21,6 +21,8 @@ struct DialFailure {
   std::uint16_t parent_status = 0;  ///< its answer to CONNECT; 0: it closed the connection, or sent no HTTP
   net::TlsFailure tls{};
   bool tried_to_resume = false;  ///< the handshake offered a kept session
+  /// Step::Settings: why. Step::Connect: whom it was that could not be connected to, if that is not the host itself:
+  /// "the parent proxy proxy.corp:3128".
   std::string text{};
 };
 

@@ -21,6 +21,13 @@ DialFailure connect_failure(const net::ConnectFailure& why) {
   return failure;
 }
 
+/// See DialFailure::text.
+std::string whom(const policy::NextHop& hop) {
+  if (hop.via == Via::Client) return {};
+  if (!hop.unix_path.empty()) return "unix:" + hop.unix_path;
+  return (hop.via == Via::Parent ? "the parent proxy " : "") + host_and_port(hop.host, hop.port);
+}
+
 }  // namespace
 
 std::optional<net::ConnectFailure> refuse_literal(const PoolContext& context, std::string_view host, std::uint16_t port,
@@ -53,9 +60,10 @@ const net::AddressFilter& Dialer::filter() const noexcept {
   return context_.remote_filter;
 }
 
-void Dialer::start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets) {
+void Dialer::start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets, std::string client_via) {
   deadline_ = net::Loop::now() + timeout;
   tickets_ = std::move(tickets);
+  via_ = std::move(client_via);
   if (hop_.parent_tunnel) {
     if (const auto refused = refuse_literal(context_, hop_.origin.host, hop_.origin.port, local_client_)) {
       return fail_soon(connect_failure(*refused));
@@ -76,7 +84,9 @@ void Dialer::on_addresses(std::span<const net::SocketAddress> addresses) {
 }
 
 void Dialer::on_connect_failed(const net::ConnectFailure& failure) {
-  events_.on_dial_failed(connect_failure(failure));
+  DialFailure told = connect_failure(failure);
+  told.text = whom(hop_);
+  events_.on_dial_failed(told);
 }
 
 void Dialer::on_connected(net::Connected connected) {
@@ -93,8 +103,9 @@ void Dialer::on_connected(net::Connected connected) {
 // ---- The parent's tunnel ----
 
 void Dialer::ask_parent(std::unique_ptr<net::TcpStream> stream) {
-  parent_ = std::make_unique<ParentTunnel>(std::move(stream), *this);
-  parent_->start(host_and_port(hop_.origin.host, hop_.origin.port), basic_authorization(hop_.credentials));
+  parent_ = std::make_unique<ParentTunnel>(std::move(stream), context_.head_limits, *this);
+  if (!context_.via.empty()) via_.append(via_.empty() ? "1.1 " : ", 1.1 ").append(context_.via);
+  parent_->start(host_and_port(hop_.origin.host, hop_.origin.port), basic_authorization(hop_.credentials), via_);
 }
 
 void Dialer::on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string early) {

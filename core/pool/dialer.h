@@ -64,7 +64,8 @@ class Dialer final : public net::ConnectEvents,
   Dialer& operator=(const Dialer&) = delete;
 
   /// Once. `tickets`: sessions to resume, and where new ones go; may be null.
-  void start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets);
+  /// `client_via`: what a client's CONNECT had in Via; a parent is told.
+  void start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets, std::string client_via = {});
 
  private:
   /// A parent's address is the operator's choice: it must only not be ourselves.
@@ -103,6 +104,7 @@ class Dialer final : public net::ConnectEvents,
   TimePoint deadline_;
   TimePoint step_began_;
   std::shared_ptr<net::TlsTickets> tickets_;
+  std::string via_;
   net::SocketAddress address_;
   OpeningTimes times_;
   std::optional<DialFailure> failure_;  ///< about to be told

@@ -202,11 +202,16 @@ void HostPool::retire() {
   close_all_idle(CloseReason::Reconfigured);
 }
 
+bool HostPool::may_lead_to(const net::SocketAddress& address) const {
+  if (hop_.via != policy::NextHop::Via::Parent) {
+    return context_.local_filter.verdict(address) == net::AddressFilter::Verdict::Allowed;
+  }
+  return hop_.absolute_form() || !refuse_literal(context_, hop_.origin.host, hop_.origin.port, true);
+}
+
 void HostPool::recheck() {
   for (const auto& connection : connections_) {
-    const bool allowed = hop_.via == policy::NextHop::Via::Parent ||
-                         context_.local_filter.verdict(connection->address_) == net::AddressFilter::Verdict::Allowed;
-    if (!allowed || !settings_->reuse) connection->retire_ = true;
+    if (!may_lead_to(connection->address_) || !settings_->reuse) connection->retire_ = true;
     connection->open_to_remote_clients_.reset();
     if (!settings_->server_hint) connection->hint_timeout_.reset();
   }

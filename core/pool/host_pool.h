@@ -133,6 +133,7 @@ class HostPool : public ListHook<HostPool> {
   [[nodiscard]] std::optional<CloseReason> why_not_pooled(const Connection& connection, const GiveBack& how,
                                                           TimePoint now) const;
   void make_idle(Connection& connection, TimePoint now);
+  [[nodiscard]] bool may_lead_to(const net::SocketAddress& address) const;
   [[nodiscard]] TimePoint idle_until(const Connection& connection) const noexcept;
   template <typename Predicate>
   [[nodiscard]] Connection* find_idle(Predicate matches);  ///< the oldest that matches

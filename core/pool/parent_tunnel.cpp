@@ -6,17 +6,25 @@
 
 namespace keepwarm::pool {
 
+namespace {
+
+constexpr std::uint32_t kMaxInterims = 100;
+
+}  // namespace
+
 std::string basic_authorization(std::string_view credentials) {
   return credentials.empty() ? std::string() : "Basic " + net::base64(credentials);
 }
 
-ParentTunnel::ParentTunnel(std::unique_ptr<net::TcpStream> stream, ParentTunnelEvents& events)
-    : stream_(std::move(stream)), events_(events) {}
+ParentTunnel::ParentTunnel(std::unique_ptr<net::TcpStream> stream, const http::HeadLimits& limits,
+                           ParentTunnelEvents& events)
+    : stream_(std::move(stream)), limits_(limits), events_(events) {}
 
-void ParentTunnel::start(std::string_view authority, std::string_view authorization) {
+void ParentTunnel::start(std::string_view authority, std::string_view authorization, std::string_view via) {
   std::string head = "CONNECT ";
   head.append(authority).append(" HTTP/1.1\r\nHost: ").append(authority).append("\r\n");
   if (!authorization.empty()) head.append("Proxy-Authorization: ").append(authorization).append("\r\n");
+  if (!via.empty()) head.append("Via: ").append(via).append("\r\n");
   head += "\r\n";
   stream_->set_events(*this);
   stream_->resume_reading();
@@ -28,7 +36,7 @@ void ParentTunnel::on_bytes(std::string_view bytes) {
   received_.append(bytes);
   while (true) {
     http::ResponseHead head;
-    switch (parser_.parse_response(received_, scan_, {}, head)) {
+    switch (parser_.parse_response(received_, scan_, limits_, head)) {
       case http::HeadProgress::Incomplete: return;
       case http::HeadProgress::Broken: return events_.on_tunnel_refused(0);
       case http::HeadProgress::Complete: break;
@@ -41,6 +49,7 @@ void ParentTunnel::on_bytes(std::string_view bytes) {
       return events_.on_tunnel_open(std::move(stream_), received_.substr(head.size));
     }
     if (status >= 200 || status == 101) return events_.on_tunnel_refused(status);
+    if (++interims_ > kMaxInterims) return events_.on_tunnel_refused(0);
     received_.erase(0, head.size);
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,13 +28,14 @@ class ParentTunnelEvents {
 /// one event, never inside start(), unless destroyed before.
 class ParentTunnel final : private net::StreamEvents {
  public:
-  ParentTunnel(std::unique_ptr<net::TcpStream> stream, ParentTunnelEvents& events);
+  ParentTunnel(std::unique_ptr<net::TcpStream> stream, const http::HeadLimits& limits, ParentTunnelEvents& events);
   ~ParentTunnel() = default;
   ParentTunnel(const ParentTunnel&) = delete;
   ParentTunnel& operator=(const ParentTunnel&) = delete;
 
-  /// `authority`: "host:port" of the destination. `authorization`: value of Proxy-Authorization; empty: none.
-  void start(std::string_view authority, std::string_view authorization);
+  /// `authority`: "host:port" of the destination. `authorization`: value of Proxy-Authorization; empty: none. `via`:
+  /// value of Via, by which proxies that are each other's parents see the loop; empty: none.
+  void start(std::string_view authority, std::string_view authorization, std::string_view via);
 
  private:
   void on_bytes(std::string_view bytes) override;
@@ -42,10 +44,12 @@ class ParentTunnel final : private net::StreamEvents {
   void on_drained() override {}
 
   std::unique_ptr<net::TcpStream> stream_;
+  http::HeadLimits limits_;
   ParentTunnelEvents& events_;
   http::HeadParser parser_;
   http::HeadScan scan_;
   std::string received_;
+  std::uint32_t interims_ = 0;
 };
 
 }  // namespace keepwarm::pool

@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/base/log.h"
+#include "core/http/head_parser.h"
 #include "core/net/connector.h"
 #include "core/net/deadline_clock.h"
 #include "core/net/loop.h"
@@ -51,6 +53,8 @@ struct PoolContext {
   Log& log;
   PoolStats stats{};
   HostUse* use = nullptr;
+  std::string via{};  ///< our name in Via; empty: none is sent
+  http::HeadLimits head_limits{};
   bool draining = false;  ///< shutting down: nothing is pooled any more
 };
 

@@ -1,5 +1,6 @@
 #include "core/proxy/client_session.h"
 
+#include "core/http/fields.h"
 #include "core/http/persistence.h"
 #include "core/http/serializer.h"
 #include "core/proxy/error_reply.h"
@@ -118,7 +119,7 @@ std::string_view ClientSession::begin_request(const http::RequestHead& head, std
       rest.remove_prefix(exchange.start(*this, facts_, head, route, rest));
       return rest;
     }
-    case Route::Kind::Tunnel: begin_tunnel(route.target, rest); return {};
+    case Route::Kind::Tunnel: begin_tunnel(head, route.target, rest); return {};
     case Route::Kind::AnswerOptions:
     case Route::Kind::AnswerTrace: answer_max_forwards(head, route); break;
     case Route::Kind::Refuse: refuse_request(head, route); break;
@@ -190,10 +191,10 @@ void ClientSession::on_drained() {
 
 // ---- Tunnels ----
 
-void ClientSession::begin_tunnel(const http::Target& target, std::string_view early) {
+void ClientSession::begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early) {
   state_ = State::Tunnelling;
   connect_ = std::make_unique<ConnectRequest>(context_, *stream_, facts_, target, *this);
-  connect_->start(early);
+  connect_->start(early, http::list_value(head.fields, http::FieldId::Via));
 }
 
 void ClientSession::on_connect_refused(FailureKind kind, std::string_view explanation) {

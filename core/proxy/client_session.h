@@ -74,7 +74,7 @@ class ClientSession final : public net::StreamEvents,
   [[nodiscard]] std::string_view begin_request(const http::RequestHead& head, std::string_view rest);
   void exchange_bytes(std::string_view bytes);
   [[nodiscard]] bool waits_to_read() const noexcept;
-  void begin_tunnel(const http::Target& target, std::string_view early);
+  void begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early);
   void await_head();
   void keep_for_later(std::string_view bytes);
   void answer_max_forwards(const http::RequestHead& head, const Route& route);

@@ -35,14 +35,15 @@ ConnectRequest::~ConnectRequest() {
   if (!tunnel_) --context_.open_tunnels;
 }
 
-void ConnectRequest::start(std::string_view early) {
+void ConnectRequest::start(std::string_view early, std::string via) {
+  via_ = std::move(via);
   client_bytes(early);
   connect();
 }
 
 void ConnectRequest::connect() {
   dialer_ = context_.pool.dialer(hop_, facts_.local, *this);
-  dialer_->start(settings_.connect_timeout, nullptr);
+  dialer_->start(settings_.connect_timeout, nullptr, via_);
 }
 
 void ConnectRequest::client_bytes(std::string_view bytes) {

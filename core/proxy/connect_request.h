@@ -39,8 +39,8 @@ class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
   ConnectRequest(const ConnectRequest&) = delete;
   ConnectRequest& operator=(const ConnectRequest&) = delete;
 
-  /// `early`: what came behind the head.
-  void start(std::string_view early);
+  /// `early`: what came behind the head. `via`: the value of its Via, empty for none.
+  void start(std::string_view early, std::string via);
 
   // Before the tunnel is there the session hands on what the client does:
   void client_bytes(std::string_view bytes);
@@ -64,6 +64,7 @@ class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
   policy::NextHop hop_;
   ConnectRequestEvents& events_;
   std::string early_;
+  std::string via_;
   bool client_ended_ = false;
   std::unique_ptr<pool::Dialer> dialer_;
   bool connected_again_ = false;  ///< once, when a descriptor was freed for it

@@ -83,6 +83,8 @@ void Engine::apply_rules() {
   allowed_clients_ = parse_cidrs(settings_.allow_clients);
   rules_.denied = parse_cidrs(settings_.deny_destinations);
   rules_.denied_is_explicit = settings_.deny_destinations_set;
+  pool_context_.via = context_.via();
+  pool_context_.head_limits = context_.head_limits();
 }
 
 // ---- Listeners ----

@@ -38,12 +38,9 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
   } else if (!request_body_.ended()) {
     downstream_->client_stream().acknowledge_now();
   }
-  if (host_->hop().absolute_form()) {
-    if (const auto refused = context_.pool.refuse_for_parent(origin_, client_.local)) {
-      const ExplainedFailure explained = explain(*refused);
-      fail(explained.kind, explained.text, CloseReason::Unused);
-      return taken;
-    }
+  if (const auto refused = refused_for_parent()) {
+    fail(refused->kind, refused->text, CloseReason::Unused);
+    return taken;
   }
   if (pool::Lease bound = downstream_->take_bound_connection(*host_)) {
     on_bound_connection_ = true;
@@ -52,6 +49,15 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
     checkout(false);
   }
   return taken;
+}
+
+std::optional<ExplainedFailure> Exchange::refused_for_parent() const {
+  const policy::NextHop& hop = host_->hop();
+  if (hop.via != policy::NextHop::Via::Parent) return std::nullopt;
+  const OriginView target = hop.absolute_form() ? OriginView(origin_) : OriginView(hop.origin);
+  const auto refused = context_.pool.refuse_for_parent(target, client_.local);
+  if (!refused) return std::nullopt;
+  return explain(*refused);
 }
 
 void Exchange::reset(Downstream& downstream, const ClientFacts& client) {

@@ -75,6 +75,7 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   [[nodiscard]] policy::AttemptView attempt_view() const noexcept;
   void attempt_ended(policy::AttemptEnd end, pool::CloseReason otherwise);
   void try_again();
+  [[nodiscard]] std::optional<ExplainedFailure> refused_for_parent() const;
   [[nodiscard]] ExplainedFailure why_closed();
   void fail(policy::FailureKind kind, std::string_view what, pool::CloseReason reason,
             std::string_view parameters = {});

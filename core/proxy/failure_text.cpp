@@ -77,7 +77,9 @@ ExplainedFailure explain(const pool::DialFailure& failure) {
       if (in_time) return explain(failure.tls);
       return {FailureKind::ConnectTimeout, std::string(too_late(failure.step))};
   }
-  return explain(failure.connect);
+  ExplainedFailure explained = explain(failure.connect);
+  if (!failure.text.empty()) explained.text = failure.text + ": " + explained.text;
+  return explained;
 }
 
 ExplainedFailure explain(const pool::CheckoutFailure& failure) {

@@ -20,6 +20,15 @@ KeepAliveHint hint(std::string_view value) {
 
 }  // namespace
 
+TEST_CASE("the values of several fields are one list, in their order") {
+  const Field fields[] = {{"Via", "1.1 a", FieldId::Via},
+                          {"Host", "h", FieldId::Host},
+                          {"via", "", FieldId::Via},
+                          {"VIA", "1.0 b, 1.1 c (x, y)", FieldId::Via}};
+  CHECK(list_value(fields, FieldId::Via) == "1.1 a, 1.0 b, 1.1 c (x, y)");
+  CHECK(list_value(fields, FieldId::Trailer) == "");
+}
+
 TEST_CASE("fields are known by name in any case, and by no other name") {
   struct Case {
     std::string_view name;
