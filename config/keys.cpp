@@ -66,11 +66,14 @@ constexpr Key dns(std::string_view name, std::string_view sentence, Rule rule) {
 }
 
 constexpr auto kKeys = std::to_array<Key>({
-    proxy<&ProxySettings::listen>("listen", "where clients connect; port 0 asks the kernel for one",
-                                  unless(listen_problem)),
+    proxy<&ProxySettings::listen>(
+        "listen",
+        "where clients connect: `\"ADDR:PORT\"`, `\"[v6]:PORT\"` or `\"unix:/PATH\"`; port 0 asks the kernel for one",
+        unless(listen_problem)),
     proxy<&ProxySettings::workers>("workers", "event loops, each on its own thread", default_only(within(1, 1024))),
     proxy<&ProxySettings::allow_clients>(
-        "allow_clients", "who may connect, as CIDRs; needed for a listener that is not loopback", unless(cidr_problem)),
+        "allow_clients", "who may connect, as CIDRs; needed for a listener that is neither loopback nor a unix socket",
+        unless(cidr_problem)),
     proxy<&ProxySettings::connect_ports>("connect_ports", "what CONNECT may reach"),
     proxy<&ProxySettings::max_clients>("max_clients", "client connections at a time; above it: 503 and close",
                                        within(1, 10'000'000)),

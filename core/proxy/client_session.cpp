@@ -18,6 +18,8 @@ constexpr std::size_t kMaxPending = 64 * 1024;
 /// Lingering close: this much is drained, for this long (DESIGN.md §5).
 constexpr std::uint32_t kLingerBytes = 256 * 1024;
 constexpr Duration kLingerTime = 2s;
+/// Who has connected when we shut down is about to ask: it has this long to do so.
+constexpr Duration kFirstRequestTime = 250ms;
 
 }  // namespace
 
@@ -110,6 +112,7 @@ std::string_view ClientSession::read_request(std::string_view input) {
 }
 
 std::string_view ClientSession::begin_request(const http::RequestHead& head, std::string_view rest) {
+  has_asked_ = true;
   const Route route = route_request(head, *context_.settings, context_.pseudonym);
   switch (route.kind) {
     case Route::Kind::Forward: {
@@ -347,7 +350,9 @@ void ClientSession::on_deadline(TimePoint now) {
 }
 
 void ClientSession::drain() {
-  if (state_ == State::AwaitingHead && !head_begun_ && stream_->quiet()) close_after_flush(false);
+  if (state_ != State::AwaitingHead || head_begun_) return;
+  if (!has_asked_) return context_.deadlines.arm(*this, net::Loop::now() + kFirstRequestTime);
+  if (stream_->quiet()) close_after_flush(false);
 }
 
 void ClientSession::abort() {

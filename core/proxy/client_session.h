@@ -98,6 +98,7 @@ class ClientSession final : public net::StreamEvents,
   bool reading_requests_ = false;  ///< read_requests() is on the stack
   bool client_ended_ = false;      ///< its FIN came
   bool head_begun_ = false;
+  bool has_asked_ = false;        ///< a whole request head came
   bool lingering_ = false;        ///< what Flushing leads to
   Exchange* exchange_ = nullptr;  ///< lent by the owner of sessions
   http::HeadScan head_scan_;

@@ -34,7 +34,11 @@ TEST_CASE("the path of a unix socket is absolute, short enough, and that of a fi
   const std::string too_long = path_of_length(108);
   const std::string folder = ": the path is that of a folder";
   const std::string relative = ": the path is not absolute";
-  const std::pair<std::string, std::string> cases[] = {
+  struct Case {
+    std::string text;
+    std::string problem;
+  };
+  const Case cases[] = {
       {"unix:" + too_long, ": the path is 108 bytes long, and the kernel takes 107 at most"},
       {"unix:", relative},
       {"unix:x.sock", relative},
@@ -49,10 +53,9 @@ TEST_CASE("the path of a unix socket is absolute, short enough, and that of a fi
       {"unix", " is not an address and a port"},
       {"UNIX:/run/x", " is not an address and a port"},
   };
-  for (const auto& [text, problem] : cases) {
-    CAPTURE(text);
-    const std::string found = listen_problem(text);
-    CHECK(found.ends_with(problem + kAllowed));
+  for (const Case& c : cases) {
+    CAPTURE(c.text);
+    CHECK(listen_problem(c.text).ends_with(c.problem + kAllowed));
   }
 }
 

@@ -3,12 +3,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include "core/net/listener.h"
+#include "core/net/unix_socket.h"
 #include "tests/unit/net/unix_fixture.h"
 
 namespace keepwarm::net::test {
@@ -138,6 +140,19 @@ TEST_CASE("a socket on which somebody listens is left to him") {
     REQUIRE(::bind(other.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
     check_in_use();
   }
+}
+
+TEST_CASE("a socket that cannot be tried is left as it is") {
+  Fixture fixture;
+  listen_on_path(fixture.path);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{0, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  const int error = remove_stale_socket(fixture.path);
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  CHECK(error == EMFILE);
+  CHECK(fixture.exists());
 }
 
 TEST_CASE("what is not a socket is left as it is") {
