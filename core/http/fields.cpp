@@ -73,14 +73,19 @@ std::optional<std::string_view> ListElements::next() noexcept {
   return element;
 }
 
-std::string list_value(std::span<const Field> fields, FieldId id) {
+std::string via_value(std::span<const Field> fields, Version received, std::string_view pseudonym) {
   std::string list;
-  for (const Field& field : fields) {
-    if (field.id != id || field.value.empty()) continue;
+  const auto separate = [&list] {
     if (!list.empty()) list += ", ";
+  };
+  for (const Field& field : fields) {
+    if (field.id != FieldId::Via || field.value.empty()) continue;
+    separate();
     list += field.value;
   }
-  return list;
+  if (pseudonym.empty()) return list;
+  separate();
+  return list.append(received == Version::Http11 ? "1.1 " : "1.0 ").append(pseudonym);
 }
 
 bool has_list_token(std::span<const Field> fields, FieldId id, std::string_view token) noexcept {

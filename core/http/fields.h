@@ -32,8 +32,9 @@ class ListElements {
 /// Does any field `id` hold `token` as an element of its list (case-insensitive)?
 [[nodiscard]] bool has_list_token(std::span<const Field> fields, FieldId id, std::string_view token) noexcept;
 
-/// The values of all fields `id` as one list (RFC 9110 §5.3); empty: there is none.
-[[nodiscard]] std::string list_value(std::span<const Field> fields, FieldId id);
+/// All Via fields of a message as one list (RFC 9110 §5.3), with `pseudonym` as its newest element: who forwards a
+/// message of that version. Empty pseudonym: without one.
+[[nodiscard]] std::string via_value(std::span<const Field> fields, Version received, std::string_view pseudonym);
 
 /// What the Connection fields of a message say.
 struct ConnectionOptions {

@@ -119,10 +119,12 @@ std::optional<ParentProxy> parse_parent(std::string_view url) {
 }
 
 std::string without_credentials(std::string_view url) {
-  const std::size_t scheme_end = url.find("://");
-  const std::size_t begin = scheme_end == std::string_view::npos ? 0 : scheme_end + 3;
-  const std::size_t end = std::min(url.find_first_of("/?#", begin), url.size());
-  const std::size_t at = url.substr(0, end).rfind('@');
+  // Also of a URL that is none: an unescaped "/" in the password is the likeliest mistake.
+  const auto in_scheme = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
+  const auto scheme_end = static_cast<std::size_t>(std::find_if_not(url.begin(), url.end(), in_scheme) - url.begin());
+  const std::string_view rest = url.substr(scheme_end);
+  const std::size_t begin = rest.starts_with("://") ? scheme_end + 3 : url.starts_with("//") ? 2 : 0;
+  const std::size_t at = url.rfind('@');
   if (at == std::string_view::npos || at < begin) return std::string(url);
   return std::string(url.substr(0, begin)) + "***" + std::string(url.substr(at));
 }

@@ -60,10 +60,10 @@ const net::AddressFilter& Dialer::filter() const noexcept {
   return context_.remote_filter;
 }
 
-void Dialer::start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets, std::string client_via) {
+void Dialer::start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets, std::string via) {
   deadline_ = net::Loop::now() + timeout;
   tickets_ = std::move(tickets);
-  via_ = std::move(client_via);
+  via_ = std::move(via);
   if (hop_.parent_tunnel) {
     if (const auto refused = refuse_literal(context_, hop_.origin.host, hop_.origin.port, local_client_)) {
       return fail_soon(connect_failure(*refused));
@@ -80,13 +80,13 @@ void Dialer::start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets, s
 // ---- Connecting ----
 
 void Dialer::on_addresses(std::span<const net::SocketAddress> addresses) {
-  if (hop_.via == Via::Client) events_.on_addresses(addresses);
+  events_.on_addresses(addresses);
 }
 
 void Dialer::on_connect_failed(const net::ConnectFailure& failure) {
   DialFailure told = connect_failure(failure);
   told.text = whom(hop_);
-  events_.on_dial_failed(told);
+  fail(told);
 }
 
 void Dialer::on_connected(net::Connected connected) {
@@ -104,7 +104,7 @@ void Dialer::on_connected(net::Connected connected) {
 
 void Dialer::ask_parent(std::unique_ptr<net::TcpStream> stream) {
   parent_ = std::make_unique<ParentTunnel>(std::move(stream), context_.head_limits, *this);
-  if (!context_.via.empty()) via_.append(via_.empty() ? "1.1 " : ", 1.1 ").append(context_.via);
+  if (via_.empty() && !context_.via.empty()) via_ = "1.1 " + context_.via;
   parent_->start(host_and_port(hop_.origin.host, hop_.origin.port), basic_authorization(hop_.credentials), via_);
 }
 
@@ -120,7 +120,7 @@ void Dialer::on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string 
 void Dialer::on_tunnel_refused(std::uint16_t status) {
   DialFailure failure = failure_in(Step::Parent);
   failure.parent_status = status;
-  events_.on_dial_failed(failure);
+  fail(failure);
 }
 
 // ---- TLS ----
@@ -134,7 +134,7 @@ void Dialer::secure(std::unique_ptr<net::TcpStream> stream) {
   if (!context) {
     DialFailure failure = failure_in(Step::Settings);
     failure.text = context.failure();
-    return events_.on_dial_failed(failure);
+    return fail(failure);
   }
   resuming_ = tickets_ && tickets_->count() > 0;
   tls_ = net::TlsStream::start(context_.tls, *context.value(), std::move(stream), terms.server_name,
@@ -152,7 +152,7 @@ void Dialer::on_handshake_failed(const net::TlsFailure& why) {
   DialFailure failure = failure_in(Step::Tls);
   failure.tls = why;
   failure.tried_to_resume = resuming_;
-  events_.on_dial_failed(failure);
+  fail(failure);
 }
 
 // ---- Ends ----
@@ -164,16 +164,24 @@ void Dialer::done(Dialed dialed) {
   events_.on_dialed(std::move(dialed));
 }
 
+void Dialer::fail(const DialFailure& failure) {
+  net::DeadlineClock::disarm(*this);
+  connector_.reset();
+  parent_.reset();
+  tls_.reset();
+  events_.on_dial_failed(failure);
+}
+
 void Dialer::fail_soon(DialFailure failure) {
   failure_ = std::move(failure);
   context_.deadlines.arm(*this, net::Loop::now());
 }
 
 void Dialer::on_deadline(TimePoint) {
-  if (failure_) return events_.on_dial_failed(DialFailure(*failure_));
+  if (failure_) return fail(DialFailure(*failure_));
   DialFailure failure = failure_in(parent_ ? Step::Parent : Step::Tls);
   failure.connect = {.kind = net::ConnectFailure::Kind::Timeout, .error = 0, .address = address_};
-  events_.on_dial_failed(failure);
+  fail(failure);
 }
 
 }  // namespace keepwarm::pool

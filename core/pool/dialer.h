@@ -41,7 +41,7 @@ class DialEvents {
   /// The dialer may be destroyed inside each of these.
   virtual void on_dialed(Dialed dialed) = 0;
   virtual void on_dial_failed(const DialFailure& failure) = 0;
-  /// See net::ConnectEvents; only for names that the client chose.
+  /// See net::ConnectEvents.
   virtual void on_addresses(std::span<const net::SocketAddress>) {}
 
  protected:
@@ -64,8 +64,8 @@ class Dialer final : public net::ConnectEvents,
   Dialer& operator=(const Dialer&) = delete;
 
   /// Once. `tickets`: sessions to resume, and where new ones go; may be null.
-  /// `client_via`: what a client's CONNECT had in Via; a parent is told.
-  void start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets, std::string client_via = {});
+  /// `via`: what a parent is told as Via, with the names that a client's CONNECT had there; empty: our own name alone.
+  void start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets, std::string via = {});
 
  private:
   /// A parent's address is the operator's choice: it must only not be ourselves.
@@ -93,6 +93,7 @@ class Dialer final : public net::ConnectEvents,
   void ask_parent(std::unique_ptr<net::TcpStream> stream);
   void secure(std::unique_ptr<net::TcpStream> stream);
   void done(Dialed dialed);
+  void fail(const DialFailure& failure);
   void fail_soon(DialFailure failure);
 
   PoolContext& context_;

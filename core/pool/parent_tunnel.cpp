@@ -32,13 +32,18 @@ void ParentTunnel::start(std::string_view authority, std::string_view authorizat
   static_cast<void>(net::write_all(*stream_, head));
 }
 
+void ParentTunnel::refuse(std::uint16_t status) {
+  stream_.reset();
+  events_.on_tunnel_refused(status);
+}
+
 void ParentTunnel::on_bytes(std::string_view bytes) {
   received_.append(bytes);
   while (true) {
     http::ResponseHead head;
     switch (parser_.parse_response(received_, scan_, limits_, head)) {
       case http::HeadProgress::Incomplete: return;
-      case http::HeadProgress::Broken: return events_.on_tunnel_refused(0);
+      case http::HeadProgress::Broken: return refuse(0);
       case http::HeadProgress::Complete: break;
     }
     scan_ = {};
@@ -48,8 +53,8 @@ void ParentTunnel::on_bytes(std::string_view bytes) {
       // tunnel's.
       return events_.on_tunnel_open(std::move(stream_), received_.substr(head.size));
     }
-    if (status >= 200 || status == 101) return events_.on_tunnel_refused(status);
-    if (++interims_ > kMaxInterims) return events_.on_tunnel_refused(0);
+    if (status >= 200 || status == 101) return refuse(status);
+    if (++interims_ > kMaxInterims) return refuse(0);
     received_.erase(0, head.size);
   }
 }

@@ -39,9 +39,11 @@ class ParentTunnel final : private net::StreamEvents {
 
  private:
   void on_bytes(std::string_view bytes) override;
-  void on_end() override { events_.on_tunnel_refused(0); }
-  void on_broken(int) override { events_.on_tunnel_refused(0); }
+  void on_end() override { refuse(0); }
+  void on_broken(int) override { refuse(0); }
   void on_drained() override {}
+
+  void refuse(std::uint16_t status);
 
   std::unique_ptr<net::TcpStream> stream_;
   http::HeadLimits limits_;

@@ -197,7 +197,7 @@ void ClientSession::on_drained() {
 void ClientSession::begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early) {
   state_ = State::Tunnelling;
   connect_ = std::make_unique<ConnectRequest>(context_, *stream_, facts_, target, *this);
-  connect_->start(early, http::list_value(head.fields, http::FieldId::Via));
+  connect_->start(early, http::via_value(head.fields, head.version, context_.via()));
 }
 
 void ClientSession::on_connect_refused(FailureKind kind, std::string_view explanation) {

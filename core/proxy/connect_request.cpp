@@ -52,6 +52,7 @@ void ConnectRequest::client_bytes(std::string_view bytes) {
 }
 
 void ConnectRequest::on_dialed(pool::Dialed dialed) {
+  dialer_.reset();
   upstream_address_ = dialed.address;
   times_ = dialed.times;
   ++context_.stats.tunnels;
@@ -68,6 +69,7 @@ void ConnectRequest::on_dial_failed(const pool::DialFailure& failure) {
   const bool out = failure.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors;
   if (out && !std::exchange(connected_again_, true) && context_.pool.free_a_descriptor()) return connect();
   const ExplainedFailure explained = explain(failure);
+  dialer_.reset();
   events_.on_connect_refused(explained.kind,
                              host_and_port(destination_.host, destination_.port) + ": " + explained.text);
 }

@@ -39,7 +39,7 @@ class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
   ConnectRequest(const ConnectRequest&) = delete;
   ConnectRequest& operator=(const ConnectRequest&) = delete;
 
-  /// `early`: what came behind the head. `via`: the value of its Via, empty for none.
+  /// `early`: what came behind the head. `via`: what a parent is told as Via.
   void start(std::string_view early, std::string via);
 
   // Before the tunnel is there the session hands on what the client does:

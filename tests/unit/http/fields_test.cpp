@@ -20,13 +20,15 @@ KeepAliveHint hint(std::string_view value) {
 
 }  // namespace
 
-TEST_CASE("the values of several fields are one list, in their order") {
+TEST_CASE("several Via fields are one list, which ends with us") {
   const Field fields[] = {{"Via", "1.1 a", FieldId::Via},
                           {"Host", "h", FieldId::Host},
                           {"via", "", FieldId::Via},
                           {"VIA", "1.0 b, 1.1 c (x, y)", FieldId::Via}};
-  CHECK(list_value(fields, FieldId::Via) == "1.1 a, 1.0 b, 1.1 c (x, y)");
-  CHECK(list_value(fields, FieldId::Trailer) == "");
+  CHECK(via_value(fields, Version::Http11, "us") == "1.1 a, 1.0 b, 1.1 c (x, y), 1.1 us");
+  CHECK(via_value(fields, Version::Http11, "") == "1.1 a, 1.0 b, 1.1 c (x, y)");
+  CHECK(via_value({}, Version::Http10, "us") == "1.0 us");
+  CHECK(via_value({}, Version::Http11, "") == "");
 }
 
 TEST_CASE("fields are known by name in any case, and by no other name") {

@@ -113,7 +113,9 @@ TEST_CASE("a URL is shown without its credentials") {
   CHECK(without_credentials("http://user:p@ss@proxy.corp:3128/") == "http://***@proxy.corp:3128/");
   CHECK(without_credentials("http://proxy.corp:3128") == "http://proxy.corp:3128");
   CHECK(without_credentials("user:secret@proxy.corp") == "***@proxy.corp");
-  CHECK(without_credentials("http://proxy.corp/a@b") == "http://proxy.corp/a@b");
+  CHECK(without_credentials("http://user:se/cr?e#t@proxy.corp:3128") == "http://***@proxy.corp:3128");
+  CHECK(without_credentials("//user:secret@proxy.corp") == "//***@proxy.corp");
+  CHECK(without_credentials("user:se//cret@proxy.corp") == "***@proxy.corp");
   CHECK(without_credentials("") == "");
 }
 
