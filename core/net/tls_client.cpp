@@ -40,8 +40,6 @@ void set_up(SSL_CTX* context) {
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // else an idle connection holds 33 KiB of them
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_set_alpn_protos(context, kAlpn, sizeof kAlpn);
-  // A key that needs a password is refused; OpenSSL would ask for it on the terminal.
-  SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return 0; });
 }
 
 std::optional<std::string> trust(SSL_CTX* context, const TlsSettings& settings, X509_STORE* system_store) {
@@ -67,11 +65,19 @@ std::optional<std::string> identify(SSL_CTX* context, const TlsSettings& setting
   if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
     return file_failure("client_certificate", certificate);
   }
-  if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1 ||
-      SSL_CTX_check_private_key(context) != 1) {
-    return file_failure("client_key", key);
-  }
-  return std::nullopt;
+  bool encrypted = false;  // OpenSSL would ask for the password on the terminal
+  SSL_CTX_set_default_passwd_cb_userdata(context, &encrypted);
+  SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+  });
+  const bool used = SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) == 1 &&
+                    SSL_CTX_check_private_key(context) == 1;
+  SSL_CTX_set_default_passwd_cb(context, nullptr);
+  SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
+  if (used) return std::nullopt;
+  const std::string failure = file_failure("client_key", key);
+  return encrypted ? "client_key " + key + ": it is encrypted with a password" : failure;
 }
 
 Result<ContextHandle, std::string> make_context(const TlsSettings& settings, X509_STORE* system_store) {

@@ -115,7 +115,7 @@ std::string mismatch_text(X509* certificate, X509_VERIFY_PARAM* wanted) {
 
 std::string verdict_text(X509_STORE_CTX* verification, X509* certificate) {
   const int error = X509_STORE_CTX_get_error(verification);
-  const std::string reason = X509_verify_cert_error_string(error);
+  std::string reason = X509_verify_cert_error_string(error);
   switch (error) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH: return mismatch_text(certificate, X509_STORE_CTX_get0_param(verification));

@@ -26,6 +26,28 @@ bool is_address(const std::string& name) noexcept {
   return inet_pton(AF_INET, name.c_str(), &address) == 1 || inet_pton(AF_INET6, name.c_str(), &address) == 1;
 }
 
+/// A session in DER without the certificate of the server, which nobody looks at again, but which would be most of it.
+std::string without_certificate(const std::string& session) {
+  constexpr int kCertificate = 3;  // context tag, in OpenSSL's SSL_SESSION_ASN1
+  constexpr int kFailed = 0x80;
+  const auto* at = reinterpret_cast<const unsigned char*>(session.data());
+  long size = 0;
+  int tag = 0, tag_class = 0;
+  if ((ASN1_get_object(&at, &size, &tag, &tag_class, static_cast<long>(session.size())) & kFailed) != 0) return session;
+  std::string fields;
+  for (const auto* const end = at + size; at < end;) {
+    const auto* const begin = at;
+    if ((ASN1_get_object(&at, &size, &tag, &tag_class, end - at) & kFailed) != 0) return session;
+    at += size;
+    if (tag_class != V_ASN1_CONTEXT_SPECIFIC || tag != kCertificate) fields.append(begin, at);
+  }
+  const int length = static_cast<int>(fields.size());
+  std::array<unsigned char, 16> header{};
+  auto* to = header.data();
+  ASN1_put_object(&to, 1, length, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
+  return fields.insert(0, reinterpret_cast<const char*>(header.data()), static_cast<std::size_t>(to - header.data()));
+}
+
 }  // namespace
 
 void TlsSession::set_callbacks(ssl_ctx_st* context, bool verify) {
@@ -111,7 +133,15 @@ void TlsSession::complete_handshake() {
   const bool is_1_3 = SSL_version(ssl_) >= TLS1_3_VERSION;
   // TLS 1.2 lets a session be resumed many times, and OpenSSL tells no session as new that was resumed.
   if (!is_1_3 && resumed()) keep(SSL_get0_session(ssl_));
+  free_chains();
   state_ = is_1_3 && certificate_requested_ ? State::AwaitingVerdict : State::Open;
+}
+
+/// The certificates have been judged: parsed, those of intermediates are a quarter of what an idle connection costs.
+void TlsSession::free_chains() noexcept {
+  for (STACK_OF(X509) * chain : {SSL_get_peer_cert_chain(ssl_), SSL_get0_verified_chain(ssl_)}) {
+    while (sk_X509_num(chain) > 0) X509_free(sk_X509_pop(chain));
+  }
 }
 
 std::size_t TlsSession::read(std::span<char> room) {
@@ -126,7 +156,11 @@ std::size_t TlsSession::read(std::span<char> room) {
       continue;
     }
     const int error = SSL_get_error(ssl_, result);
-    if (error == SSL_ERROR_WANT_READ) break;
+    if (error == SSL_ERROR_WANT_READ) {
+      // A ticket makes OpenSSL allocate buffers for an answer that it does not send.
+      if (between_records()) SSL_free_buffers(ssl_);
+      break;
+    }
     if (error == SSL_ERROR_ZERO_RETURN) {
       state_ = State::Ended;
     } else {
@@ -207,7 +241,7 @@ void TlsSession::keep(ssl_session_st* session) {
   std::string der(static_cast<std::size_t>(size), '\0');
   auto* to = reinterpret_cast<unsigned char*>(der.data());
   i2d_SSL_SESSION(session, &to);
-  tickets_->put(std::move(der));
+  tickets_->put(without_certificate(der));
 }
 
 void TlsSession::fail(TlsFailure failure) {

@@ -81,6 +81,7 @@ class TlsSession {
   void resume(std::string_view ticket);
   void shake_hands();
   void complete_handshake();
+  void free_chains() noexcept;
   [[nodiscard]] std::size_t read(std::span<char> room);
   [[nodiscard]] bool write_record(std::string_view plaintext);
   void keep(ssl_session_st* session);

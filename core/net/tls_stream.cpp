@@ -199,7 +199,7 @@ void TlsStream::set_events(StreamEvents& events) noexcept {
 
 WriteResult TlsStream::write(std::span<const std::string_view> pieces) {
   const bool open = phase_ == Phase::Secured || phase_ == Phase::Ended;
-  if (!open || finished_ || writing_failed_ || session_.state() == State::Failed) return WriteResult::Failed;
+  if (!open || writing_failed_ || session_.state() == State::Failed) return WriteResult::Failed;
   const bool encrypted = session_.write(pieces);
   const WriteResult result = flush();
   if (!encrypted) writing_failed_ = true;
