@@ -34,7 +34,8 @@ test_packages=(
   doctest-dev clang-format                                            # unit tests and layout
   python3 python3-pytest python3-pytest-xdist                         # what drives the daemon
   curl wget git python3-requests python3-aiohttp python3-websocket    # real clients
-  nginx apache2-bin openssl systemd                                   # real servers; certificates; the unit file
+  nginx apache2-bin squid tinyproxy-bin                               # real servers and proxies
+  openssl systemd                                                     # certificates; the unit file
 )
 command -v node >/dev/null || test_packages+=(nodejs)
 
@@ -120,17 +121,23 @@ PYTHON
 
 prepare() {
   say "Packages"
-  # Installing nginx starts it as a service. The tests start their own; nobody asked for one on port 80.
-  local mask=()
-  if [ -d /run/systemd/system ] && [ -n "$(missing_packages nginx)" ]; then
+  # Installing nginx or Squid starts it as a service, now and at each boot. The tests start their own; nobody asked for one
+  # on port 80, or on 3128, which is keepwarm's.
+  local mask=() services=()
+  if [ -d /run/systemd/system ]; then mapfile -t services < <(missing_packages nginx squid); fi
+  if [ ${#services[@]} -gt 0 ]; then
+    services=("${services[@]/%/.service}")
     mask=(systemctl)
     [ "$(id -u)" -eq 0 ] || mask=(sudo systemctl)
-    "${mask[@]}" --quiet --runtime mask nginx.service
+    "${mask[@]}" --quiet --runtime mask "${services[@]}"
   fi
   install_packages "${keepwarm_build_packages[@]}" "${test_packages[@]}"
   local status=$?
   [ $status -eq 0 ] || failed=$((failed + 1))
-  [ ${#mask[@]} -eq 0 ] || "${mask[@]}" --quiet --runtime unmask nginx.service
+  if [ ${#services[@]} -gt 0 ]; then
+    "${mask[@]}" --quiet --runtime unmask "${services[@]}"
+    "${mask[@]}" --quiet disable "${services[@]}"
+  fi
   return $status
 }
 

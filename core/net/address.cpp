@@ -130,6 +130,19 @@ std::optional<SocketAddress> SocketAddress::parse(std::string_view literal, std:
   return from(reinterpret_cast<const sockaddr*>(&ipv6));
 }
 
+std::optional<SocketAddress> SocketAddress::parse_any_notation(std::string_view literal, std::uint16_t port) noexcept {
+  if (const auto address = parse(literal, port)) return address;
+  constexpr std::size_t kLongest = 64;
+  const auto text = terminated<kLongest>(literal);
+  in_addr ipv4{};
+  if (!text || inet_aton(text->data(), &ipv4) == 0) return std::nullopt;
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr = ipv4;
+  return from(reinterpret_cast<const sockaddr*>(&address));
+}
+
 socklen_t SocketAddress::size() const noexcept {
   switch (family()) {
     case AF_INET: return sizeof(sockaddr_in);

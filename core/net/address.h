@@ -22,6 +22,10 @@ class SocketAddress {
   [[nodiscard]] static std::optional<SocketAddress> from(const sockaddr* address) noexcept;
   /// A literal: "127.0.0.1", "::1", "fe80::1%eth0" (scope as name or number); no brackets, no names.
   [[nodiscard]] static std::optional<SocketAddress> parse(std::string_view literal, std::uint16_t port) noexcept;
+  /// The same, and IPv4 as inet_aton() reads it: "127.1", "0x7f.1", "2130706433". For checks of what others, who read
+  /// it so, are asked to connect to.
+  [[nodiscard]] static std::optional<SocketAddress> parse_any_notation(std::string_view literal,
+                                                                       std::uint16_t port) noexcept;
 
   [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage_); }
   [[nodiscard]] socklen_t size() const noexcept;  ///< 0: there is nothing to connect to

@@ -107,7 +107,7 @@ TlsContext::~TlsContext() {
   SSL_CTX_free(context_);
 }
 
-TlsClient::TlsClient(Loop& loop) : loop_(loop), system_store_(load_system_store()) {}
+TlsClient::TlsClient(Loop& loop) : loop_(loop), trimmer_(loop), system_store_(load_system_store()) {}
 
 TlsClient::~TlsClient() {
   X509_STORE_free(system_store_);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/net/heap_trimmer.h"
 #include "core/net/loop.h"
 #include "core/net/tls_tickets.h"
 #include "core/net/tls_wire.h"
@@ -65,11 +66,13 @@ class TlsClient {
   [[nodiscard]] Loop& loop() noexcept { return loop_; }
   [[nodiscard]] TlsWire& wire() noexcept { return wire_; }
   [[nodiscard]] TlsTicketBound& ticket_bound() noexcept { return tickets_; }
+  void handshake_over() noexcept { trimmer_.note(); }
 
  private:
   Loop& loop_;
   TlsWire wire_;
   TlsTicketBound tickets_;
+  HeapTrimmer trimmer_;
   x509_store_st* system_store_;                        // shared by the contexts
   std::vector<std::unique_ptr<TlsContext>> contexts_;  // few: one for each distinct set of settings
 };

@@ -98,6 +98,7 @@ bool TlsStream::settle_handshake() {
   }
   phase_ = Phase::Secured;
   verdict_.reset();
+  client_.handshake_over();
   const Alive alive(destroyed_);
   handshake_events_->on_secured();
   if (!alive) return false;
@@ -117,6 +118,7 @@ void TlsStream::await_verdict() {
 void TlsStream::fail_handshake(const TlsFailure& failure) {
   phase_ = Phase::Over;
   verdict_.reset();
+  client_.handshake_over();
   transport_->pause_reading();
   handshake_events_->on_handshake_failed(failure);
 }

@@ -34,12 +34,17 @@ std::optional<net::ConnectFailure> refuse_literal(const PoolContext& context, st
                                                   bool local_client) {
   using Verdict = net::AddressFilter::Verdict;
   using Kind = net::ConnectFailure::Kind;
-  const auto literal = net::SocketAddress::parse(host, port);
-  if (!literal) return std::nullopt;
-  const Verdict verdict = (local_client ? context.local_filter : context.remote_filter).verdict(*literal);
-  if (verdict == Verdict::Allowed) return std::nullopt;
-  return net::ConnectFailure{
-      .kind = verdict == Verdict::Denied ? Kind::Denied : Kind::Ourselves, .error = 0, .address = *literal};
+  const net::AddressFilter& filter = local_client ? context.local_filter : context.remote_filter;
+  const auto refuse = [&](std::string_view literal) -> std::optional<net::ConnectFailure> {
+    const auto address = net::SocketAddress::parse_any_notation(literal, port);
+    const Verdict verdict = address ? filter.verdict(*address) : Verdict::Allowed;
+    if (verdict == Verdict::Allowed) return std::nullopt;
+    return net::ConnectFailure{
+        .kind = verdict == Verdict::Denied ? Kind::Denied : Kind::Ourselves, .error = 0, .address = *address};
+  };
+  if (host != "localhost" && !host.ends_with(".localhost")) return refuse(host);
+  const auto refused = refuse("127.0.0.1");
+  return refused ? refused : refuse("::1");
 }
 
 Dialer::Dialer(PoolContext& context, const policy::NextHop& hop, bool local_client, DialEvents& events)

@@ -114,8 +114,8 @@ class Dialer final : public net::ConnectEvents,
   std::unique_ptr<net::TlsStream> tls_;
 };
 
-/// Whether a client may name this host to a parent proxy. Only literals are looked at: names are the parent's to
-/// resolve. nullopt: it may.
+/// Whether a client may name this host to a parent proxy. Only literals, in every notation that others understand, and
+/// localhost (RFC 6761 §6.3) are looked at: names are the parent's to resolve. nullopt: it may.
 [[nodiscard]] std::optional<net::ConnectFailure> refuse_literal(const PoolContext& context, std::string_view host,
                                                                 std::uint16_t port, bool local_client);
 

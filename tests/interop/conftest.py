@@ -82,10 +82,10 @@ def apache(_servers):
 
 @pytest.fixture
 def script(_servers):
-    """script(name): a server of programs/; see servers.Script."""
+    """script(name, tls=()): a server of programs/; see servers.Script."""
 
-    def start(name):
-        server = servers.Script(name)
+    def start(*arguments, **options):
+        server = servers.Script(*arguments, **options)
         _servers.append(server)
         return server
 

@@ -101,7 +101,8 @@ class Server:
 
 class Nginx(Server):
     """One process with default keep-alive settings. `locations` go into its server block, which serves `self.root`.
-    `tls`: (certificate, key). The access log has a line "connection method uri status" for each request."""
+    `tls`: (certificate, key). The access log has a line "connection method uri status" for each request, and behind it with
+    TLS "r" if a session was resumed, else ".", and the version."""
 
     def __init__(self, locations: str = "", tls=None):
         super().__init__()
@@ -110,6 +111,9 @@ class Nginx(Server):
         self.locations = locations
         self.tls = tls
         self.start_on_free_port(self._command)
+
+    def url(self, path: str = "/") -> str:
+        return super().url(path).replace("http:", "https:" if self.tls else "http:")
 
     def _command(self, port: int) -> list[str]:
         places = "\n".join(f"{kind}_temp_path {self.folder}/{kind};"
@@ -120,7 +124,7 @@ class Nginx(Server):
             events {{}}
             http {{
               {places}
-              log_format connections '$connection $request_method $request_uri $status';
+              log_format connections '$connection $request_method $request_uri $status $ssl_session_reused $ssl_protocol';
               access_log {self.folder}/access.log connections;
               server {{
                 listen {port}{" ssl" if self.tls else ""};
@@ -192,13 +196,86 @@ class Apache(Server):
         return [line.split() for line in (self.folder / "access.log").read_text().splitlines()]
 
 
-class Script(Server):
-    """A server of programs/, for Node.js or Python, with its default settings. It prints its port first."""
+class Squid(Server):
+    """A Squid that caches nothing and lets everybody go everywhere, or only those with `credentials` ("user:password").
+    `extra` goes into its configuration before the rules of access. The access log has a line "client-port method url status"
+    for each request."""
 
-    def __init__(self, name: str):
+    def __init__(self, credentials: str = "", extra: str = ""):
+        super().__init__()
+        self.credentials = credentials
+        self.extra = extra
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "proxy")  # whom it becomes
+        self.start_on_free_port(self._command)
+
+    def _access(self) -> str:
+        if not self.credentials:
+            return "http_access allow all"
+        user, password = self.credentials.split(":")
+        hashed = subprocess.run([program("openssl"), "passwd", "-apr1", password], capture_output=True, text=True, check=True).stdout
+        (self.folder / "users").write_text(f"{user}:{hashed}")
+        return f"""
+            auth_param basic program /usr/lib/squid/basic_ncsa_auth {self.folder}/users
+            auth_param basic children 1
+            acl known proxy_auth REQUIRED
+            http_access allow known
+            http_access deny all
+        """
+
+    def _command(self, port: int) -> list[str]:
+        lines = f"""
+            http_port 127.0.0.1:{port}
+            visible_hostname squid.test
+            pid_filename none
+            coredump_dir {self.folder}
+            cache_log {self.folder}/cache.log
+            logformat requests %>p %rm %ru %>Hs
+            access_log stdio:{self.folder}/access.log logformat=requests
+            cache deny all
+            pinger_enable off
+            max_filedescriptors 1024
+            shutdown_lifetime 0 seconds
+            {self.extra}
+            {self._access()}
+        """
+        (self.folder / "squid.conf").write_text(lines)
+        return [program("squid"), "-N", "-f", str(self.folder / "squid.conf")]
+
+    def log_lines(self, count: int) -> list[list[str]]:
+        """The first `count` lines of the access log, split; it is written a little after the answer."""
+
+        def lines():
+            file = self.folder / "access.log"
+            found = file.read_text().splitlines() if file.exists() else []
+            found = [line for line in found if "error:transaction-end" not in line]  # that is who looked whether it is up
+            return found if len(found) >= count else None
+
+        return [line.split() for line in eventually(lines, message=f"{count} lines in Squid's access log")]
+
+
+class Tinyproxy(Server):
+    """A tinyproxy, which closes each connection after its answer. With `credentials` ("user:password") for nobody else."""
+
+    def __init__(self, credentials: str = ""):
+        super().__init__()
+        self.credentials = credentials
+        self.start_on_free_port(self._command)
+
+    def _command(self, port: int) -> list[str]:
+        access = f"BasicAuth {self.credentials.replace(':', ' ')}\n" if self.credentials else ""
+        (self.folder / "tinyproxy.conf").write_text(f"Listen 127.0.0.1\nPort {port}\nTimeout 600\nMaxClients 100\n{access}")
+        return [program("tinyproxy"), "-d", "-c", str(self.folder / "tinyproxy.conf")]
+
+
+class Script(Server):
+    """A server of programs/, for Node.js or Python, with its default settings. It prints its port first. `tls`: (certificate,
+    key)."""
+
+    def __init__(self, name: str, tls=()):
         super().__init__()
         interpreter = "/usr/bin/python3" if name.endswith(".py") else program("node")
-        self.process = self.spawn(interpreter, str(PROGRAMS / name))
+        self.process = self.spawn(interpreter, str(PROGRAMS / name), *map(str, tls))
         self.port = int(eventually(self._first_line, limit=10, message="the port of " + name))
 
     def _first_line(self) -> str | None:

@@ -26,6 +26,11 @@ origin(...)       a scripted Origin (origin.py). Without a handler: .accept() ha
                   .fill_backlog() .close_connections("fin" or "rst") .expect_no_connection()
 http_origin(...)  an HttpOrigin (http_origin.py): routes -> canned answers, keep-alive, records every request with the
                   index of its connection; .hold() / .release() gate the answers; .wait_requests(n).
+    tls=ServerTls(...)  makes either of them speak TLS (tls_server.py), with a certificate of tls.py; the daemon trusts it
+                  with trusting() in its configuration. Connections are TlsConnections: .name (SNI) .resumed .version
+                  .client_subject; .close() (close_notify, FIN) .cut() (FIN) .reset() .send_close_notify() .send_ticket()
+                  .send_encrypted(bytes). .accept_failed() is a connection whose handshake failed: .handshake_error.
+                  .start_tls(connection, ServerTls()) makes a handshake on a plain connection, behind a CONNECT say.
 wire(config)      a Wire (wiring.py): one daemon, one client, one scripted origin, for tests of a few lines:
                   wire().forwarded(request) -> what the origin saw; .answered(response) -> what the client saw;
                   .refused(request, 400) -> the daemon's own answer, connection closed, origin untouched; .ask(...)

@@ -1,7 +1,9 @@
-"""A WebSocket server (aiohttp) that sends every message back. Prints its port."""
+"""A WebSocket server (aiohttp) that sends every message back. Prints its port. Arguments: certificate and key, for TLS."""
 
 import asyncio
 import socket
+import ssl
+import sys
 
 from aiohttp import WSMsgType, web
 
@@ -23,7 +25,11 @@ async def main() -> None:
     runner = web.AppRunner(app)
     await runner.setup()
     sock = socket.create_server(("127.0.0.1", 0))
-    await web.SockSite(runner, sock).start()
+    context = None
+    if len(sys.argv) > 1:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*sys.argv[1:])
+    await web.SockSite(runner, sock, ssl_context=context).start()
     print(sock.getsockname()[1], flush=True)
     await asyncio.Event().wait()
 

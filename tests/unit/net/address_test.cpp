@@ -18,6 +18,21 @@ SocketAddress parsed(std::string_view literal, std::uint16_t port = 0) {
   return *address;
 }
 
+TEST_CASE("an IPv4 address in any notation is one where it is asked for") {
+  for (const char* text : {"127.1", "0x7f.1", "0177.0.0.1", "2130706433", "127.000.000.001", "127.0.0.1"}) {
+    CAPTURE(text);
+    const auto address = SocketAddress::parse_any_notation(text, 80);
+    REQUIRE(address);
+    CHECK(*address == parsed("127.0.0.1", 80));
+  }
+  CHECK(SocketAddress::parse_any_notation("::1", 80) == parsed("::1", 80));
+  CHECK_FALSE(SocketAddress::parse("127.1", 80));
+  for (const char* text : {"", "1.2.3.4.5", "1e3", "0xg", "999.1.1.1.1", "a.test"}) {
+    CAPTURE(text);
+    CHECK_FALSE(SocketAddress::parse_any_notation(text, 80));
+  }
+}
+
 TEST_CASE("an address literal is read and written back in one form") {
   struct Case {
     const char* literal;

@@ -173,10 +173,10 @@ TEST_CASE("TLS through a parent's tunnel") {
 
 TEST_CASE("what the client chose is held against the rules for this client, what the operator chose is not") {
   struct Case {
-    const char* name;
-    Via via;
-    bool local_client;
-    Verdict local, remote;
+    const char* name = "";
+    Via via = Via::Client;
+    bool local_client = true;
+    Verdict local = Verdict::Allowed, remote = Verdict::Allowed;
     std::optional<Kind> refused;
   };
   const Case cases[] = {
