@@ -7,7 +7,7 @@ namespace keepwarm::pool {
 namespace {
 
 PoolKey key_of(const policy::NextHop& hop, const policy::HostSettings& settings) {
-  return {hop.origin, hop.absolute_form(), &settings};
+  return {hop.origin, &settings};
 }
 
 }  // namespace

@@ -13,18 +13,17 @@
 namespace keepwarm::pool {
 
 /// What makes two connections interchangeable: they lead to the same place, speak the same, and obey the same settings
-/// (those of TLS among them). Requests for many origins share one key where a parent proxy takes them in absolute-form.
+/// (those of TLS among them). Requests for many origins share one key where a parent proxy takes them in absolute-form:
+/// the settings say whether it does.
 struct PoolKey {
-  Origin origin;  ///< NextHop::origin
-  bool absolute_form = false;
+  Origin origin;                                   ///< NextHop::origin
   const policy::HostSettings* settings = nullptr;  ///< equal settings are one object
 
   bool operator==(const PoolKey&) const = default;
 };
 struct PoolKeyHash {
   std::size_t operator()(const PoolKey& key) const noexcept {
-    return OriginHash{}(key.origin) ^ std::hash<const void*>{}(key.settings) ^
-           static_cast<std::size_t>(key.absolute_form);
+    return OriginHash{}(key.origin) ^ std::hash<const void*>{}(key.settings);
   }
 };
 

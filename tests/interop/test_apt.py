@@ -55,4 +55,4 @@ def test_apt_get_from_a_local_repository(keepwarm, nginx, command, tmp_path):
     for name, data in files.items():
         assert (tmp_path / name).read_bytes() == data
     lines = [line for line in server.log_lines(PACKAGES) if line[2].endswith(".deb")]
-    assert len(lines) == PACKAGES and all(status == "200" for _, _, _, status in lines), "each was fetched once"
+    assert len(lines) == PACKAGES and all(line[3] == "200" for line in lines), "each was fetched once"
