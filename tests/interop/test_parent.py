@@ -82,8 +82,11 @@ def test_https_through_squid_is_pooled(keepwarm, nginx, squid, shown):
     assert len(handshakes) <= AT_A_TIME
     daemon.terminate()
     daemon.wait_exit()
-    told = tunnels(parent, len(handshakes))  # Squid tells of a tunnel when it is over
-    assert len(told) == len(handshakes)
+    # One whose client was served by another connection meanwhile may have stayed unused.
+    opened = sum(" opened: " in line for line in daemon.log)
+    assert len(handshakes) <= opened <= 2 * AT_A_TIME
+    told = tunnels(parent, opened)  # Squid tells of a tunnel when it is over
+    assert len(told) == opened
     assert {(line[2], line[3]) for line in told} == {(server.at, "200")}
 
 
