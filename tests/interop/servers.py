@@ -240,7 +240,8 @@ class Squid(Server):
             {self._access()}
         """
         (self.folder / "squid.conf").write_text(lines)
-        return [program("squid"), "-N", "-f", str(self.folder / "squid.conf")]
+        # Its shared memory has the name of the service: two Squids of one name take each other's away.
+        return [program("squid"), "-N", "-n", f"keepwarm{port}", "-f", str(self.folder / "squid.conf")]
 
     def log_lines(self, count: int) -> list[list[str]]:
         """The first `count` lines of the access log, split; it is written a little after the answer."""
