@@ -68,7 +68,7 @@ void print_table(const std::vector<Row>& rows, std::ostream& out) {
 
 std::string leads_to(const policy::NextHop& hop) {
   if (!hop.unix_path.empty()) return "unix:" + hop.unix_path + " (connect_to)";
-  const std::string address = host_and_port(hop.host, hop.port);
+  std::string address = host_and_port(hop.host, hop.port);
   switch (hop.via) {
     case policy::NextHop::Via::Client: return address;
     case policy::NextHop::Via::ConnectTo: return address + " (connect_to)";

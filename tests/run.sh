@@ -209,7 +209,7 @@ run_package() {
 }
 
 tidy_all() {
-  find core config daemon tests -name '*.cpp' -not -path 'tests/fuzz/*' -print0 |
+  find core config daemon tests -name '*.cpp' -not -path 'tests/fuzz/*' -not -path 'tests/bench/*' -print0 |
     xargs -0 -n 2 -P "$jobs" clang-tidy --quiet -p build/debug
 }
 

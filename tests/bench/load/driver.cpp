@@ -1,0 +1,155 @@
+#include "tests/bench/load/driver.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <utility>
+
+#include "tests/bench/tools/stop.h"
+
+namespace keepwarm::bench {
+namespace {
+
+constexpr std::size_t kBuffer = std::size_t{256} * 1024;
+constexpr Nanos kNever = kSecond * 1'000'000;
+
+}  // namespace
+
+Driver::Driver(const Plan& plan)
+    : plan_(plan), wire_{plan, poller_, std::string(kBuffer, '\0'), std::string(kBuffer, 'x')}, cpu_(plan.watched) {}
+
+void Driver::run() {
+  began_ = time_ = next_arrival_ = now();
+  if (plan_.total != 0) open_window();
+  while (stop_requested == 0 && window_to_ == 0) {
+    turn();
+    const bool counted_out = plan_.total != 0 && ended_ == plan_.total;
+    const bool timed_out = plan_.total == 0 && window_from_ != 0 && time_ >= window_from_ + plan_.window;
+    if (window_from_ == 0 && warm()) open_window();
+    if (counted_out || timed_out) close_window();
+  }
+}
+
+/// The warm-up is over. Of many clients the last may be waiting to be accepted while the first are served time and
+/// again; as long as these do not take part, a proxy that is unfair looks quick. But there is an end to patience.
+bool Driver::warm() const {
+  const Nanos waited = time_ - began_;
+  constexpr int kPatience = 4;
+  const bool all_there = plan_.rate > 0 || joined_ == plan_.clients || waited >= kPatience * plan_.warm_up;
+  return waited >= plan_.warm_up && all_there;
+}
+
+void Driver::turn() {
+  add_clients();
+  start_due();
+  const std::span<epoll_event> events = poller_.wait(until_next_start());
+  time_ = now();
+  for (const epoll_event& event : events) {
+    Client& client = *static_cast<Client*>(event.data.ptr);
+    settle(client, client.on_event(event.events));
+  }
+}
+
+void Driver::open_window() {
+  window_from_ = time_ = now();
+  latencies_.clear();
+  failures_.clear();
+  wire_.bytes_in = wire_.bytes_out = wire_.connections = 0;
+  cpu_.begin();
+}
+
+void Driver::close_window() {
+  cpu_.end();
+  window_to_ = now();
+  // What was due in the window and has no answer yet: at a fixed rate each is a latency that the percentiles must show.
+  if (plan_.rate <= 0) return;
+  for (const Nanos planned : late_) latencies_.add(window_to_ - planned);
+  for (const Client& client : clients_) {
+    if (client.busy()) latencies_.add(window_to_ - client.started());
+  }
+}
+
+/// Clients join over the first half of the warm-up: all at once, thousands would overflow any listen queue.
+void Driver::add_clients() {
+  if (clients_.size() == plan_.clients) return;
+  const Nanos ramp = plan_.total != 0 ? 0 : plan_.warm_up / 2;
+  const auto share = ramp == 0 ? 1.0 : static_cast<double>(time_ - began_ + kMillisecond) / static_cast<double>(ramp);
+  constexpr std::size_t kMost = 256;  // a turn
+  const auto wanted = static_cast<std::size_t>(std::min(share, 1.0) * static_cast<double>(plan_.clients));
+  const std::size_t until = std::min(std::max<std::size_t>(wanted, 1), clients_.size() + kMost);
+  while (clients_.size() < until) next(clients_.emplace_back(wire_, clients_.size()));
+}
+
+void Driver::start_due() {
+  for (Client* client : std::exchange(again_, {})) next(*client);
+  for (; !pauses_.empty() && pauses_.top().until <= time_; pauses_.pop()) start(*pauses_.top().client, time_);
+  if (plan_.rate <= 0) return;
+  for (; next_arrival_ <= time_; next_arrival_ += static_cast<Nanos>(1e9 / plan_.rate)) late_.push_back(next_arrival_);
+  for (; !late_.empty() && !idle_.empty(); late_.pop_front()) {
+    Client& client = *idle_.back();
+    idle_.pop_back();
+    start(client, late_.front());
+  }
+}
+
+void Driver::start(Client& client, Nanos planned) {
+  if (no_more()) return;
+  ++started_;
+  // A client that pauses stays with its host: its pauses are the ages of the connection upstream.
+  const std::size_t host = paced() ? client.number() % plan_.requests.size() : next_host_;
+  next_host_ = next_host_ + 1 == plan_.requests.size() ? 0 : next_host_ + 1;
+  settle(client, client.begin(plan_.requests[host], planned));
+}
+
+void Driver::settle(Client& client, Client::Outcome outcome) {
+  if (outcome == Client::Outcome::Pending) return;
+  ++ended_;
+  if (client.joins()) ++joined_;
+  if (outcome == Client::Outcome::Failed) {
+    ++failures_[client.failure()];
+    again_.push_back(&client);
+    return;
+  }
+  // At a fixed rate what was due in the warm-up and came late is the warm-up's.
+  if (plan_.rate <= 0 || client.started() >= window_from_) latencies_.add(now() - client.started());
+  next(client);
+}
+
+/// The client's next request: at once, after a pause, or when one is due.
+void Driver::next(Client& client) {
+  if (plan_.rate > 0) {
+    idle_.push_back(&client);
+  } else if (paced()) {
+    const std::uint64_t range = static_cast<std::uint64_t>(plan_.pause_to - plan_.pause_from) + 1;
+    const std::uint64_t drawn = (std::uint64_t{random_()} * std::minstd_rand::max() + random_()) % range;
+    pauses_.push({now() + plan_.pause_from + static_cast<Nanos>(drawn), &client});
+  } else {
+    start(client, now());
+  }
+}
+
+Nanos Driver::until_next_start() const {
+  if (!again_.empty()) return 0;
+  Nanos next = time_ + 50 * kMillisecond;  // the window's edges are looked at
+  if (clients_.size() < plan_.clients) next = time_ + kMillisecond;
+  if (!pauses_.empty()) next = std::min(next, pauses_.top().until);
+  if (plan_.rate > 0) next = std::min(next, next_arrival_);
+  return std::max<Nanos>(next - now(), 0);
+}
+
+void Driver::report() const {
+  std::string failures;
+  for (const auto& [what, count] : failures_) {
+    failures += (failures.empty() ? "\"" : ", \"") + what + "\": " + std::to_string(count);
+  }
+  std::printf(
+      "{\"seconds\": %.6f, \"exchanges\": %llu, \"ended\": %llu, \"failures\": {%s}, \"bytes_in\": %llu, "
+      "\"bytes_out\": %llu, \"connections\": %llu, \"cpu\": %.6f, \"user\": %.2f, \"system\": %.2f, "
+      "\"p50\": %.1f, \"p99\": %.1f, \"p999\": %.1f}\n",
+      static_cast<double>(window_to_ - window_from_) / 1e9, static_cast<unsigned long long>(latencies_.total()),
+      static_cast<unsigned long long>(ended_), failures.c_str(), static_cast<unsigned long long>(wire_.bytes_in),
+      static_cast<unsigned long long>(wire_.bytes_out), static_cast<unsigned long long>(wire_.connections),
+      cpu_.seconds(), cpu_.user_seconds(), cpu_.system_seconds(), latencies_.percentile(50), latencies_.percentile(99),
+      latencies_.percentile(99.9));
+}
+
+}  // namespace keepwarm::bench
