@@ -231,7 +231,7 @@ def test_a_reload_that_sets_changes_and_removes_it(keepwarm, origin):
         assert upstream.wait_for_end() == "fin"
         upstream, request = exchange(daemon, server, direct.url())
         assert request.get("host") == direct.at
-    assert [reason.split(" (")[0] for reason in daemon.closes()] == ["reconfigured"] * 3
+    assert [reason.split(" (")[0] for reason in daemon.wait_closes(3)] == ["reconfigured"] * 3
 
 
 def test_an_exchange_under_way_ends_well_and_its_connection_is_not_kept(keepwarm, origin):

@@ -378,7 +378,7 @@ def test_a_reload_to_and_from_a_socket(keepwarm, origin, unix_origin):
         daemon.reload(to(server if server is not tcp else tcp.at))
         assert upstream.wait_for_end() == "fin"
         upstream, _ = exchange(daemon, server)
-    assert [reason.split(" (")[0] for reason in daemon.closes()] == ["reconfigured"] * 3
+    assert [reason.split(" (")[0] for reason in daemon.wait_closes(3)] == ["reconfigured"] * 3
 
 
 def test_an_exchange_under_way_ends_well_after_a_reload_and_its_log_has_the_old_path(keepwarm, unix_origin):

@@ -165,6 +165,11 @@ class Daemon:
         """The reasons of the upstream closes logged so far, in order."""
         return [match[2] for line in list(self.log) if (match := CLOSED.search(line))]
 
+    def wait_closes(self, count: int) -> list[str]:
+        """The reasons of the upstream closes so far, once there are `count`: a server sees an end before its line is here."""
+        self.wait_log(CLOSED, count=count)
+        return self.closes()
+
     # Using it
 
     def client(self, index: int = 0, **options) -> Client:
