@@ -8,14 +8,9 @@
 #include <emmintrin.h>
 #endif
 
-/// The guard's inner loop: 16 bytes a step with the compiler's vector types (SSE2, NEON, or plain words). Private to
-/// core/http.
+/// The inner loops over heads: 16 bytes a step with the compiler's vector types (SSE2, NEON, or plain words). Private
+/// to core/http.
 namespace keepwarm::http {
-
-[[nodiscard]] constexpr bool is_control(char c) noexcept {
-  const auto byte = static_cast<std::uint8_t>(c);
-  return (byte < 0x20 && byte != '\t') || byte == 0x7F;
-}
 
 using ByteBlock = std::uint8_t __attribute__((vector_size(16)));
 
@@ -31,18 +26,30 @@ using ByteBlock = std::uint8_t __attribute__((vector_size(16)));
 #endif
 }
 
-/// The first control byte (0x00–0x1F but HT, and DEL) in [p, end); `end` if there is none. CR and LF are control bytes,
-/// so in a sound head the result is the end of the line.
-[[nodiscard]] inline const char* find_control(const char* p, const char* end) noexcept {
+/// The first byte in [p, end) that `Matches` tells; `end` if there is none. `Matches` has the test twice: for a byte,
+/// and for a block of them.
+template <typename Matches>
+[[nodiscard]] inline const char* find_byte(const char* p, const char* end, Matches matches) noexcept {
   while (end - p >= 16) {
     ByteBlock block;
     std::memcpy(&block, p, sizeof block);
-    const int at = first_set(std::bit_cast<ByteBlock>(((block < 0x20) & (block != '\t')) | (block == 0x7F)));
+    const int at = first_set(std::bit_cast<ByteBlock>(matches(block)));
     if (at < 16) return p + at;
     p += 16;
   }
-  while (p != end && !is_control(*p)) ++p;
+  while (p != end && !matches(static_cast<std::uint8_t>(*p))) ++p;
   return p;
+}
+
+/// The first control byte (0x00–0x1F but HT, and DEL) in [p, end); `end` if there is none. CR and LF are control bytes,
+/// so in a sound head the result is the end of the line.
+[[nodiscard]] inline const char* find_control(const char* p, const char* end) noexcept {
+  return find_byte(p, end, [](auto bytes) noexcept { return ((bytes < 0x20) & (bytes != '\t')) | (bytes == 0x7F); });
+}
+
+/// The first control byte or space in [p, end); `end` if there is none.
+[[nodiscard]] inline const char* find_invisible(const char* p, const char* end) noexcept {
+  return find_byte(p, end, [](auto bytes) noexcept { return (bytes <= 0x20) | (bytes == 0x7F); });
 }
 
 }  // namespace keepwarm::http

@@ -1,6 +1,7 @@
 #include "core/http/fields.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 
 #include "core/http/ascii.h"
@@ -10,7 +11,8 @@ namespace {
 
 /// Calls `visit` with each list element of the fields `id`, until it returns true; was it?
 template <typename Visit>
-bool any_element(std::span<const Field> fields, FieldId id, Visit visit) noexcept {
+bool any_element(const Fields& fields, FieldId id, Visit visit) noexcept {
+  if (!fields.has(id)) return false;
   for (const Field& field : fields) {
     if (field.id != id) continue;
     ListElements elements(field.value);
@@ -73,7 +75,7 @@ std::optional<std::string_view> ListElements::next() noexcept {
   return element;
 }
 
-std::string via_value(std::span<const Field> fields, Version received, std::string_view pseudonym) {
+std::string via_value(const Fields& fields, Version received, std::string_view pseudonym) {
   std::string list;
   const auto separate = [&list] {
     if (!list.empty()) list += ", ";
@@ -88,11 +90,11 @@ std::string via_value(std::span<const Field> fields, Version received, std::stri
   return list.append(received == Version::Http11 ? "1.1 " : "1.0 ").append(pseudonym);
 }
 
-bool has_list_token(std::span<const Field> fields, FieldId id, std::string_view token) noexcept {
+bool has_list_token(const Fields& fields, FieldId id, std::string_view token) noexcept {
   return any_element(fields, id, [token](std::string_view e) noexcept { return equals_ignoring_case(e, token); });
 }
 
-ConnectionOptions connection_options(std::span<const Field> fields) noexcept {
+ConnectionOptions connection_options(const Fields& fields) noexcept {
   ConnectionOptions options;
   any_element(fields, FieldId::Connection, [&options](std::string_view element) noexcept {
     if (equals_ignoring_case(element, "keep-alive")) {
@@ -110,7 +112,7 @@ ConnectionOptions connection_options(std::span<const Field> fields) noexcept {
   return options;
 }
 
-bool is_nominated(std::span<const Field> fields, std::string_view name) noexcept {
+bool is_nominated(const Fields& fields, std::string_view name) noexcept {
   return has_list_token(fields, FieldId::Connection, name);
 }
 
@@ -163,7 +165,7 @@ bool allowed_in_trailer(FieldId id) noexcept {
   }
 }
 
-KeepAliveHint keep_alive_hint(std::span<const Field> fields) noexcept {
+KeepAliveHint keep_alive_hint(const Fields& fields) noexcept {
   KeepAliveHint hint;
   any_element(fields, FieldId::KeepAlive, [&hint](std::string_view element) noexcept {
     const std::size_t equals = element.find('=');
@@ -183,32 +185,27 @@ KeepAliveHint keep_alive_hint(std::span<const Field> fields) noexcept {
 }
 
 std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept {
-  constexpr std::uint64_t kMost = std::numeric_limits<std::uint64_t>::max();
-  if (text.empty()) return std::nullopt;
   std::uint64_t value = 0;
-  for (const char c : text) {
-    if (!is_digit(c)) return std::nullopt;
-    const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (value > (kMost - digit) / 10) return std::nullopt;
-    value = value * 10 + digit;
-  }
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return value;
 }
 
-bool via_names(std::span<const Field> fields, std::string_view pseudonym) noexcept {
+bool via_names(const Fields& fields, std::string_view pseudonym) noexcept {
   return any_element(fields, FieldId::Via, [pseudonym](std::string_view element) noexcept {
     take_word(element);  // received-protocol
     return equals_ignoring_case(take_word(element), pseudonym);
   });
 }
 
-bool asks_connection_bound_auth(std::span<const Field> request_fields) noexcept {
+bool asks_connection_bound_auth(const Fields& request_fields) noexcept {
+  if (!request_fields.has(FieldId::Authorization)) return false;
   return std::any_of(request_fields.begin(), request_fields.end(), [](const Field& field) noexcept {
     return field.id == FieldId::Authorization && is_connection_bound_scheme(field.value);
   });
 }
 
-bool offers_connection_bound_auth(std::span<const Field> response_fields) noexcept {
+bool offers_connection_bound_auth(const Fields& response_fields) noexcept {
   return any_element(response_fields, FieldId::WwwAuthenticate, is_connection_bound_scheme) ||
          any_element(response_fields, FieldId::ProxyAuthenticate, is_connection_bound_scheme);
 }
@@ -219,7 +216,7 @@ bool wants_upgrade(const RequestHead& head) noexcept {
   return any_element(head.fields, FieldId::Upgrade, is_other) && connection_options(head.fields).upgrade;
 }
 
-void append_upgrade_protocols(std::span<const Field> fields, std::string& out) {
+void append_upgrade_protocols(const Fields& fields, std::string& out) {
   bool first = true;
   for (const Field& field : fields) {
     if (field.id != FieldId::Upgrade) continue;
@@ -233,7 +230,7 @@ void append_upgrade_protocols(std::span<const Field> fields, std::string& out) {
   }
 }
 
-bool upgrade_was_offered(std::string_view offered, std::span<const Field> response_fields) noexcept {
+bool upgrade_was_offered(std::string_view offered, const Fields& response_fields) noexcept {
   bool chose = false;
   const bool chose_another =
       any_element(response_fields, FieldId::Upgrade, [offered, &chose](std::string_view chosen) noexcept {

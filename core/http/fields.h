@@ -30,11 +30,11 @@ class ListElements {
 };
 
 /// Does any field `id` hold `token` as an element of its list (case-insensitive)?
-[[nodiscard]] bool has_list_token(std::span<const Field> fields, FieldId id, std::string_view token) noexcept;
+[[nodiscard]] bool has_list_token(const Fields& fields, FieldId id, std::string_view token) noexcept;
 
 /// All Via fields of a message as one list (RFC 9110 §5.3), with `pseudonym` as its newest element: who forwards a
 /// message of that version. Empty pseudonym: without one.
-[[nodiscard]] std::string via_value(std::span<const Field> fields, Version received, std::string_view pseudonym);
+[[nodiscard]] std::string via_value(const Fields& fields, Version received, std::string_view pseudonym);
 
 /// What the Connection fields of a message say.
 struct ConnectionOptions {
@@ -43,10 +43,10 @@ struct ConnectionOptions {
   bool upgrade = false;
   bool nominates = false;  ///< names at least one further field to remove: is_nominated() must be asked
 };
-[[nodiscard]] ConnectionOptions connection_options(std::span<const Field> fields) noexcept;
+[[nodiscard]] ConnectionOptions connection_options(const Fields& fields) noexcept;
 
 /// Is the field named in a Connection field of the message (RFC 9110 §7.6.1)?
-[[nodiscard]] bool is_nominated(std::span<const Field> fields, std::string_view name) noexcept;
+[[nodiscard]] bool is_nominated(const Fields& fields, std::string_view name) noexcept;
 
 /// Must a forwarded message leave this field out, whatever Connection says? Connection, Keep-Alive, Proxy-Connection,
 /// TE, Upgrade, HTTP2-Settings, Proxy-Authorization (requests), Proxy-Authenticate and Proxy-Authentication-Info
@@ -67,19 +67,19 @@ struct KeepAliveHint {
   std::optional<Duration> timeout;
   std::optional<std::uint64_t> max;
 };
-[[nodiscard]] KeepAliveHint keep_alive_hint(std::span<const Field> fields) noexcept;
+[[nodiscard]] KeepAliveHint keep_alive_hint(const Fields& fields) noexcept;
 
 /// Decimal digits only, no sign, no overflow; nullopt else.
 [[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept;
 
 /// Does a Via field name `pseudonym` as a received-by (RFC 9110 §7.6.3)?
-[[nodiscard]] bool via_names(std::span<const Field> fields, std::string_view pseudonym) noexcept;
+[[nodiscard]] bool via_names(const Fields& fields, std::string_view pseudonym) noexcept;
 
 /// NTLM and Negotiate authenticate a connection, not a request (DESIGN.md §6.10).
 /// Request: `Authorization: NTLM …` or `Negotiate …`. Response: WWW-Authenticate or Proxy-Authenticate offers one of
 /// them (schemes may be anywhere in a comma-separated list of challenges).
-[[nodiscard]] bool asks_connection_bound_auth(std::span<const Field> request_fields) noexcept;
-[[nodiscard]] bool offers_connection_bound_auth(std::span<const Field> response_fields) noexcept;
+[[nodiscard]] bool asks_connection_bound_auth(const Fields& request_fields) noexcept;
+[[nodiscard]] bool offers_connection_bound_auth(const Fields& response_fields) noexcept;
 
 /// Does an HTTP/1.1 request offer an upgrade that may be passed on (RFC 9110 §7.8): `Connection: upgrade`, and an
 /// Upgrade protocol other than h2c? An HTTP/1.0 client's Upgrade means nothing.
@@ -87,10 +87,10 @@ struct KeepAliveHint {
 
 /// Appends the protocols of the Upgrade fields without h2c, as one list: what goes upstream, and what a 101 is checked
 /// against.
-void append_upgrade_protocols(std::span<const Field> fields, std::string& out);
+void append_upgrade_protocols(const Fields& fields, std::string& out);
 
 /// Does a 101 switch to protocols of `offered` (a list as append_upgrade_protocols() writes it), and to at least one?
 /// Name and version are compared together, in any case.
-[[nodiscard]] bool upgrade_was_offered(std::string_view offered, std::span<const Field> response_fields) noexcept;
+[[nodiscard]] bool upgrade_was_offered(std::string_view offered, const Fields& response_fields) noexcept;
 
 }  // namespace keepwarm::http

@@ -9,7 +9,8 @@ namespace keepwarm::http {
 namespace {
 
 /// The framing that the fields announce; Kind::None where they say nothing.
-Result<BodyFraming, Fault> announced_framing(std::span<const Field> fields, Version version) noexcept {
+Result<BodyFraming, Fault> announced_framing(const Fields& fields, Version version) noexcept {
+  if (!fields.has_any(FieldIds(FieldId::ContentLength, FieldId::TransferEncoding))) return BodyFraming{};
   const Field* length = nullptr;
   const Field* encoding = nullptr;
   bool repeated_length = false;
@@ -54,14 +55,15 @@ Result<BodyFraming, Fault> response_framing(const ResponseHead& head, bool answe
   return announced;
 }
 
-bool host_is_valid(const RequestHead& head) noexcept {
+bool host_is_valid(const RequestHead& head, std::string_view known_valid) noexcept {
+  if (!head.fields.has(FieldId::Host)) return head.version == Version::Http10;
   const Field* host = nullptr;
   for (const Field& field : head.fields) {
     if (field.id != FieldId::Host) continue;
     if (host != nullptr) return false;
     host = &field;
   }
-  if (host == nullptr) return head.version == Version::Http10;
+  if (!known_valid.empty() && host->value == known_valid) return true;
   return valid_host_field(host->value);
 }
 

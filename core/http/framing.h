@@ -26,7 +26,8 @@ struct BodyFraming {
 /// faults all the same. A 2xx to CONNECT is not asked about here. Transfer-Encoding in an HTTP/1.0 response is a fault.
 [[nodiscard]] Result<BodyFraming, Fault> response_framing(const ResponseHead& head, bool answers_head) noexcept;
 
-/// Whether Host obeys RFC 9112 §3.2: exactly one valid field in HTTP/1.1, at most one in HTTP/1.0.
-[[nodiscard]] bool host_is_valid(const RequestHead& head) noexcept;
+/// Whether Host obeys RFC 9112 §3.2: exactly one valid field in HTTP/1.1, at most one in HTTP/1.0. `known_valid`: an
+/// authority that has been parsed, as most requests repeat that of their target; empty: none.
+[[nodiscard]] bool host_is_valid(const RequestHead& head, std::string_view known_valid = {}) noexcept;
 
 }  // namespace keepwarm::http

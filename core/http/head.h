@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -45,6 +46,49 @@ struct Field {
   std::string_view name;
   std::string_view value;
   FieldId id = FieldId::Other;
+  bool plain = false;  ///< stands in the received head as `name ": " value CRLF`, to be copied as it is
+};
+
+/// A set of FieldIds.
+class FieldIds {
+ public:
+  constexpr FieldIds() noexcept = default;
+  template <typename... Ids>
+  constexpr explicit FieldIds(Ids... ids) noexcept : bits_((bit(ids) | ...)) {}
+
+  constexpr void add(FieldId id) noexcept { bits_ |= bit(id); }
+  [[nodiscard]] constexpr bool has(FieldId id) const noexcept { return (bits_ & bit(id)) != 0; }
+  [[nodiscard]] constexpr bool has_any(FieldIds others) const noexcept { return (bits_ & others.bits_) != 0; }
+
+ private:
+  static constexpr std::uint32_t bit(FieldId id) noexcept { return std::uint32_t{1} << static_cast<unsigned>(id); }
+  std::uint32_t bits_ = 0;
+};
+
+/// The fields of a message in their order. Knows which ids are among them: most questions about a head are for a field
+/// that it does not have, and then cost the test of a bit.
+class Fields {
+ public:
+  constexpr Fields() noexcept = default;
+  /// Of whatever a span of fields can be made of.
+  template <std::convertible_to<std::span<const Field>> Source>
+  Fields(const Source& source) noexcept : fields_(source) {  // NOLINT(google-explicit-constructor)
+    for (const Field& field : fields_) ids_.add(field.id);
+  }
+  /// `ids`: those of `fields`, and no other.
+  Fields(std::span<const Field> fields, FieldIds ids) noexcept : fields_(fields), ids_(ids) {}
+
+  [[nodiscard]] bool has(FieldId id) const noexcept { return ids_.has(id); }
+  [[nodiscard]] bool has_any(FieldIds ids) const noexcept { return ids_.has_any(ids); }
+  [[nodiscard]] auto begin() const noexcept { return fields_.begin(); }
+  [[nodiscard]] auto end() const noexcept { return fields_.end(); }
+  [[nodiscard]] std::size_t size() const noexcept { return fields_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return fields_.empty(); }
+  [[nodiscard]] const Field& operator[](std::size_t at) const noexcept { return fields_[at]; }
+
+ private:
+  std::span<const Field> fields_;
+  FieldIds ids_;
 };
 
 enum class Version : std::uint8_t { Http10, Http11 };
@@ -53,7 +97,7 @@ struct RequestHead {
   std::string_view method;
   std::string_view target;
   Version version = Version::Http11;
-  std::span<const Field> fields;
+  Fields fields;
   std::size_t size = 0;  ///< bytes from the first byte (a skipped empty line included) to the end of the empty line
 };
 
@@ -61,7 +105,7 @@ struct ResponseHead {
   Version version = Version::Http11;
   std::uint16_t status = 0;  ///< 100–999
   std::string_view reason;
-  std::span<const Field> fields;
+  Fields fields;
   std::size_t size = 0;
 };
 

@@ -112,7 +112,7 @@ struct HeadParser::Llhttp {
     const auto wrong = parse_fields(bytes.substr(scan.fields_start, head.size - scan.fields_start),
                                     is_request ? after_request_line : after_status_line);
     if (wrong) return broken(fault, *wrong);
-    head.fields = collector.fields;
+    head.fields = Fields(collector.fields, collector.ids);
     return HeadProgress::Complete;
   }
 

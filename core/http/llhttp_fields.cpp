@@ -15,17 +15,22 @@ FieldCollector& collector_of(llhttp_t* parser) noexcept {
 int on_name(llhttp_t* parser, const char* at, std::size_t length) {
   FieldCollector& collector = collector_of(parser);
   const std::string_view name{at, length};
-  if (!is_token(name)) {
+  const FieldId id = field_id(name);
+  if (id == FieldId::Other && !is_token(name)) {  // the known names are tokens
     collector.bad_name = true;
     return HPE_USER;
   }
-  collector.fields.push_back({name, {}, field_id(name)});
+  collector.ids.add(id);
+  collector.fields.push_back({name, {}, id});
   return HPE_OK;
 }
 
 int on_value(llhttp_t* parser, const char* at, std::size_t length) {
   // The white space before it is skipped by llhttp, the white space behind it is not.
-  collector_of(parser).fields.back().value = trim_blanks({at, length});
+  Field& field = collector_of(parser).fields.back();
+  field.value = trim_blanks({at, length});
+  const char* const behind_name = field.name.data() + field.name.size();
+  field.plain = at == behind_name + 2 && behind_name[1] == ' ' && field.value.size() == length;
   return HPE_OK;
 }
 

@@ -14,11 +14,13 @@ namespace keepwarm::http {
 /// llhttp's `data` points here while it runs.
 struct FieldCollector {
   std::vector<Field> fields;
+  FieldIds ids;
   bool ended = false;     ///< the empty line was seen
   bool bad_name = false;  ///< a name that is not a token: llhttp 8.1 lets spaces and empty names pass
 
   void clear() noexcept {
     fields.clear();
+    ids = {};
     ended = false;
     bad_name = false;
   }

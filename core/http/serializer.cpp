@@ -5,6 +5,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "core/http/appender.h"
 #include "core/http/ascii.h"
 #include "core/http/fields.h"
 
@@ -12,8 +13,6 @@ namespace keepwarm::http {
 namespace {
 
 using namespace std::string_view_literals;
-
-constexpr std::size_t kOwnFields = 512;  // room for the lines that we add, so that one reserve() does
 
 void append_number(std::string& out, std::uint64_t number, int base = 10) {
   std::array<char, 20> digits{};
@@ -25,34 +24,40 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   out.append(name).append(": "sv).append(value).append("\r\n"sv);
 }
 
-void append_number_field(std::string& out, std::string_view name, std::uint64_t value) {
-  out.append(name).append(": "sv);
-  append_number(out, value);
-  out.append("\r\n"sv);
+/// What a head may hold beside the received fields and the texts that are given for it: room made at once.
+constexpr std::size_t kOwnFields = 192;
+
+bool is_length_or_encoding(FieldId id) noexcept {
+  return id == FieldId::ContentLength || id == FieldId::TransferEncoding;
 }
 
-void append_framing(std::string& out, const BodyFraming& framing) {
-  if (framing.kind == BodyFraming::Kind::Length) append_number_field(out, "Content-Length"sv, framing.length);
-  if (framing.kind == BodyFraming::Kind::Chunked) out.append("Transfer-Encoding: chunked\r\n"sv);
+void append_framing(Appender& out, const BodyFraming& framing) {
+  if (framing.kind == BodyFraming::Kind::Length) out.text("Content-Length: ").number(framing.length).text("\r\n");
+  if (framing.kind == BodyFraming::Kind::Chunked) out.text("Transfer-Encoding: chunked\r\n");
 }
 
 /// A line of its own behind the received ones: the same as a further list element (RFC 9110 §5.3).
-void append_via(std::string& out, Version received, std::string_view pseudonym) {
+void append_via(Appender& out, Version received, std::string_view pseudonym) {
   if (pseudonym.empty()) return;
-  out.append(received == Version::Http11 ? "Via: 1.1 "sv : "Via: 1.0 "sv).append(pseudonym).append("\r\n"sv);
+  if (received == Version::Http11) {
+    out.text("Via: 1.1 ");
+  } else {
+    out.text("Via: 1.0 ");
+  }
+  out.text(pseudonym).text("\r\n");
 }
 
-void append_upgrade(std::string& out, std::span<const Field> fields) {
-  out.append("Connection: upgrade\r\nUpgrade: "sv);
-  append_upgrade_protocols(fields, out);
-  out.append("\r\n"sv);
+void append_upgrade(Appender& out, const Fields& fields) {
+  std::string protocols;
+  append_upgrade_protocols(fields, protocols);
+  out.text("Connection: upgrade\r\nUpgrade: ").text(protocols).text("\r\n");
 }
 
 /// The names that Connection nominates. Most messages nominate none, and then this costs nothing; the others are
 /// sorted, so that a head full of names is no way to burn CPU.
 class Nominations {
  public:
-  explicit Nominations(std::span<const Field> fields) {
+  explicit Nominations(const Fields& fields) {
     if (!connection_options(fields).nominates) return;
     for (const Field& field : fields) {
       if (field.id != FieldId::Connection) continue;
@@ -74,62 +79,74 @@ class Nominations {
   std::vector<std::string_view> names_;
 };
 
-std::size_t size_of(std::span<const Field> fields) noexcept {
+/// Appends fields as they were received. Neighbours that stood in the head as they are to be sent go out with one copy.
+class FieldRuns {
+ public:
+  explicit FieldRuns(Appender& out) noexcept : out_(out) {}
+
+  void add(const Field& field) {
+    if (field.plain && field.name.data() == end_) {
+      end_ = behind(field);
+      return;
+    }
+    flush();
+    if (field.plain) {
+      begin_ = field.name.data();
+      end_ = behind(field);
+    } else {
+      out_.field(field.name, field.value);
+    }
+  }
+  void flush() {
+    if (begin_ != end_) out_.text({begin_, static_cast<std::size_t>(end_ - begin_)});
+    begin_ = end_ = nullptr;
+  }
+
+ private:
+  static const char* behind(const Field& plain) noexcept { return plain.value.data() + plain.value.size() + 2; }
+  Appender& out_;
+  const char* begin_ = nullptr;  ///< what is to be copied
+  const char* end_ = nullptr;
+};
+
+std::size_t size_of(const Fields& fields) noexcept {
   std::size_t size = 0;
   for (const Field& field : fields) size += field.name.size() + field.value.size() + 4;
   return size;
 }
 
-void reserve(std::string& out, std::size_t more) {
-  // Grown by doubling, as append() would: many heads may gather in one string.
-  if (out.capacity() - out.size() < more) out.reserve(std::max(out.size() + more, out.capacity() * 2));
-}
-
-bool is_length_or_encoding(FieldId id) noexcept {
-  return id == FieldId::ContentLength || id == FieldId::TransferEncoding;
-}
-
-void append_status_line(std::string& out, const ResponseHead& head) {
-  out.append("HTTP/1.1 "sv);
-  append_number(out, head.status);
-  out.append(" "sv).append(head.reason).append("\r\n"sv);
+void append_status_line(Appender& out, const ResponseHead& head) {
+  out.text("HTTP/1.1 ").number(head.status).text(" ").text(head.reason).text("\r\n");
 }
 
 /// The end-to-end fields of a response, without framing.
-void append_response_fields(std::string& out, const ResponseHead& head) {
+void append_response_fields(Appender& out, const ResponseHead& head) {
   const Nominations nominations(head.fields);
+  FieldRuns runs(out);
   for (const Field& field : head.fields) {
     if (is_hop_by_hop(field.id) || is_length_or_encoding(field.id) || nominations.contain(field)) continue;
-    append_field(out, field.name, field.value);
+    runs.add(field);
   }
+  runs.flush();
 }
 
-void append_response_framing(std::string& out, const ResponseHead& head, const ForwardedResponse& how) {
+void append_response_framing(Appender& out, const ResponseHead& head, const ForwardedResponse& how) {
   if (head.status < 200 || head.status == 204) return;  // RFC 9112 §6.1, RFC 9110 §8.6
   if (how.framing.kind != BodyFraming::Kind::None) return append_framing(out, how.framing);
-  if (!how.keeps_length_field) return;
+  if (!how.keeps_length_field || !head.fields.has(FieldId::ContentLength)) return;
   const auto is_length = [](const Field& field) noexcept { return field.id == FieldId::ContentLength; };
-  const auto length = std::find_if(head.fields.begin(), head.fields.end(), is_length);
-  if (length != head.fields.end()) append_field(out, "Content-Length"sv, length->value);
+  out.field("Content-Length", std::find_if(head.fields.begin(), head.fields.end(), is_length)->value);
 }
 
-bool has_date(std::span<const Field> fields) noexcept {
-  return std::any_of(fields.begin(), fields.end(),
-                     [](const Field& field) noexcept { return field.id == FieldId::Date; });
-}
-
-void append_response_connection(std::string& out, const ResponseHead& head, const ForwardedResponse& how) {
+void append_response_connection(Appender& out, const ResponseHead& head, const ForwardedResponse& how) {
   if (how.upgrade) return append_upgrade(out, head.fields);
   if (!how.keep_alive) {
-    out.append("Connection: close\r\n"sv);
+    out.text("Connection: close\r\n");
     return;
   }
-  out.append("Connection: keep-alive\r\n"sv);
+  out.text("Connection: keep-alive\r\n");
   const auto timeout = std::chrono::duration_cast<std::chrono::seconds>(how.keep_alive_timeout).count();
-  if (timeout <= 0) return;
-  out.append("Keep-Alive: timeout="sv);
-  append_number(out, static_cast<std::uint64_t>(timeout));
-  out.append("\r\n"sv);
+  if (timeout > 0) out.text("Keep-Alive: timeout=").number(static_cast<std::uint64_t>(timeout)).text("\r\n");
 }
 
 /// Secrets that an answer to TRACE must not show (RFC 9110 §9.3.8).
@@ -137,54 +154,63 @@ bool is_secret(FieldId id) noexcept {
   return id == FieldId::Authorization || id == FieldId::ProxyAuthorization || id == FieldId::Cookie;
 }
 
-}  // namespace
-
-void write_request_head(std::string& out, const RequestHead& head, const ForwardedRequest& how) {
-  reserve(out, how.method.size() + how.target.size() + how.host.size() + how.via.size() +
-                   how.proxy_authorization.size() + size_of(head.fields) + kOwnFields);
-  out.append(how.method).append(" "sv).append(how.target).append(" HTTP/1.1\r\nHost: "sv);
-  out.append(how.host).append("\r\n"sv);
+/// The end-to-end fields of a request, without Host and framing.
+void append_request_fields(Appender& out, const RequestHead& head, const ForwardedRequest& how) {
   const Nominations nominations(head.fields);
+  FieldRuns runs(out);
   for (const Field& field : head.fields) {
     if (is_hop_by_hop(field.id) || is_length_or_encoding(field.id) || field.id == FieldId::Host) continue;
     if (field.id == FieldId::Expect && how.drop_expect) continue;
     if (nominations.contain(field)) continue;
-    if (field.id == FieldId::MaxForwards && how.max_forwards) {
-      append_number_field(out, field.name, *how.max_forwards);
-    } else {
-      append_field(out, field.name, field.value);
+    if (field.id != FieldId::MaxForwards || !how.max_forwards) {
+      runs.add(field);
+      continue;
     }
+    runs.flush();
+    out.text(field.name).text(": ").number(*how.max_forwards).text("\r\n");
   }
-  append_framing(out, how.framing);
-  append_via(out, head.version, how.via);
-  if (!how.proxy_authorization.empty()) append_field(out, "Proxy-Authorization"sv, how.proxy_authorization);
-  if (how.upgrade) {
-    append_upgrade(out, head.fields);
-  } else {
-    out.append(how.keep_alive ? "Connection: keep-alive\r\n"sv : "Connection: close\r\n"sv);
-  }
-  out.append("\r\n"sv);
+  runs.flush();
 }
 
-void write_response_head(std::string& out, const ResponseHead& head, const ForwardedResponse& how) {
-  reserve(out, head.reason.size() + how.via.size() + how.date.size() + how.proxy_status.size() + size_of(head.fields) +
-                   kOwnFields);
+}  // namespace
+
+void write_request_head(std::string& text, const RequestHead& head, const ForwardedRequest& how) {
+  Appender out(text, how.method.size() + how.target.size() + how.host.size() + how.via.size() +
+                         how.proxy_authorization.size() + size_of(head.fields) + kOwnFields);
+  out.text(how.method).text(" ").text(how.target).text(" HTTP/1.1\r\nHost: ").text(how.host).text("\r\n");
+  append_request_fields(out, head, how);
+  append_framing(out, how.framing);
+  append_via(out, head.version, how.via);
+  if (!how.proxy_authorization.empty()) out.field("Proxy-Authorization", how.proxy_authorization);
+  if (how.upgrade) {
+    append_upgrade(out, head.fields);
+  } else if (how.keep_alive) {
+    out.text("Connection: keep-alive\r\n");
+  } else {
+    out.text("Connection: close\r\n");
+  }
+  out.text("\r\n");
+}
+
+void write_response_head(std::string& text, const ResponseHead& head, const ForwardedResponse& how) {
+  Appender out(text, head.reason.size() + how.via.size() + how.date.size() + how.proxy_status.size() +
+                         size_of(head.fields) + kOwnFields);
   append_status_line(out, head);
   append_response_fields(out, head);
   append_response_framing(out, head, how);
-  if (!how.date.empty() && !has_date(head.fields)) append_field(out, "Date"sv, how.date);
+  if (!how.date.empty() && !head.fields.has(FieldId::Date)) out.field("Date", how.date);
   append_via(out, head.version, how.via);
-  if (!how.proxy_status.empty()) append_field(out, "Proxy-Status"sv, how.proxy_status);
+  if (!how.proxy_status.empty()) out.field("Proxy-Status", how.proxy_status);
   append_response_connection(out, head, how);
-  out.append("\r\n"sv);
+  out.text("\r\n");
 }
 
-void write_interim_head(std::string& out, const ResponseHead& head, std::string_view via) {
-  reserve(out, head.reason.size() + via.size() + size_of(head.fields) + kOwnFields);
+void write_interim_head(std::string& text, const ResponseHead& head, std::string_view via) {
+  Appender out(text, head.reason.size() + via.size() + size_of(head.fields) + kOwnFields);
   append_status_line(out, head);
   append_response_fields(out, head);
   append_via(out, head.version, via);
-  out.append("\r\n"sv);
+  out.text("\r\n");
 }
 
 void write_chunk_size(std::string& out, std::size_t size) {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/http/ascii.h"
+#include "core/http/byte_scan.h"
 #include "core/http/fields.h"
 
 namespace keepwarm::http {
@@ -13,11 +14,6 @@ namespace {
 /// reg-name and IPv4address of RFC 3986 §3.2.2, without percent-encoding: no name that can be looked up has it.
 constexpr ByteSet kHostBytes{"-._~!$&'()*+,;="};
 constexpr ByteSet kSchemeBytes{"+-."};
-
-bool is_visible(char c) noexcept {
-  const auto byte = static_cast<std::uint8_t>(c);
-  return byte > 0x20 && byte != 0x7F;
-}
 
 /// Reads an IPv6 literal without brackets; zone identifiers are refused (they mean nothing beyond one machine).
 bool parse_ipv6(std::string_view literal, in6_addr& address) noexcept {
@@ -80,6 +76,7 @@ std::optional<TargetFault> take_authority(std::string_view authority, std::optio
 }
 
 std::optional<Scheme> known_scheme(std::string_view scheme, bool allow_websocket_schemes) noexcept {
+  if (scheme == "http") return Scheme::Http;  // as nearly always
   if (equals_ignoring_case(scheme, "http")) return Scheme::Http;
   if (equals_ignoring_case(scheme, "https")) return Scheme::Https;
   if (!allow_websocket_schemes) return std::nullopt;
@@ -110,7 +107,9 @@ Result<Target, TargetFault> parse_absolute(std::string_view text, bool allow_web
   Target target;
   target.form = TargetForm::Absolute;
   target.scheme = *scheme;
-  const std::size_t authority_end = std::min(rest.find_first_of("/?#"), rest.size());
+  const auto ends_authority = [](char c) noexcept { return c == '/' || c == '?' || c == '#'; };
+  const auto authority_end =
+      static_cast<std::size_t>(std::find_if(rest.begin(), rest.end(), ends_authority) - rest.begin());
   if (const auto fault = take_authority(rest.substr(0, authority_end), default_port(*scheme), target)) return *fault;
   target.path_and_query = rest.substr(authority_end);
   if (target.path_and_query.find('#') != std::string_view::npos) return TargetFault::HasFragment;
@@ -139,7 +138,8 @@ std::string_view describe(TargetFault fault) noexcept {
 }
 
 Result<Target, TargetFault> parse_target(std::string_view target, bool is_connect, bool allow_websocket_schemes) {
-  if (target.empty() || !std::all_of(target.begin(), target.end(), is_visible)) return TargetFault::Malformed;
+  const char* const end = target.data() + target.size();
+  if (target.empty() || find_invisible(target.data(), end) != end) return TargetFault::Malformed;
   if (is_connect) return parse_authority_form(target);
   if (target.front() == '/') {
     if (target.find('#') != std::string_view::npos) return TargetFault::HasFragment;

@@ -25,6 +25,7 @@ class AfterTurn {
       Node* node = static_cast<Node*>(handle->data);
       uv_check_stop(&node->check);
       uv_idle_stop(&node->idle);
+      Loop::begin_event();
       node->on_turn();
     });
     // Keeps the loop from sleeping before the check when the request comes from a timer.

@@ -237,6 +237,7 @@ int Connector::Impl::begin_attempt(const SocketAddress& address) {
   attempt->address = address;
   attempt->request.data = attempt.get();
   const auto on_connect = [](uv_connect_t* request, int status) {
+    Loop::begin_event();
     const std::unique_ptr<Attempt> ended(static_cast<Attempt*>(request->data));
     if (ended->owner != nullptr) ended->owner->end_attempt(*ended, status);
   };

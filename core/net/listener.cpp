@@ -143,6 +143,7 @@ void Listener::accept_pending() {
       return;
     }
     const auto address = SocketAddress::from(reinterpret_cast<sockaddr*>(&peer));
+    Loop::begin_event();
     events_.on_accepted(fd, address.value_or(SocketAddress()));
     if (node->listener == nullptr) return;  // destroyed inside; the node lives until its close callback
   }

@@ -102,7 +102,10 @@ struct LookupThreads::Shared {
 
 LookupThreads::LookupThreads(Loop& loop, Lookup lookup, OnAnswer on_answer)
     : shared_(std::make_shared<Shared>(std::move(lookup))), on_answer_(std::move(on_answer)), async_(new uv_async_t) {
-  const auto wake = [](uv_async_t* async) { static_cast<LookupThreads*>(async->data)->deliver(); };
+  const auto wake = [](uv_async_t* async) {
+    Loop::begin_event();
+    static_cast<LookupThreads*>(async->data)->deliver();
+  };
   const int error = uv_async_init(&loop.uv(), async_, wake);
   assert(error == 0);  // the loop made its wake-up descriptor when it was made itself
   static_cast<void>(error);

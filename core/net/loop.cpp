@@ -1,18 +1,61 @@
 #include "core/net/loop.h"
 
+#include <array>
+#include <sys/epoll.h>
 #include <system_error>
+#include <vector>
 
 namespace keepwarm::net {
 
-Loop::Loop() : buffer_(new char[kReadBufferSize]) {
+/// What was ready to be read when all sockets were last looked at.
+struct Loop::Look {
+  static constexpr int kMost = 1024;  // beyond it, each socket costs as much as a look of its own
+
+  void look(int epoll, std::uint32_t now) {
+    turn = now;
+    const int count = ::epoll_wait(epoll, events.data(), kMost, 0);
+    complete = count >= 0 && count < kMost;
+    for (int i = 0; i < count; ++i) {
+      const auto fd = static_cast<std::size_t>(events[static_cast<std::size_t>(i)].data.fd);
+      if (fd >= ready_turns.size()) ready_turns.resize(fd + 1);
+      ready_turns[fd] = now;
+    }
+  }
+  [[nodiscard]] Input input_of(int fd) const noexcept {
+    const auto at = static_cast<std::size_t>(fd);
+    if (at < ready_turns.size() && ready_turns[at] == turn) return Input::Some;
+    return complete ? Input::None : Input::Unknown;
+  }
+
+  std::uint32_t turn = 0;
+  bool complete = false;
+  std::array<epoll_event, kMost> events{};
+  std::vector<std::uint32_t> ready_turns;  ///< by descriptor: the last turn in whose look it was ready; 0: none
+};
+
+Loop::Loop() : look_(std::make_unique<Look>()), buffer_(new char[kReadBufferSize]) {
   if (const int error = uv_loop_init(&uv_); error != 0) {
     throw std::system_error(-error, std::generic_category(), "cannot create an event loop");
   }
+  uv_prepare_init(&uv_, &before_poll_);
+  before_poll_.data = this;
+  uv_prepare_start(&before_poll_, [](uv_prepare_t* handle) {
+    ++static_cast<Loop*>(handle->data)->turn_;
+    begin_event();
+  });
+  uv_unref(reinterpret_cast<uv_handle_t*>(&before_poll_));  // it is no reason to go on
 }
 
 Loop::~Loop() {
+  uv_close(reinterpret_cast<uv_handle_t*>(&before_poll_), nullptr);
   // Every owner has destroyed its handles by now: only their close callbacks are left to run.
   while (uv_loop_close(&uv_) == UV_EBUSY) uv_run(&uv_, UV_RUN_NOWAIT);
+}
+
+Loop::Input Loop::input_of(int fd) {
+  // libuv polls with epoll, level-triggered, and keeps the descriptor as the data: what is taken here it is told again.
+  if (look_->turn != turn_) look_->look(uv_backend_fd(&uv_), turn_);
+  return look_->input_of(fd);
 }
 
 void Loop::run() {

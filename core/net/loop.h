@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 
@@ -27,6 +28,25 @@ class Loop {
   /// CLOCK_MONOTONIC through the vDSO: no system call.
   [[nodiscard]] static TimePoint now() noexcept { return TimePoint(Duration(uv_hrtime())); }
 
+  /// When the event that this thread is handling began: the clock is read once, at the first use in each event. Never
+  /// later than now(). For what is done many times an exchange; who measures something inside one event needs now().
+  [[nodiscard]] static TimePoint event_time() noexcept {
+    if (event_time_ == TimePoint{}) event_time_ = now();
+    return event_time_;
+  }
+  /// Whatever wakes code on a loop calls it first: each callback that libuv is given. Each turn begins a new event,
+  /// too.
+  static void begin_event() noexcept { event_time_ = {}; }
+
+  /// Counts the turns: the loop polls its sockets between one and the next.
+  [[nodiscard]] std::uint32_t turn() const noexcept { return turn_; }
+
+  enum class Input : std::uint8_t { None, Some, Unknown };
+  /// Whether a socket that has been read from since an earlier turn has something more to be read, its end included: as
+  /// of a look at all sockets at once, made when first asked in a turn. One system call a turn, where a look at each
+  /// would be many.
+  [[nodiscard]] Input input_of(int fd);
+
   /// Valid until the callback that was handed bytes in it returns.
   [[nodiscard]] std::span<char> read_buffer() noexcept { return {buffer_.get(), kReadBufferSize}; }
 
@@ -35,7 +55,14 @@ class Loop {
   void stop() noexcept { uv_stop(&uv_); }
 
  private:
+  static inline thread_local TimePoint event_time_{};  ///< TimePoint{}: not read yet
+
+  struct Look;
+
   uv_loop_t uv_{};
+  uv_prepare_t before_poll_{};
+  std::uint32_t turn_ = 0;
+  std::unique_ptr<Look> look_;
   std::unique_ptr<char[]> buffer_;
 };
 

@@ -26,7 +26,10 @@ class Timer {
     // One more, since the loop's clock is cut off to whole milliseconds.
     const auto ms =
         std::chrono::ceil<std::chrono::milliseconds>(std::max(after, Duration::zero())) + std::chrono::milliseconds(1);
-    const auto fire = [](uv_timer_t* handle) { static_cast<Node*>(handle->data)->on_fire(); };
+    const auto fire = [](uv_timer_t* handle) {
+      Loop::begin_event();
+      static_cast<Node*>(handle->data)->on_fire();
+    };
     uv_timer_start(&node_->handle, fire, static_cast<std::uint64_t>(ms.count()), 0);
   }
   void disarm() noexcept { uv_timer_stop(&node_->handle); }

@@ -261,6 +261,12 @@ bool TlsStream::quiet() noexcept {
   return false;
 }
 
+bool TlsStream::quiet_in_turn() noexcept {
+  const bool undisturbed =
+      phase_ == Phase::Secured && session_.state() == State::Open && !held_ && session_.between_records();
+  return (undisturbed && transport_->quiet_in_turn()) || quiet();
+}
+
 std::uint32_t TlsStream::round_trip_us() const noexcept {
   return transport_->round_trip_us();
 }

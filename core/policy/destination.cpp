@@ -18,6 +18,7 @@ static_assert(std::is_sorted(kBadPorts.begin(), kBadPorts.end()));
 }  // namespace
 
 bool is_bad_port(std::uint16_t port) noexcept {
+  if (port == 80 || port == 443 || port > kBadPorts.back()) return false;  // as nearly always
   return std::binary_search(kBadPorts.begin(), kBadPorts.end(), port);
 }
 

@@ -19,7 +19,7 @@ constexpr Duration kPeekAfter = 1ms;
 constexpr Duration kLeastDisproof = 250ms;
 
 TimePoint now() noexcept {
-  return net::Loop::now();
+  return net::Loop::event_time();
 }
 
 }  // namespace
@@ -63,6 +63,15 @@ Connection* HostPool::best_idle(const Demand& demand, TimePoint moment) {
   return untrusted;
 }
 
+/// Whether nothing has come on it while it was idle. A close that is missed can be mended where the request is
+/// replayable: then a look within this turn of the loop is enough, and within the first millisecond none is needed.
+bool HostPool::is_quiet(Connection& connection, const Demand& demand, TimePoint moment) const {
+  if (!demand.replayable) return connection.stream().quiet();
+  if (moment - connection.idle_since() <= kPeekAfter) return true;
+  const bool idle_in_this_turn = connection.idle_turn_ == context_.loop.turn();
+  return idle_in_this_turn ? connection.stream().quiet() : connection.stream().quiet_in_turn();
+}
+
 Connection* HostPool::take_idle(const Demand& demand, TimePoint moment) {
   if (idle_count_ == 0 || demand.fresh_only) return nullptr;
   Connection* best = best_idle(demand, moment);
@@ -71,9 +80,7 @@ Connection* HostPool::take_idle(const Demand& demand, TimePoint moment) {
     best = best_idle(demand, moment);
   }
   while (best != nullptr) {
-    // The armed read has looked within the last millisecond or so, which is enough where a failure can be mended.
-    const bool looked = demand.replayable && moment - best->idle_since() <= kPeekAfter;
-    if (looked || best->stream().quiet()) return best;
+    if (is_quiet(*best, demand, moment)) return best;
     idle_ended(*best, CloseReason::ServerClosedIdle);
     best = best_idle(demand, moment);
   }

@@ -99,7 +99,7 @@ std::string_view ClientSession::read_request(std::string_view input) {
     case http::HeadProgress::Incomplete:
       if (!head_begun_ && input != "\r" && input != "\r\n") {  // an empty line before a request is no head yet
         head_begun_ = true;
-        context_.deadlines.arm(*this, net::Loop::now() + context_.settings->client_header_timeout);
+        context_.deadlines.arm(*this, net::Loop::event_time() + context_.settings->client_header_timeout);
       }
       return input;
     case http::HeadProgress::Broken: refuse_head(context_.parser.fault()); return {};
@@ -133,7 +133,7 @@ std::string_view ClientSession::begin_request(const http::RequestHead& head, std
 void ClientSession::await_head() {
   state_ = State::AwaitingHead;
   unsent_mark_ = 0;
-  context_.deadlines.arm(*this, net::Loop::now() + context_.settings->client_idle_timeout);
+  context_.deadlines.arm(*this, net::Loop::event_time() + context_.settings->client_idle_timeout);
 }
 
 // ---- The exchange ----
@@ -321,7 +321,7 @@ void ClientSession::close_after_flush(bool lingering) {
   lingering_ = lingering && !client_ended_;
   state_ = State::Flushing;
   if (stream_->queued_bytes() == 0) return flushed();
-  context_.deadlines.arm(*this, net::Loop::now() + context_.settings->client_idle_timeout);
+  context_.deadlines.arm(*this, net::Loop::event_time() + context_.settings->client_idle_timeout);
 }
 
 void ClientSession::flushed() {
@@ -329,7 +329,7 @@ void ClientSession::flushed() {
   state_ = State::Lingering;
   stream_->finish_writing();
   stream_->resume_reading();
-  context_.deadlines.arm(*this, net::Loop::now() + kLingerTime);
+  context_.deadlines.arm(*this, net::Loop::event_time() + kLingerTime);
 }
 
 void ClientSession::linger(std::string_view bytes) {
@@ -351,7 +351,7 @@ void ClientSession::on_deadline(TimePoint now) {
 
 void ClientSession::drain() {
   if (state_ != State::AwaitingHead || head_begun_) return;
-  if (!has_asked_) return context_.deadlines.arm(*this, net::Loop::now() + kFirstRequestTime);
+  if (!has_asked_) return context_.deadlines.arm(*this, net::Loop::event_time() + kFirstRequestTime);
   if (stream_->quiet()) close_after_flush(false);
 }
 

@@ -92,7 +92,7 @@ void Exchange::reset(Downstream& downstream, const ClientFacts& client) {
   log_text_.clear();
   for (std::size_t& part : log_parts_) part = 0;
   times_ = {};
-  started_at_ = net::Loop::now();
+  started_at_ = net::Loop::event_time();
   sent_at_ = {};
 }
 
@@ -103,7 +103,7 @@ void Exchange::move(ExchangeEvent event) {
 }
 
 void Exchange::arm(Duration after) {
-  context_.deadlines.arm(*this, net::Loop::now() + after);
+  context_.deadlines.arm(*this, net::Loop::event_time() + after);
 }
 
 // ---- Leasing ----
@@ -119,7 +119,7 @@ void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
   const pool::Connection& connection = lease_.connection();
   times_ = times;
   reused_ = connection.reused();
-  idle_age_ = reused_ ? net::Loop::now() - connection.idle_since() : Duration::zero();
+  idle_age_ = reused_ ? net::Loop::event_time() - connection.idle_since() : Duration::zero();
   reached_upstream_ = true;
   upstream_address_ = connection.address();
   upstream_path_ = host_->hop().unix_path;
@@ -268,7 +268,7 @@ void Exchange::log(EndedBy ended, std::string_view error) {
   ++context_.stats.exchanges;
   if (!context_.access.enabled()) return;
   const std::string_view text = log_text_;
-  const TimePoint now = net::Loop::now();
+  const TimePoint now = net::Loop::event_time();
   AccessRecord record;
   record.client = client_.address;
   record.method = text.substr(0, log_parts_[0]);

@@ -39,13 +39,8 @@ void Exchange::write_head(const http::RequestHead& head, const Route& route) {
   client_is_http10_ = head.version == http::Version::Http10;
   client_may_persist_ = http::client_may_persist(head);
   answers_head_ = head.method == "HEAD";
-  bool has_idempotency_key = false;
-  expects_continue_ = false;
-  for (const http::Field& field : head.fields) {
-    has_idempotency_key |= field.id == http::FieldId::IdempotencyKey;
-    expects_continue_ |= field.id == http::FieldId::Expect && !client_is_http10_;
-  }
-  idempotent_ = policy::is_idempotent(settings, head.method, has_idempotency_key);
+  expects_continue_ = head.fields.has(http::FieldId::Expect) && !client_is_http10_;
+  idempotent_ = policy::is_idempotent(settings, head.method, head.fields.has(http::FieldId::IdempotencyKey));
   asked_bound_auth_ = http::asks_connection_bound_auth(head.fields);
   upgrade_offer_.clear();
   if (route.upgrade) http::append_upgrade_protocols(head.fields, upgrade_offer_);
@@ -149,7 +144,7 @@ void Exchange::on_drained() {
 }
 
 void Exchange::request_sent() {
-  sent_at_ = net::Loop::now();
+  sent_at_ = net::Loop::event_time();
   if (state_ != ExchangeState::AwaitingHead) return;
   context_.deadlines.arm(*this, sent_at_ + host_->settings().response_timeout);
 }

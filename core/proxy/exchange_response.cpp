@@ -28,7 +28,7 @@ constexpr Duration kDrainTime = 10s;  // the client was told that its connection
 // ---- Events ----
 
 void Exchange::on_bytes(std::string_view bytes) {
-  arrival_.last_byte = net::Loop::now();
+  arrival_.last_byte = net::Loop::event_time();
   if (state_ == ExchangeState::Relaying) {
     context_.deadlines.arm(*this, arrival_.last_byte + host_->settings().stall_timeout);
     return relay({}, bytes);
@@ -240,7 +240,7 @@ void Exchange::relay(std::string_view head_text, std::string_view bytes) {
 
 void Exchange::wait_for_client() {
   client_blocked_ = true;
-  arrival_.last_pause = net::Loop::now();
+  arrival_.last_pause = net::Loop::event_time();
   lease_.stream().pause_reading();
 }
 

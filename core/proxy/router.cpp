@@ -83,6 +83,8 @@ Route route_target(const http::RequestHead& head, const http::Target& target, co
 Route route_framed(const http::RequestHead& head, const http::BodyFraming& framing,
                    const policy::ProxySettings& settings, std::string_view pseudonym) {
   const auto target = http::parse_target(head.target, head.method == "CONNECT", http::wants_upgrade(head));
+  const std::string_view authority = target ? target->authority : std::string_view();
+  if (!http::host_is_valid(head, authority)) return refuse_unframed(describe(http::Fault::BadHost));
   if (!target) return refuse_target(target.failure());
   Route route = route_target(head, *target, framing, settings, pseudonym);
   route.target = *target;
@@ -94,7 +96,6 @@ Route route_framed(const http::RequestHead& head, const http::BodyFraming& frami
 Route route_request(const http::RequestHead& head, const policy::ProxySettings& settings, std::string_view pseudonym) {
   const auto framing = http::request_framing(head);
   if (!framing) return refuse_unframed(describe(framing.failure()));
-  if (!http::host_is_valid(head)) return refuse_unframed(describe(http::Fault::BadHost));
   Route route = route_framed(head, *framing, settings, pseudonym);
   route.framing = *framing;
   return route;

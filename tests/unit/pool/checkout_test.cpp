@@ -81,6 +81,22 @@ TEST_CASE("a connection that the server has closed is found before it is leased"
   CHECK(fixture.host->open() == 1);
 }
 
+TEST_CASE("for replayable exchanges all connections are looked at once a turn, for the others each time") {
+  for (const bool replayable : {true, false}) {
+    CAPTURE(replayable);
+    Fixture fixture;
+    const std::uint16_t closed_between = fixture.add_idle(5ms);
+    fixture.add_idle(5ms);
+    fixture.turn();
+    Client first;
+    fixture.take(first, replayable ? kReplayable : kUnsafe);
+    fixture.close_far_end(closed_between);
+    Client second;
+    fixture.host->checkout(*second.waiter, replayable ? kReplayable : kUnsafe);
+    CHECK(fixture.closed(CloseReason::ServerClosedIdle) == (replayable ? 0 : 1));
+  }
+}
+
 TEST_CASE("when all idle connections turn out to be dead, a new one is opened") {
   Fixture fixture;
   fixture.close_far_end(fixture.add_idle(5ms));

@@ -173,8 +173,10 @@ class Fixture : public net::test::LoopFixture {
   /// Ends an exchange; its connection is idle, as if for `age`.
   static void give_back(Client& client, Duration age = {}, const http::KeepAliveHint& hint = {}) {
     REQUIRE(client.lease);
+    net::Loop::begin_event();
     client.lease.give_back({.idle_since = net::Loop::now() - age, .hint = hint});
     CHECK_FALSE(client.lease);
+    net::Loop::begin_event();
   }
   /// Opens a connection, and leaves it idle, as if for `age`. Returns which it is.
   std::uint16_t add_idle(Duration age = {}, const http::KeepAliveHint& hint = {}) {
