@@ -49,6 +49,7 @@ def test_a_ticket_is_used_once(keepwarm, origin):
     """Of six connections that are opened at once at most two resume: that many tickets are kept."""
     daemon, server = keepwarm(trusting()), origin(tls=ServerTls(tickets=4))
     once(daemon, server)
+    server.no_more_tickets()  # else the first of the six may bring one for the last
     clients = [begin(daemon, server, path=f"/{number}") for number in range(6)]
     upstreams = [server.accept() for _ in clients]
     assert 1 <= sum(upstream.resumed for upstream in upstreams) <= 2

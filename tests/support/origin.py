@@ -168,6 +168,10 @@ class Origin:
         self._contexts.pop(tls, None)
         self._context = self._context_of(tls)
 
+    def no_more_tickets(self) -> None:
+        """New connections may resume the sessions of older ones, and are given none (TLS 1.3)."""
+        self._context.num_tickets = 0
+
     def stop_listening(self) -> None:
         """New connections are refused from here on; those that are open stay."""
         self._stop_listener()
