@@ -16,7 +16,7 @@ class Loop {
  public:
   /// Read buffer of the loop. Large, since big bodies cost one system call for each buffer; shared, since idle
   /// connections then own none.
-  static constexpr std::size_t kReadBufferSize = std::size_t{128} * 1024;
+  static constexpr std::size_t kReadBufferSize = std::size_t{256} * 1024;
 
   Loop();
   ~Loop();

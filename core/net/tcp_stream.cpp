@@ -21,8 +21,9 @@ namespace {
 constexpr std::size_t kMaxPieces = 64;  // of one sendmsg
 /// Pieces of this size in all are copied together: cheaper than to tell the kernel where each one lies.
 constexpr std::size_t kCopiedPieces = 2048;
-/// What is read from one stream before the others have their turn.
-constexpr std::size_t kReadAtOnce = std::size_t{1} << 20U;
+/// What is read from one stream before the others have their turn: some 1.5 ms of theirs. A quarter of it costs a
+/// quarter more CPU for each byte.
+constexpr std::size_t kReadAtOnce = std::size_t{4} << 20U;
 
 TcpNode* node_of(void* data) noexcept {
   return static_cast<TcpNode*>(data);
