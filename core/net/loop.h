@@ -42,9 +42,9 @@ class Loop {
   [[nodiscard]] std::uint32_t turn() const noexcept { return turn_; }
 
   enum class Input : std::uint8_t { None, Some, Unknown };
-  /// Whether a socket that has been read from since an earlier turn has something more to be read, its end included: as
-  /// of a look at all sockets at once, made when first asked in a turn. One system call a turn, where a look at each
-  /// would be many.
+  /// Whether a socket that has been watched for reading since an earlier turn has something to be read, its end
+  /// included: as of a look at all sockets at once, made when first asked in a turn. One system call a turn, where a
+  /// look at each would be many.
   [[nodiscard]] Input input_of(int fd);
 
   /// Valid until the callback that was handed bytes in it returns.

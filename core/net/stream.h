@@ -66,8 +66,7 @@ class Stream {
   /// error. What TLS sends for itself (session tickets) does not count. After false the stream is only good for being
   /// destroyed.
   [[nodiscard]] virtual bool quiet() noexcept = 0;
-  /// The same as of a look at all sockets of the loop that is made once a turn. Only for a stream that has been reading
-  /// since an earlier turn.
+  /// The same as of a look at all sockets of the loop that is made once a turn.
   [[nodiscard]] virtual bool quiet_in_turn() noexcept = 0;
   /// Smoothed round-trip time + 4 × its variation, in microseconds (TCP_INFO); 0 if unknown. One system call.
   [[nodiscard]] virtual std::uint32_t round_trip_us() const noexcept = 0;

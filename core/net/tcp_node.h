@@ -26,6 +26,7 @@ struct TcpNode {
   Loop* loop;
   StreamEvents* events = nullptr;  ///< nullptr: nobody listens any more
   std::unique_ptr<WriteQueue> queue;
+  std::uint32_t reading_since = 0;  ///< the turn of the loop in which reading was last resumed
   bool reading = false;
   bool ended = false;   ///< the peer's FIN was told
   bool broken = false;  ///< on_broken was told

@@ -38,6 +38,10 @@ void tell_broken(TcpNode* node, int error) {
   node->events->on_broken(error);
 }
 
+Loop& loop_of(TcpNode* node) noexcept {
+  return *node->loop;
+}
+
 int fd_of(const TcpNode* node) noexcept {
   uv_os_fd_t fd = -1;
   uv_fileno(reinterpret_cast<const uv_handle_t*>(&node->handle), &fd);
@@ -51,13 +55,11 @@ ssize_t receive(int fd, std::span<char> to) noexcept {
 
 /// Tells what has come. The node stays until libuv's close callback, whatever its user does inside an event.
 void read_ready(TcpNode* node) {
-  const std::span<char> buffer = node->loop->read_buffer();
+  const std::span<char> buffer = loop_of(node).read_buffer();
   for (std::size_t taken = 0; taken < kReadAtOnce && node->reading && node->events != nullptr;) {
     const ssize_t count = receive(fd_of(node), buffer);
     if (count == -EAGAIN || count == -EINTR) return;
     if (count <= 0) {
-      // libuv would go on watching; there is nothing more to come.
-      uv_read_stop(stream_of(node));
       if (count < 0) return tell_broken(node, static_cast<int>(count));
       node->ended = true;
       return node->events->on_end();
@@ -77,12 +79,17 @@ void on_allocate(uv_handle_t*, std::size_t, uv_buf_t* buffer) {
 
 /// Called with UV_ENOBUFS, for want of that buffer.
 void on_readable(uv_stream_t* stream, ssize_t, const uv_buf_t*) {
+  TcpNode* const node = node_of(stream->data);
   Loop::begin_event();
-  read_ready(node_of(stream->data));
+  if (!node->ended && !node->broken) return read_ready(node);
+  // Nothing more will come, and this is told again each turn. Not stopped when the end was read: mostly the stream is
+  // closed before there is a second time, which costs a system call less.
+  uv_read_stop(stream);
 }
 
 int start_reading(TcpNode* node) noexcept {
   node->reading = true;
+  node->reading_since = loop_of(node).turn();
   return uv_read_start(stream_of(node), on_allocate, on_readable);
 }
 
@@ -262,7 +269,9 @@ bool TcpStream::quiet() noexcept {
 }
 
 bool TcpStream::quiet_in_turn() noexcept {
-  return node_->loop->input_of(fd()) == Loop::Input::None || quiet();
+  // What was resumed in this turn may not be among what the loop polls yet.
+  const bool polled = node_->reading && node_->reading_since != loop_of(node_).turn();
+  return (polled && loop_of(node_).input_of(fd()) == Loop::Input::None) || quiet();
 }
 
 ssize_t TcpStream::read_now(std::span<char> to) noexcept {

@@ -6,7 +6,7 @@ namespace keepwarm::pool {
 
 namespace {
 
-constexpr Duration kSampleInterval = std::chrono::seconds(1);
+constexpr Duration kSampleInterval = std::chrono::seconds(5);
 
 }  // namespace
 

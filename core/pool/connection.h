@@ -59,7 +59,6 @@ class Connection final : public net::StreamEvents, public Deadline, public ListH
   TimePoint returned_at_{};  ///< when it joined the pool: what it has survived counts from here
   Duration lease_age_{};     ///< how long it had lain in the pool when it was leased
   std::optional<Duration> hint_timeout_;
-  std::uint32_t idle_turn_ = 0;  ///< the turn of the loop in which it fell idle
   std::uint32_t served_ = 0;
   State state_ = State::Leased;
   bool waited_ = false;

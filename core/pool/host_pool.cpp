@@ -106,7 +106,6 @@ void HostPool::make_idle(Connection& connection, TimePoint moment) {
   connection.state_ = Connection::State::Idle;
   connection.waited_ = true;
   connection.returned_at_ = moment;
-  connection.idle_turn_ = context_.loop.turn();
   idle_.push_front(connection);
   ++idle_count_;
   context_.deadlines.arm(connection, due);

@@ -150,7 +150,7 @@ class HostPool : public ListHook<HostPool> {
   [[nodiscard]] bool reachable(const Connection& connection, const Demand& demand) const;
   [[nodiscard]] policy::IdleTerms terms(const Connection& connection) const noexcept;
   [[nodiscard]] Connection* best_idle(const Demand& demand, TimePoint now);
-  [[nodiscard]] bool is_quiet(Connection& connection, const Demand& demand, TimePoint moment) const;
+  [[nodiscard]] static bool is_quiet(Connection& connection, const Demand& demand, TimePoint moment);
   [[nodiscard]] Connection* take_idle(const Demand& demand, TimePoint now);
   [[nodiscard]] bool offer(Connection& connection, const OpeningTimes& times);
   void serve(Waiter& waiter, Connection& connection, const OpeningTimes& times);

@@ -56,7 +56,8 @@ void Tunnel::forward(End& from, std::string_view bytes) {
 void Tunnel::finish(End& from) {
   from.ended = true;
   touch();
-  from.peer->stream->finish_writing();
+  const bool last = from.peer->ended && queued() == 0;  // then the close that follows says as much
+  if (!last) from.peer->stream->finish_writing();
   end_if_done();
 }
 
