@@ -13,7 +13,7 @@ namespace keepwarm::net {
 
 namespace {
 
-constexpr int kAcceptsPerTurn = 512;  // so that a flood of connections does not starve those that are open
+constexpr int kAcceptsPerTurn = 64;  // so that a flood of connections does not starve those that are open
 
 ListenFailure failure_of(int error, const std::string& where) {
   return {error, where + ": " + std::generic_category().message(error)};
