@@ -70,7 +70,7 @@ constexpr auto kKeys = std::to_array<Key>({
         "listen",
         "where clients connect: `\"ADDR:PORT\"`, `\"[v6]:PORT\"` or `\"unix:/PATH\"`; port 0 asks the kernel for one",
         unless(listen_problem)),
-    proxy<&ProxySettings::workers>("workers", "event loops, each on its own thread", default_only(within(1, 1024))),
+    proxy<&ProxySettings::workers>("workers", "event loops, each on its own thread", within(1, 64)),
     proxy<&ProxySettings::allow_clients>(
         "allow_clients", "who may connect, as CIDRs; needed for a listener that is neither loopback nor a unix socket",
         unless(cidr_problem)),

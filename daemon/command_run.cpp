@@ -51,9 +51,9 @@ int run_daemon(const CommandLine& line, std::ostream& err) {
   warn_if_clients_do_not_fit(logging, descriptors, loaded->config.proxy.max_clients);
 
   net::Loop loop;
-  proxy::Engine engine(loop, engine_settings(loaded->config), logging, logging);
-  engine.set_descriptor_limit(descriptors);
-  Lifecycle lifecycle(loop, engine, logging, line, loaded->file);
+  proxy::Workers workers(loop, engine_settings(loaded->config), logging, logging);
+  workers.set_descriptor_limit(descriptors);
+  Lifecycle lifecycle(loop, workers, logging, line, loaded->file);
   if (!lifecycle.start(loaded->config)) return kCannotServe;
   loop.run();
   if (const std::size_t dropped = logging.dropped(); dropped > 0) {

@@ -27,9 +27,9 @@ void Lifecycle::CloseThenDelete::operator()(Signal* signal) const noexcept {
            [](uv_handle_t* handle) { delete static_cast<Signal*>(handle->data); });
 }
 
-Lifecycle::Lifecycle(net::Loop& loop, proxy::Engine& engine, Logging& logging, const CommandLine& line,
+Lifecycle::Lifecycle(net::Loop& loop, proxy::Workers& workers, Logging& logging, const CommandLine& line,
                      std::string config_file)
-    : loop_(loop), engine_(engine), logging_(logging), line_(line), config_file_(std::move(config_file)) {}
+    : loop_(loop), workers_(workers), logging_(logging), line_(line), config_file_(std::move(config_file)) {}
 
 Lifecycle::~Lifecycle() = default;
 
@@ -49,7 +49,7 @@ bool Lifecycle::start(const config::Config& config) {
   watch(SIGINT, [this] { stop(); });
   watch(SIGHUP, [this] { reload(); });
   for (const int fd : take_systemd_sockets()) {
-    if (const auto failure = engine_.adopt(fd)) {
+    if (const auto failure = workers_.adopt(fd)) {
       logging_.write(LogLevel::Error, "cannot listen on a socket of systemd: " + failure->message);
       return false;
     }
@@ -69,7 +69,7 @@ bool Lifecycle::listen(const policy::ProxySettings& settings) {
     if (endpoint) endpoints.push_back(*endpoint);
   }
   while (!endpoints.empty()) {
-    const auto failure = engine_.listen(endpoints);
+    const auto failure = workers_.listen(endpoints);
     if (!failure) return true;
     const bool skip = settings.listen_is_default && family_is_missing(failure->error) && endpoints.size() > 1;
     logging_.write(skip ? LogLevel::Warn : LogLevel::Error,
@@ -82,7 +82,7 @@ bool Lifecycle::listen(const policy::ProxySettings& settings) {
 
 void Lifecycle::log_addresses() {
   std::vector<std::string> now;
-  for (const net::Endpoint& endpoint : engine_.listening_on()) now.push_back(endpoint.text());
+  for (const net::Endpoint& endpoint : workers_.listening_on()) now.push_back(endpoint.text());
   for (const std::string& address : now) {
     const bool known =
         std::find(logged_addresses_.begin(), logged_addresses_.end(), address) != logged_addresses_.end();
@@ -94,14 +94,12 @@ void Lifecycle::log_addresses() {
 void Lifecycle::reload() {
   if (stopping_) return;
   notify_reloading();
-  if (apply(load_config_for(line_))) {
-    logging_.write(LogLevel::Info, "configuration reloaded");
-  } else {
-    logging_.write(LogLevel::Error, "the new configuration is bad: the old one stays in force");
-  }
+  if (apply(load_config_for(line_))) return;
+  logging_.write(LogLevel::Error, "the new configuration is bad: the old one stays in force");
   notify_systemd("READY=1");
 }
 
+/// False: it is bad, and nothing has changed. Else it is in force once that is logged.
 bool Lifecycle::apply(const Result<LoadedConfig, config::ConfigErrors>& loaded) {
   if (!loaded) {
     for (const config::ConfigError& error : loaded.failure()) logging_.write(LogLevel::Error, to_text(error));
@@ -114,7 +112,14 @@ bool Lifecycle::apply(const Result<LoadedConfig, config::ConfigErrors>& loaded) 
   if (const std::string problem = logging_.configure(config.log); !problem.empty()) {
     logging_.write(LogLevel::Error, problem);
   }
-  engine_.reconfigure(engine_settings(config));
+  if (config.proxy.workers != workers_.count()) {
+    logging_.write(LogLevel::Warn, "workers = " + std::to_string(config.proxy.workers) +
+                                       " takes a restart: there are " + std::to_string(workers_.count()));
+  }
+  workers_.reconfigure(engine_settings(config), [this] {
+    logging_.write(LogLevel::Info, "configuration reloaded");
+    notify_systemd("READY=1");
+  });
   return true;
 }
 
@@ -126,7 +131,7 @@ void Lifecycle::stop() {
   stopping_ = true;
   notify_systemd("STOPPING=1\nSTATUS=finishing what is under way");
   logging_.write(LogLevel::Info, "stopping: finishing what is under way");
-  engine_.drain([this] {
+  workers_.drain([this] {
     drained_ = true;
     loop_.stop();
   });

@@ -9,7 +9,7 @@
 #include <uv.h>
 
 #include "core/net/loop.h"
-#include "core/proxy/engine.h"
+#include "core/proxy/workers.h"
 #include "daemon/cli.h"
 #include "daemon/config_source.h"
 #include "daemon/logging.h"
@@ -17,11 +17,12 @@
 namespace keepwarm::daemon {
 
 /// What a running daemon does about signals: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the
-/// configuration anew and reopens the log file, and keeps the old one if the new one is bad. Owns the engine's
+/// configuration anew and reopens the log file, and keeps the old one if the new one is bad. Owns the
 /// listeners' addresses as configured. References must outlive it.
 class Lifecycle {
  public:
-  Lifecycle(net::Loop& loop, proxy::Engine& engine, Logging& logging, const CommandLine& line, std::string config_file);
+  Lifecycle(net::Loop& loop, proxy::Workers& workers, Logging& logging, const CommandLine& line,
+            std::string config_file);
   ~Lifecycle();
   Lifecycle(const Lifecycle&) = delete;
   Lifecycle& operator=(const Lifecycle&) = delete;
@@ -46,7 +47,7 @@ class Lifecycle {
   void log_addresses();
 
   net::Loop& loop_;
-  proxy::Engine& engine_;
+  proxy::Workers& workers_;
   Logging& logging_;
   const CommandLine& line_;
   std::string config_file_;

@@ -58,7 +58,9 @@ Logging::Logging()
       logger_(make_logger(file_, "keepwarm", "[%Y-%m-%d %H:%M:%S.%e] [%l] %v", queue_)),
       access_logger_(make_logger(file_, "access", "%v", queue_)) {}
 
-Logging::~Logging() = default;
+Logging::~Logging() {
+  queue_.reset();  // writes what is queued, and joins its thread: the loggers are nobody else's then
+}
 
 std::string Logging::configure(const config::LogConfig& log) {
   logger_->set_level(level_of(log.level));
@@ -75,14 +77,15 @@ void Logging::write(LogLevel level, std::string_view line) {
 }
 
 void Logging::write(const proxy::AccessRecord& record) {
-  line_.clear();
+  thread_local std::string line;  // one for each worker, so that neither a lock nor an allocation is needed
+  line.clear();
   const auto now = std::chrono::system_clock::now();
-  if (access_ == config::AccessLog::Json) {
-    write_access_json(line_, record, now);
+  if (access_.load(std::memory_order_relaxed) == config::AccessLog::Json) {
+    write_access_json(line, record, now);
   } else {
-    write_access_text(line_, record, now);
+    write_access_text(line, record, now);
   }
-  access_logger_->log(spdlog::level::info, spdlog::string_view_t(line_.data(), line_.size()));
+  access_logger_->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
 }
 
 std::size_t Logging::dropped() const {

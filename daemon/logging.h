@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -20,7 +21,8 @@ class thread_pool;
 namespace keepwarm::daemon {
 
 /// The daemon's log and access log. Lines go through a bounded queue to a thread of their own, so that a slow disk or
-/// journal never holds the event loop; when the queue is full the oldest lines are dropped and counted.
+/// journal never holds the event loop; when the queue is full the oldest lines are dropped and counted. Thread-safe:
+/// all workers write here, also while configure() changes how.
 class Logging final : public Log, public proxy::AccessSink {
  public:
   Logging();
@@ -34,7 +36,9 @@ class Logging final : public Log, public proxy::AccessSink {
   [[nodiscard]] bool enabled(LogLevel level) const noexcept override;
   void write(LogLevel level, std::string_view line) override;
 
-  [[nodiscard]] bool enabled() const noexcept override { return access_ != config::AccessLog::Off; }
+  [[nodiscard]] bool enabled() const noexcept override {
+    return access_.load(std::memory_order_relaxed) != config::AccessLog::Off;
+  }
   void write(const proxy::AccessRecord& record) override;
 
   /// Lines that were dropped since the start.
@@ -46,8 +50,7 @@ class Logging final : public Log, public proxy::AccessSink {
   std::shared_ptr<spdlog::details::thread_pool> queue_;
   std::shared_ptr<spdlog::logger> logger_;
   std::shared_ptr<spdlog::logger> access_logger_;
-  config::AccessLog access_ = config::AccessLog::Off;
-  std::string line_;
+  std::atomic<config::AccessLog> access_{config::AccessLog::Off};
 };
 
 }  // namespace keepwarm::daemon

@@ -13,6 +13,7 @@ Installs the Debian packages that are missing (as root, or with sudo), builds, a
   daemon    tests of the built daemon, by scripted clients and origins (pytest)
   interop   tests with real clients and servers, load and chaos (pytest)
   asan      unit, daemon and interop again under AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan      the tests of several workers again under ThreadSanitizer
   package   packaging/run.sh ends in a daemon that answers curl and stops on SIGTERM
   tidy      clang-tidy over all sources; only when named, it takes minutes
 
@@ -44,6 +45,7 @@ jobs=${KEEPWARM_JOBS:-$(nproc)}
 test_jobs=${KEEPWARM_TEST_JOBS:-$((2 * $(nproc)))}
 passed=0 failed=0 skipped=0
 results=$(mktemp -d)
+tsan_targets=(keepwarm unit_threads)
 meanwhile=  # the process group of a build in the background
 
 say() { printf '\n==> %s [%d s]\n' "$*" "$SECONDS"; }
@@ -141,17 +143,28 @@ prepare() {
   return $status
 }
 
-build() {  # build PRESET
+build() {  # build PRESET [OPTION...]
   say "Building the $1 preset with $jobs jobs"
-  step "configuring $1" cmake --preset "$1" && step "building $1" cmake --build --preset "$1" --parallel "$jobs"
+  step "configuring $1" cmake --preset "$1" && step "building $1" cmake --build --preset "$1" --parallel "$jobs" "${@:2}"
 }
 
-# Builds the asan preset while the tests of the debug preset run: these mostly wait, and go first where they do not.
-build_asan_meanwhile() {
-  # shellcheck disable=SC2016
-  setsid nice -n 19 sh -c 'cmake --preset asan && cmake --build --preset asan --parallel "$1"' sh "$jobs" \
-    >/dev/null 2>&1 </dev/null &
+# Builds the presets with sanitizers while the tests of the debug preset run: these mostly wait, and go first where they
+# do not.
+# shellcheck disable=SC2016
+build_sanitized_meanwhile() {
+  local commands=:
+  if wants asan; then commands+='; cmake --preset asan && cmake --build --preset asan --parallel "$1"'; fi
+  if wants tsan; then commands+='; cmake --preset tsan && cmake --build --preset tsan --parallel "$1" --target $2'; fi
+  setsid nice -n 19 sh -c "$commands" sh "$jobs" "${tsan_targets[*]}" >/dev/null 2>&1 </dev/null &
   meanwhile=$!
+}
+
+# What went wrong there, the builds that follow show.
+wait_for_sanitized() {
+  [ -n "$meanwhile" ] || return
+  say "Waiting for the builds with sanitizers"
+  wait "$meanwhile"
+  meanwhile=
 }
 
 run_unit() {  # run_unit PRESET
@@ -227,26 +240,33 @@ run_asan() {
   echo 'leak:res_context_send' >"$results/leaks"
   export LSAN_OPTIONS=suppressions=$results/leaks:print_suppressions=0
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-  if [ -n "$meanwhile" ]; then
-    say "Waiting for the build of the asan preset"
-    wait "$meanwhile"  # what went wrong, the build below shows
-    meanwhile=
-  fi
+  wait_for_sanitized
   build asan || return
   run_unit asan
   run_pytest asan daemon "$test_jobs"
   run_pytest asan interop $((2 * test_jobs))
 }
 
+run_tsan() {
+  wait_for_sanitized
+  build tsan --target "${tsan_targets[@]}" || return
+  # libuv closes descriptors by a system call that ThreadSanitizer does not see: a number that OpenSSL uses next, to read the
+  # folder of the system's certificates, looks like a race.
+  echo 'race:OPENSSL_DIR_end' >"$results/races"
+  export TSAN_OPTIONS=suppressions=$results/races:print_suppressions=0
+  check "unit tests (tsan)" build/tsan/tests/unit_threads
+  KEEPWARM_TEST_ARGS="-k workers ${KEEPWARM_TEST_ARGS-}" run_pytest tsan daemon $((2 * test_jobs))
+}
+
 parts=("$@")
 for part in "${parts[@]}"; do
   case $part in
-    format | unit | daemon | interop | asan | package | tidy) ;;
+    format | unit | daemon | interop | asan | tsan | package | tidy) ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
 done
-[ ${#parts[@]} -gt 0 ] || parts=(format unit daemon interop asan package)
+[ ${#parts[@]} -gt 0 ] || parts=(format unit daemon interop asan tsan package)
 wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
 
 trap finish EXIT
@@ -256,12 +276,13 @@ prepare || exit 1
 if wants format; then run_format; fi
 if wants unit || wants daemon || wants interop; then
   if build debug; then
-    if wants asan; then build_asan_meanwhile; fi
+    if wants asan || wants tsan; then build_sanitized_meanwhile; fi
     if wants unit; then run_unit debug; fi
     if wants daemon; then run_pytest debug daemon "$test_jobs"; fi
     if wants interop; then run_pytest debug interop $((2 * test_jobs)); fi
   fi
 fi
 if wants asan; then run_asan; fi
+if wants tsan; then run_tsan; fi
 if wants package; then run_package; fi
 if wants tidy; then run_tidy; fi

@@ -77,7 +77,7 @@ struct HeadParser::Llhttp {
       if (!line.sound) return broken(fault, fault_of_control(line.text.data()[line.text.size()]));
       if (!line.whole) return HeadProgress::Incomplete;
       if (scan.lines++ > limits.max_fields) return broken(fault, Fault::TooManyFields);
-      scan.line_start += line.text.size() + 2;
+      scan.line_start += static_cast<std::uint32_t>(line.text.size() + 2);
       if (scan.fields_start == 0) scan.fields_start = scan.line_start;
     }
     return HeadProgress::Incomplete;

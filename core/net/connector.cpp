@@ -174,7 +174,7 @@ void Connector::Impl::try_unix() {
                                      .error = fd == UV_EAGAIN ? UV_ETIMEDOUT : fd,
                                      .address = SocketAddress::unix_socket()});
   }
-  TcpNode* const node = make_tcp_node(loop);
+  TcpNode* const node = make_tcp_node(loop, TcpNode::Side::Upstream);
   uv_tcp_open(&node->handle, fd);  // of libuv's uv_tcp_t it is but a stream; cannot fail: the descriptor is new
   events.on_connected({.stream = TcpStream::from_connected(node),
                        .address = SocketAddress::unix_socket(),
@@ -232,7 +232,7 @@ void Connector::Impl::connect_next() {
 /// Returns 0, or why not even a SYN went out.
 int Connector::Impl::begin_attempt(const SocketAddress& address) {
   auto attempt = std::make_unique<Attempt>();
-  attempt->node = make_tcp_node(loop);
+  attempt->node = make_tcp_node(loop, TcpNode::Side::Upstream);
   attempt->owner = this;
   attempt->address = address;
   attempt->request.data = attempt.get();

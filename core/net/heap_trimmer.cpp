@@ -5,15 +5,22 @@
 
 namespace keepwarm::net {
 
-HeapTrimmer::HeapTrimmer(Loop& loop) : timer_(loop, [this] { on_timer(); }) {}
+HeapTrimmer::HeapTrimmer(Loop& loop, std::function<void()> before_trim)
+    : timer_(loop, [this] { on_timer(); }), before_trim_(std::move(before_trim)) {}
 
-void HeapTrimmer::note() noexcept {
-  if (++noted_ == kBurst) timer_.arm(kQuietFor);
+void HeapTrimmer::await_quiet() noexcept {
+  noted_at_timer_ = noted_;
+  timer_.arm(kQuietFor);
 }
 
 void HeapTrimmer::on_timer() {
-  if (std::exchange(noted_at_timer_, noted_) != noted_) return timer_.arm(kQuietFor);
-  noted_ = noted_at_timer_ = 0;
+  if (noted_ - noted_at_timer_ >= kQuiet) return await_quiet();
+  noted_ = 0;
+  if (before_trim_) before_trim_();
+  trim();
+}
+
+void HeapTrimmer::trim() noexcept {
   ++trims_;
   ::malloc_trim(0);
 }

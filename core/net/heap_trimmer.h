@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 
 #include "core/net/loop.h"
 #include "core/net/timer.h"
@@ -13,20 +14,29 @@ namespace keepwarm::net {
 /// glibc's malloc returns only what lies at the end of its heap.
 class HeapTrimmer {
  public:
-  static constexpr std::uint32_t kBurst = 64;                     ///< fewer leave little
-  static constexpr Duration kQuietFor = std::chrono::seconds(1);  ///< a trim takes milliseconds: never amidst a burst
+  static constexpr std::uint32_t kBurst = 64;  ///< fewer leave little
+  /// A trim takes milliseconds: never amidst a burst.
+  static constexpr Duration kQuietFor = std::chrono::milliseconds(250);
+  static constexpr std::uint32_t kQuiet = 4;  ///< fewer in kQuietFor are no burst
 
-  explicit HeapTrimmer(Loop& loop);
+  /// `before_trim` lets go of what the burst left behind.
+  explicit HeapTrimmer(Loop& loop, std::function<void()> before_trim = {});
 
   /// One piece of such work is done.
-  void note() noexcept;
+  void note() noexcept {
+    if (++noted_ == kBurst) await_quiet();
+  }
+  /// For who knows that much memory has just become free.
+  void trim() noexcept;
   /// How often memory was given back.
   [[nodiscard]] std::uint64_t trims() const noexcept { return trims_; }
 
  private:
+  void await_quiet() noexcept;
   void on_timer();
 
   Timer timer_;
+  std::function<void()> before_trim_;
   std::uint32_t noted_ = 0;
   std::uint32_t noted_at_timer_ = 0;
   std::uint64_t trims_ = 0;

@@ -109,7 +109,7 @@ Listener::~Listener() {
 
 void Listener::start_watching() {
   uv_poll_start(&node_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    if (Listener* listener = static_cast<Node*>(handle->data)->listener) listener->accept_pending();
+    if (Listener* listener = static_cast<Node*>(handle->data)->listener) listener->accept_pending(kAcceptsPerTurn);
   });
 }
 
@@ -127,12 +127,12 @@ void Listener::pause() {
 
 void Listener::accept_last() {
   file_.remove();  // first: nobody must join a queue that is not looked at again
-  accept_pending();
+  accept_pending(kBacklog);
 }
 
-void Listener::accept_pending() {
+void Listener::accept_pending(int most) {
   Node* node = node_;
-  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+  for (int i = 0; i < most; ++i) {
     if (!has_room_()) return pause();
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;

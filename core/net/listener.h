@@ -73,7 +73,7 @@ class Listener {
                                                                               AcceptEvents& events,
                                                                               std::function<bool()> has_room);
   void start_watching();
-  void accept_pending();
+  void accept_pending(int most);
   void pause();
 
   struct Node;  // uv_poll_t and the descriptor; freed in libuv's close callback

@@ -37,6 +37,7 @@ Loop::Loop() : look_(std::make_unique<Look>()), buffer_(new char[kReadBufferSize
   if (const int error = uv_loop_init(&uv_); error != 0) {
     throw std::system_error(-error, std::generic_category(), "cannot create an event loop");
   }
+  uv_.data = this;
   uv_prepare_init(&uv_, &before_poll_);
   before_poll_.data = this;
   uv_prepare_start(&before_poll_, [](uv_prepare_t* handle) {

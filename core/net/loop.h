@@ -24,6 +24,8 @@ class Loop {
   Loop& operator=(const Loop&) = delete;
 
   [[nodiscard]] uv_loop_t& uv() noexcept { return uv_; }
+  /// The one that `uv` is part of.
+  [[nodiscard]] static Loop& of(uv_loop_t& uv) noexcept { return *static_cast<Loop*>(uv.data); }
 
   /// CLOCK_MONOTONIC through the vDSO: no system call.
   [[nodiscard]] static TimePoint now() noexcept { return TimePoint(Duration(uv_hrtime())); }

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 
@@ -31,6 +32,20 @@ enum class WriteResult : std::uint8_t {
   Done,    ///< the kernel took everything
   Queued,  ///< the rest was copied and is being written; on_drained() follows. Stop the source until then.
   Failed,  ///< the kernel refused (peer gone); nothing is queued. Bytes that came before can still be read.
+};
+
+class Stream;
+class TlsClient;
+class TlsTickets;
+
+/// A connection between two loops: it belongs to neither, and so to no thread. Destroying it closes the connection.
+class MovingStream {
+ public:
+  virtual ~MovingStream() = default;
+
+  /// Makes it a stream of the loop of `client`, whose events are to be set before reading is resumed. `tickets` (which
+  /// may be null) is where the sessions go that TLS is still sent. Once; nullptr: the kernel refused, it is closed.
+  [[nodiscard]] virtual std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets> tickets) = 0;
 };
 
 /// A connected byte stream as pool and proxy see it: a socket (TcpStream), or TLS over one (TlsStream). Destroying it
@@ -72,6 +87,10 @@ class Stream {
   [[nodiscard]] virtual std::uint32_t round_trip_us() const noexcept = 0;
   /// Acknowledges at once what was received, instead of waiting up to 40 ms for data to carry it (TCP_QUICKACK, once).
   virtual void acknowledge_now() noexcept = 0;
+  /// Takes the connection out of its loop, for another loop's thread. Afterwards the stream is only good for being
+  /// destroyed, which closes nothing. nullptr: it cannot be moved (something is buffered or has ended, or no descriptor
+  /// is left), and nothing has changed.
+  [[nodiscard]] virtual std::unique_ptr<MovingStream> depart() { return nullptr; }
   /// After on_broken(): what TLS found wrong; nullptr if the failure was not one of TLS.
   [[nodiscard]] virtual const TlsFailure* tls_failure() const noexcept { return nullptr; }
 };

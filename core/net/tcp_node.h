@@ -1,10 +1,13 @@
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
 #include <uv.h>
 
+#include "core/base/slab.h"
 #include "core/net/loop.h"
 #include "core/net/stream.h"
 
@@ -21,20 +24,29 @@ struct WriteQueue {
 /// What of a TCP connection libuv points into, and so must live until libuv's close callback: made before the
 /// connection is there (connector.cpp), taken over by a TcpStream once it is.
 struct TcpNode {
-  explicit TcpNode(Loop& owner) noexcept : loop(&owner) {}
+  /// Who connected. Nodes of the two sides lie in slabs of their own: clients that stay do not hold the memory of
+  /// upstream connections that have gone, nor the other way round.
+  enum class Side : std::uint8_t { Client, Upstream };
+
+  static void* operator new(std::size_t, Side side) {
+    return side == Side::Client ? allocate_in_slab<TcpNode, struct OfClient>() : allocate_in_slab<TcpNode>();
+  }
+  static void operator delete(void* node) noexcept { free_in_slab(node); }
+  static void operator delete(void* node, Side) noexcept { free_in_slab(node); }
+
   uv_tcp_t handle{};
-  Loop* loop;
   StreamEvents* events = nullptr;  ///< nullptr: nobody listens any more
   std::unique_ptr<WriteQueue> queue;
   std::uint32_t reading_since = 0;  ///< the turn of the loop in which reading was last resumed
-  bool reading = false;
-  bool ended = false;   ///< the peer's FIN was told
-  bool broken = false;  ///< on_broken was told
-  bool finish_when_drained = false;
+  bool reading : 1 = false;
+  bool ended : 1 = false;   ///< the peer's FIN was told
+  bool broken : 1 = false;  ///< on_broken was told
+  bool finish_when_drained : 1 = false;
+  bool reset_on_close : 1 = false;
 };
 
 /// A node with an initialised handle without a socket. Ends in close_tcp_node() or in a TcpStream.
-[[nodiscard]] TcpNode* make_tcp_node(Loop& loop);
+[[nodiscard]] TcpNode* make_tcp_node(Loop& loop, TcpNode::Side side);
 
 /// Closes the handle; the node is freed in the close callback. No event comes any more.
 void close_tcp_node(TcpNode* node) noexcept;

@@ -12,7 +12,9 @@
 #include <unistd.h>
 #include <utility>
 
+#include "core/net/descriptor.h"
 #include "core/net/tcp_node.h"
+#include "core/net/tls_client.h"
 
 namespace keepwarm::net {
 
@@ -39,7 +41,7 @@ void tell_broken(TcpNode* node, int error) {
 }
 
 Loop& loop_of(TcpNode* node) noexcept {
-  return *node->loop;
+  return Loop::of(*node->handle.loop);
 }
 
 int fd_of(const TcpNode* node) noexcept {
@@ -166,10 +168,21 @@ void append_rest(std::string& out, std::span<const std::string_view> pieces, std
   }
 }
 
+class MovingTcp final : public MovingStream {
+ public:
+  explicit MovingTcp(Descriptor descriptor) noexcept : descriptor_(std::move(descriptor)) {}
+  [[nodiscard]] std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets>) override {
+    return TcpStream::adopt(client.loop(), descriptor_.release());
+  }
+
+ private:
+  Descriptor descriptor_;
+};
+
 }  // namespace
 
-TcpNode* make_tcp_node(Loop& loop) {
-  auto* node = new TcpNode(loop);
+TcpNode* make_tcp_node(Loop& loop, TcpNode::Side side) {
+  auto* node = new (side) TcpNode;
   uv_tcp_init(&loop.uv(), &node->handle);
   node->handle.data = node;
   return node;
@@ -181,15 +194,22 @@ void close_tcp_node(TcpNode* node) noexcept {
 }
 
 std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, StreamEvents& events) {
-  TcpNode* node = make_tcp_node(loop);
+  auto stream = from_descriptor(make_tcp_node(loop, TcpNode::Side::Client), fd);
+  if (stream) stream->set_events(events);
+  return stream;
+}
+
+std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd) {
+  return from_descriptor(make_tcp_node(loop, TcpNode::Side::Upstream), fd);
+}
+
+std::unique_ptr<TcpStream> TcpStream::from_descriptor(TcpNode* node, int fd) {
   if (uv_tcp_open(&node->handle, fd) != 0) {
     ::close(fd);
     close_tcp_node(node);
     return nullptr;
   }
-  auto stream = from_connected(node);
-  stream->set_events(events);
-  return stream;
+  return from_connected(node);
 }
 
 std::unique_ptr<TcpStream> TcpStream::from_connected(TcpNode* node) {
@@ -198,7 +218,7 @@ std::unique_ptr<TcpStream> TcpStream::from_connected(TcpNode* node) {
 
 TcpStream::~TcpStream() {
   node_->events = nullptr;
-  if (reset_) {
+  if (node_->reset_on_close) {
     const linger reset{1, 0};
     ::setsockopt(fd(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   }
@@ -259,7 +279,7 @@ void TcpStream::finish_writing() noexcept {
 }
 
 void TcpStream::reset_on_close() noexcept {
-  reset_ = true;
+  node_->reset_on_close = true;
 }
 
 bool TcpStream::quiet() noexcept {
@@ -290,10 +310,16 @@ void TcpStream::acknowledge_now() noexcept {
   ::setsockopt(fd(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
 }
 
+std::unique_ptr<MovingStream> TcpStream::depart() {
+  if (node_->queue || node_->ended || node_->broken) return nullptr;
+  // A duplicate, so that libuv may close its own: it cannot be made to let go of a descriptor in any other way.
+  Descriptor descriptor = Descriptor::duplicate_of(fd());
+  if (!descriptor) return nullptr;
+  return std::make_unique<MovingTcp>(std::move(descriptor));
+}
+
 int TcpStream::fd() const noexcept {
-  uv_os_fd_t fd = -1;
-  uv_fileno(reinterpret_cast<const uv_handle_t*>(&node_->handle), &fd);
-  return fd;
+  return fd_of(node_);
 }
 
 }  // namespace keepwarm::net

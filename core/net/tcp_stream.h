@@ -5,6 +5,7 @@
 #include <uv.h>
 
 #include "core/base/result.h"
+#include "core/base/slab.h"
 #include "core/net/loop.h"
 #include "core/net/stream.h"
 
@@ -16,11 +17,13 @@ struct TcpNode;
 /// the round trip is 0 and no acknowledgement can be hurried; and there is no reset, so that the other side sees a
 /// clean end where TCP would show a cut. The libuv handle and what a write under way needs live in a node that libuv's
 /// close callback frees, so destroying the stream inside one of its own events is safe.
-class TcpStream final : public Stream {
+class TcpStream final : public Stream, public Slabbed<TcpStream> {
  public:
-  /// Takes over the connected stream socket `fd`; on failure closes it and returns nullptr. Reading begins with the
-  /// first resume_reading().
+  /// Takes over the connected stream socket `fd` of a client; on failure closes it and returns nullptr. Reading begins
+  /// with the first resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, StreamEvents& events);
+  /// The same of an upstream connection, with the events to be set before resume_reading().
+  [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd);
   /// Takes over the node of a uv_tcp_t that has just been connected. Events are to be set before resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node);
 
@@ -40,6 +43,7 @@ class TcpStream final : public Stream {
   [[nodiscard]] bool quiet_in_turn() noexcept override;
   [[nodiscard]] std::uint32_t round_trip_us() const noexcept override;
   void acknowledge_now() noexcept override;
+  [[nodiscard]] std::unique_ptr<MovingStream> depart() override;
 
   /// Reads at once, past libuv and without an event, what has arrived: its size, 0 at the end, or a negative errno;
   /// -EAGAIN: nothing has. For a user that has to know inside another's event.
@@ -49,8 +53,9 @@ class TcpStream final : public Stream {
 
  private:
   explicit TcpStream(TcpNode* node) noexcept : node_(node) {}
+  [[nodiscard]] static std::unique_ptr<TcpStream> from_descriptor(TcpNode* node, int fd);
+
   TcpNode* node_;  // freed in libuv's close callback, after the destructor
-  bool reset_ = false;
 };
 
 }  // namespace keepwarm::net

@@ -74,6 +74,26 @@ TlsSession::TlsSession(TlsWire& wire, const TlsContext& context, std::string_vie
   shake_hands();
 }
 
+TlsSession::TlsSession(TlsWire& wire, Moved moved, std::shared_ptr<TlsTickets> tickets)
+    : wire_(wire),
+      ssl_(moved.ssl.release()),
+      tickets_(std::move(tickets)),
+      state_(State::Open),
+      heard_after_handshake_(true) {
+  if (!wire.attach(ssl_)) throw std::bad_alloc();
+}
+
+void TlsSession::Moved::Free::operator()(ssl_st* ssl) const noexcept {
+  SSL_free(ssl);
+}
+
+TlsSession::Moved TlsSession::depart() noexcept {
+  SSL_set_bio(ssl_, nullptr, nullptr);  // frees ours: nothing of this wire is left
+  tickets_.reset();
+  state_ = State::Ended;
+  return {Moved{decltype(Moved::ssl)(std::exchange(ssl_, nullptr))}};
+}
+
 TlsSession::~TlsSession() {
   SSL_free(ssl_);
 }

@@ -39,6 +39,16 @@ class TlsSession {
   /// it is neither.
   TlsSession(TlsWire& wire, const TlsContext& context, std::string_view server_name,
              std::shared_ptr<TlsTickets> tickets);
+
+  /// A session without a wire, and so of no thread.
+  struct Moved {
+    struct Free {
+      void operator()(ssl_st* ssl) const noexcept;
+    };
+    std::unique_ptr<ssl_st, Free> ssl;
+  };
+  /// One that has departed from another wire: Open.
+  TlsSession(TlsWire& wire, Moved moved, std::shared_ptr<TlsTickets> tickets);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
@@ -60,6 +70,9 @@ class TlsSession {
   [[nodiscard]] bool write(std::span<const std::string_view> pieces);
   /// Writes close_notify: nothing is written after it.
   void close() noexcept;
+
+  /// Gives up the connection, for a wire of another thread. Open only; afterwards only good for being destroyed.
+  [[nodiscard]] Moved depart() noexcept;
 
   /// After the handshake: was a kept session resumed; "TLSv1.3".
   [[nodiscard]] bool resumed() const noexcept;

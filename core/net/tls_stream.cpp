@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "core/net/descriptor.h"
 #include "core/net/tls_failure_text.h"
 
 namespace keepwarm::net {
@@ -259,6 +260,43 @@ bool TlsStream::quiet() noexcept {
     if (!still_quiet || writing_failed_) return false;
   }
   return false;
+}
+
+class TlsStream::Moving final : public MovingStream {
+ public:
+  Moving(TlsSession::Moved session, Descriptor descriptor) noexcept
+      : session_(std::move(session)), descriptor_(std::move(descriptor)) {}
+
+  [[nodiscard]] std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets> tickets) override {
+    auto transport = TcpStream::adopt(client.loop(), descriptor_.release());
+    if (!transport) return nullptr;
+    return std::unique_ptr<Stream>(
+        new TlsStream(client, std::move(session_), std::move(tickets), std::move(transport)));
+  }
+
+ private:
+  TlsSession::Moved session_;
+  Descriptor descriptor_;
+};
+
+TlsStream::TlsStream(TlsClient& client, TlsSession::Moved session, std::shared_ptr<TlsTickets> tickets,
+                     std::unique_ptr<TcpStream> transport)
+    : client_(client),
+      session_(client.wire(), std::move(session), std::move(tickets)),
+      transport_(std::move(transport)),
+      phase_(Phase::Secured) {
+  transport_->set_events(*this);
+}
+
+std::unique_ptr<MovingStream> TlsStream::depart() {
+  const bool idle = phase_ == Phase::Secured && session_.state() == State::Open && !held_ && !finished_ &&
+                    !writing_failed_ && transport_->queued_bytes() == 0;
+  if (!idle) return nullptr;
+  Descriptor descriptor = Descriptor::duplicate_of(transport_->fd());
+  if (!descriptor) return nullptr;
+  phase_ = Phase::Over;  // no close_notify
+  later_.reset();
+  return std::make_unique<Moving>(session_.depart(), std::move(descriptor));
 }
 
 bool TlsStream::quiet_in_turn() noexcept {

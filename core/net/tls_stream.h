@@ -67,6 +67,7 @@ class TlsStream final : public Stream, private StreamEvents {
   [[nodiscard]] bool quiet_in_turn() noexcept override;
   [[nodiscard]] std::uint32_t round_trip_us() const noexcept override;
   void acknowledge_now() noexcept override;
+  [[nodiscard]] std::unique_ptr<MovingStream> depart() override;
   [[nodiscard]] const TlsFailure* tls_failure() const noexcept override;
 
  private:
@@ -79,6 +80,11 @@ class TlsStream final : public Stream, private StreamEvents {
 
   TlsStream(TlsClient& client, const TlsContext& context, std::unique_ptr<TcpStream> transport,
             std::string_view server_name, std::shared_ptr<TlsTickets> tickets, TlsHandshakeEvents& events);
+
+  class Moving;
+  /// One that has arrived from another loop.
+  TlsStream(TlsClient& client, TlsSession::Moved session, std::shared_ptr<TlsTickets> tickets,
+            std::unique_ptr<TcpStream> transport);
 
   // Of the transport:
   void on_bytes(std::string_view ciphertext) override;
@@ -100,7 +106,7 @@ class TlsStream final : public Stream, private StreamEvents {
   TlsClient& client_;
   TlsSession session_;
   std::unique_ptr<TcpStream> transport_;
-  TlsHandshakeEvents* handshake_events_;
+  TlsHandshakeEvents* handshake_events_ = nullptr;
   StreamEvents* events_ = nullptr;
   bool* destroyed_ = nullptr;          // told to the frame that is in an event
   std::unique_ptr<std::string> held_;  // plaintext that came before the user read

@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/deadline_wheel.h"
 #include "core/base/intrusive_list.h"
+#include "core/base/slab.h"
 #include "core/net/address.h"
 #include "core/net/stream.h"
 #include "core/pool/close_reason.h"
@@ -20,7 +21,10 @@ class HostPool;
 ///
 ///   Leased ──give_back()──▶ Idle ──checkout──▶ Leased
 ///      └──────close()──▶ gone ◀──FIN, RST, bytes, deadline──┘
-class Connection final : public net::StreamEvents, public Deadline, public ListHook<Connection> {
+class Connection final : public net::StreamEvents,
+                         public Deadline,
+                         public ListHook<Connection>,
+                         public Slabbed<Connection> {
  public:
   enum class State : std::uint8_t { Leased, Idle };
 

@@ -21,9 +21,12 @@ HostPool::HostPool(PoolContext& context, Origin asked, policy::NextHop hop, cons
       hop_(std::move(hop)),
       proxy_authorization_(hop_.absolute_form() ? basic_authorization(hop_.credentials) : std::string()),
       tls_tickets_(hop_.tls ? std::make_shared<net::TlsTickets>(context.tls) : nullptr),
-      settings_(&settings) {}
+      settings_(&settings) {
+  if (context_.commons != nullptr) join();
+}
 
 HostPool::~HostPool() {
+  leave();
   while (Waiter* waiter = waiters_.front()) withdraw(*waiter);
   openings_.clear();
   while (!connections_.empty()) {
@@ -70,12 +73,19 @@ bool HostPool::still_usable(const Connection& connection) const {
   return now() < idle_until(connection) && connection.stream_->quiet();
 }
 
+void HostPool::set_settings(const policy::HostSettings& settings) {
+  settings_ = &settings;
+  if (context_.commons != nullptr) join();
+}
+
 void HostPool::give_back(Connection& connection, const GiveBack& how) {
   const TimePoint moment = now();
   connection.stream_->set_events(connection);
   if (const auto reason = served(connection, how, moment)) return close(connection, *reason);
   // Who waits gets it at once, before the armed read could tell that something else has come.
   if (waiting_count_ > 0 && !connection.stream_->quiet()) return idle_ended(connection, CloseReason::ServerClosedIdle);
+  connection.lease_age_ = Duration::zero();
+  if (common_ && pass_on(connection, waiting_count_ > 0 ? waiters_.front()->since_ : TimePoint::max())) return;
   if (offer(connection, {})) return;
   make_idle(connection, moment);
   open_for_waiters();  // one that may not use this connection may have it replaced
@@ -100,7 +110,7 @@ std::optional<CloseReason> HostPool::why_not_pooled(const Connection& connection
 
 void HostPool::make_idle(Connection& connection, TimePoint moment) {
   if (settings_->max_idle == 0) return close(connection, CloseReason::PoolFull);
-  if (idle_count_ >= settings_->max_idle) close_oldest_idle(CloseReason::PoolFull);
+  if (!common_ && idle_count_ >= settings_->max_idle) close_oldest_idle(CloseReason::PoolFull);
   const TimePoint due = idle_until(connection);
   if (due <= moment) return close(connection, CloseReason::IdleTimeout);
   connection.state_ = Connection::State::Idle;
@@ -109,6 +119,7 @@ void HostPool::make_idle(Connection& connection, TimePoint moment) {
   idle_.push_front(connection);
   ++idle_count_;
   context_.deadlines.arm(connection, due);
+  if (common_) idle_rose(connection);
 }
 
 TimePoint HostPool::idle_until(const Connection& connection) const noexcept {
@@ -129,6 +140,7 @@ void HostPool::lease_out(Connection& connection, TimePoint moment) noexcept {
   assert(connection.state_ == Connection::State::Idle);
   IdleList::remove(connection);
   --idle_count_;
+  if (common_) idle_fell();
   net::DeadlineClock::disarm(connection);
   connection.state_ = Connection::State::Leased;
   connection.lease_age_ = moment - connection.returned_at_;
@@ -138,6 +150,7 @@ std::unique_ptr<Connection> HostPool::remove(Connection& connection) {
   if (connection.state_ == Connection::State::Idle) {
     IdleList::remove(connection);
     --idle_count_;
+    if (common_) idle_fell();
   }
   const std::size_t index = connection.index_;
   std::unique_ptr<Connection> owned = std::move(connections_[index]);
@@ -164,12 +177,14 @@ void HostPool::record_close(const Connection& connection, CloseReason reason) {
 void HostPool::close(Connection& connection, CloseReason reason) {
   record_close(connection, reason);
   remove(connection).reset();
+  slot_freed();
   open_for_waiters();
   note_if_unused();
 }
 
 std::unique_ptr<net::Stream> HostPool::detach(Connection& connection) {
   std::unique_ptr<net::Stream> stream = std::move(remove(connection)->stream_);
+  slot_freed();
   open_for_waiters();
   note_if_unused();
   return stream;
@@ -181,6 +196,11 @@ void HostPool::idle_ended(Connection& connection, CloseReason reason) {
 }
 
 void HostPool::close_idle_since(TimePoint moment, Duration age) {
+  if (common_) close_idle_elsewhere(moment, age);
+  close_own_idle_since(moment, age);
+}
+
+void HostPool::close_own_idle_since(TimePoint moment, Duration age) {
   disprove(age);
   const auto as_old = [moment](const Connection& connection) { return connection.idle_since_ <= moment; };
   while (Connection* connection = find_idle(as_old)) close(*connection, CloseReason::SuspectedStale);
@@ -199,7 +219,9 @@ bool HostPool::close_oldest_idle(CloseReason reason) {
 
 void HostPool::retire() {
   retired_ = true;
+  leave();
   close_all_idle(CloseReason::Reconfigured);
+  open_for_waiters();  // they get nothing from other workers any more
 }
 
 bool HostPool::may_lead_to(const net::SocketAddress& address) const {
@@ -218,9 +240,7 @@ void HostPool::recheck() {
   while (Connection* retired = find_idle([](const Connection& each) { return each.retire_; })) {
     close(*retired, CloseReason::Reconfigured);
   }
-  while (idle_count_ > settings_->max_idle || (idle_count_ > 0 && open() > settings_->max_connections)) {
-    close_oldest_idle(CloseReason::Reconfigured);
-  }
+  trim_idle(CloseReason::Reconfigured);
   for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
     context_.deadlines.arm(*connection, idle_until(*connection));
   }

@@ -8,13 +8,16 @@
 #include <vector>
 
 #include "core/base/origin.h"
+#include "core/policy/admission.h"
 #include "core/policy/idle_terms.h"
 #include "core/policy/next_hop.h"
 #include "core/policy/settings.h"
 #include "core/pool/address_history.h"
+#include "core/pool/commons.h"
 #include "core/pool/connection.h"
 #include "core/pool/dialer.h"
 #include "core/pool/lease.h"
+#include "core/pool/lent_connection.h"
 #include "core/pool/pool_context.h"
 
 namespace keepwarm::pool {
@@ -57,8 +60,13 @@ class Waiter final : public ListHook<Waiter>, public Deadline {
   friend class Opening;
   void on_deadline(TimePoint now) override;
 
+  /// Whether another worker may lend a connection for it; once is enough.
+  enum class Loan : std::uint8_t { NotAsked, Asked, Refused };
+
   CheckoutEvents& events_;
   Demand demand_;
+  TimePoint since_{};  ///< when it began to wait
+  Loan loan_ = Loan::NotAsked;
   HostPool* linked_to_ = nullptr;
   Opening* opening_ = nullptr;  ///< the connection that is being opened on its behalf
 };
@@ -83,7 +91,7 @@ class HostPool : public ListHook<HostPool> {
   [[nodiscard]] const std::shared_ptr<net::TlsTickets>& tls_tickets() const noexcept { return tls_tickets_; }
   [[nodiscard]] const policy::HostSettings& settings() const noexcept { return *settings_; }
   /// `settings` must live until the next call (they are shared by many hosts).
-  void set_settings(const policy::HostSettings& settings) noexcept { settings_ = &settings; }
+  void set_settings(const policy::HostSettings& settings);
 
   /// Gives a lease at once, or later; exactly one event unless `waiter` is withdrawn.
   void checkout(Waiter& waiter, const Demand& demand);
@@ -173,6 +181,51 @@ class HostPool : public ListHook<HostPool> {
 
   void note_if_unused() noexcept;
 
+  // With several workers (host_pool_lending.cpp). Nothing of it happens while common_ is nullptr.
+  /// What a letter of another worker answers.
+  enum class Ask : std::uint8_t {
+    Nothing,  ///< it came by itself
+    Loan,     ///< a waiter of ours could use an idle connection
+    Room      ///< the same at max_connections: if none fits, one is to be closed
+  };
+  struct Answer {
+    Ask to = Ask::Nothing;
+    std::unique_ptr<LentConnection> connection{};  ///< counted in max_connections all the time
+    bool slot = false;                             ///< the right to open one, counted already
+  };
+  static void send(const std::shared_ptr<CommonHost>& common, std::uint32_t worker, Answer answer);
+  static void free_slot(const std::shared_ptr<CommonHost>& common, std::uint32_t worker, TimePoint older_than);
+  void join();
+  void leave() noexcept;
+  void ask(std::uint32_t worker, Ask what, const Demand& demand);
+  void lend(std::uint32_t worker, Ask what, const Demand& demand);
+  void answered(Answer answer);
+  void borrowed(LentConnection& lent);
+  [[nodiscard]] std::unique_ptr<LentConnection> pack(Connection& connection);
+  [[nodiscard]] bool pass_on(Connection& connection, TimePoint older_than);
+  [[nodiscard]] bool provided_for(const Waiter& waiter) const noexcept;
+  [[nodiscard]] bool covered_by_loan(Waiter& waiter);
+  [[nodiscard]] bool may_ask_for_loan(const Demand& demand) noexcept;
+  [[nodiscard]] bool at_limit() const noexcept { return common_->open() >= settings_->max_connections; }
+  void no_loan_for(Waiter& waiter) noexcept;
+  void loan_settled() noexcept;
+  void await_room(Waiter& waiter);
+  void await_no_more() noexcept {
+    if (awaiting_) take_back_registration();
+  }
+  void take_back_registration() noexcept;
+  [[nodiscard]] policy::Admission admit();
+  void slot_freed();
+  [[nodiscard]] TimePoint oldest_without_opening() noexcept;
+  [[nodiscard]] std::uint32_t open_of_all() const noexcept;
+  [[nodiscard]] std::uint32_t idle_of_all() const noexcept;
+  /// Closes the oldest idle connections of ours while there are too many in all.
+  void trim_idle(CloseReason reason);
+  void idle_rose(Connection& connection);
+  void idle_fell() noexcept;
+  void close_own_idle_since(TimePoint moment, Duration age);
+  void close_idle_elsewhere(TimePoint moment, Duration age);
+
   PoolContext& context_;
   Origin asked_;
   policy::NextHop hop_;
@@ -189,6 +242,13 @@ class HostPool : public ListHook<HostPool> {
   std::uint32_t idle_count_ = 0;
   std::uint32_t waiting_count_ = 0;
   std::uint32_t users_ = 0;
+  std::shared_ptr<CommonHost> common_;  ///< nullptr: no other worker, or retired
+  TimePoint next_loan_{};               ///< see kLoanInterval
+  std::uint32_t loans_pending_ = 0;     ///< asked for, not answered
+  std::uint32_t loans_awaited_ = 0;     ///< waiters whose loan_ is Asked; never more than pending between events
+  std::uint32_t spare_slots_ = 0;       ///< given to us, not used yet; none between events
+  bool room_asked_ = false;
+  bool awaiting_ = false;  ///< others may know of a waiter of ours
   bool retired_ = false;
   bool shared_ = false;
   bool warned_unverified_ = false;

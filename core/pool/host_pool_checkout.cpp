@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 
-#include "core/policy/admission.h"
 #include "core/pool/host_pool.h"
 #include "core/pool/opening.h"
 
@@ -113,7 +112,10 @@ void HostPool::checkout(Waiter& waiter, const Demand& demand) {
 
 void HostPool::enqueue(Waiter& waiter) {
   waiter.linked_to_ = this;
+  waiter.loan_ = Waiter::Loan::NotAsked;
+  waiter.since_ = now();
   if (waiter.demand_.fresh_only) {
+    if (waiting_count_ > 0) waiter.since_ = waiters_.front()->since_;
     waiters_.push_front(waiter);  // a retry has waited its turn before
   } else {
     waiters_.push_back(waiter);
@@ -127,6 +129,7 @@ void HostPool::withdraw(Waiter& waiter) noexcept {
   WaiterList::remove(waiter);
   --waiting_count_;
   waiter.linked_to_ = nullptr;
+  no_loan_for(waiter);
   net::DeadlineClock::disarm(waiter);
   if (Opening* opening = waiter.opening_) {
     opening->let_go();
@@ -143,14 +146,14 @@ void HostPool::serve(Waiter& waiter, Connection& connection, const OpeningTimes&
 
 void HostPool::queue_time_over(Waiter& waiter, TimePoint moment) {
   // While a connection is being opened for it, connect_timeout bounds its wait; yet it may lose that one to another.
-  if (waiter.opening_ != nullptr) return context_.deadlines.arm(waiter, moment + settings_->queue_timeout);
+  if (provided_for(waiter)) return context_.deadlines.arm(waiter, moment + settings_->queue_timeout);
   withdraw(waiter);
+  if (common_) open_for_waiters();  // others are not to think that it still waits
   waiter.events_.on_checkout_failed({.queue_timeout = true});
 }
 
 bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
   const bool fresh = !connection.reused();
-  connection.lease_age_ = Duration::zero();
   const TimePoint moment = now();
   for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
     const Demand& demand = waiter->demand_;
@@ -160,7 +163,7 @@ bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
       return true;
     }
     // In order: nobody passes one that waits for room to have a connection opened. This one will give way to it.
-    if (!fresh && waiter->opening_ == nullptr) return false;
+    if (!fresh && !provided_for(*waiter)) return false;
   }
   return false;
 }
@@ -168,11 +171,11 @@ bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
 // ---- Openings ----
 
 void HostPool::open_for_waiters() {
-  if (waiting_count_ == 0) return;
+  if (waiting_count_ == 0) return await_no_more();
   for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
-    if (waiter->opening_ != nullptr) continue;
-    const policy::Admission admission = policy::admit(open(), idle_count_, settings_->max_connections);
-    if (admission == policy::Admission::Wait) return;
+    if (waiter->opening_ != nullptr || covered_by_loan(*waiter)) continue;
+    const policy::Admission admission = admit();
+    if (admission == policy::Admission::Wait) return await_room(*waiter);
     if (admission == policy::Admission::ReplaceIdle) {
       // Closing one calls this function again, which then finds room for this waiter and those behind it.
       close_oldest_idle(CloseReason::PoolFull);
@@ -180,6 +183,7 @@ void HostPool::open_for_waiters() {
     }
     open_for(*waiter);
   }
+  await_no_more();
 }
 
 void HostPool::open_for(Waiter& waiter) {
@@ -190,11 +194,14 @@ void HostPool::open_for(Waiter& waiter) {
 void HostPool::find_waiter_for(Opening& opening) {
   for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
     if (waiter->opening_ == nullptr && waiter->demand_.local_client == opening.local_client()) {
+      no_loan_for(*waiter);
       return opening.adopt(*waiter);
     }
   }
   // Nobody waits for it. It will be an idle connection, if such are wanted.
-  if (!settings_->reuse || settings_->max_idle == 0 || context_.draining || retired_) take(opening).reset();
+  if (settings_->reuse && settings_->max_idle > 0 && !context_.draining && !retired_) return;
+  take(opening).reset();
+  slot_freed();
 }
 
 std::unique_ptr<Opening> HostPool::take(Opening& opening) {
@@ -258,6 +265,7 @@ void HostPool::opening_failed(Opening& opening, const DialFailure& failure) {
   const std::unique_ptr<Opening> done = take(opening);
   done->let_go();
   if (waiter != nullptr) withdraw(*waiter);
+  slot_freed();
   open_for_waiters();
   if (waiter == nullptr) return note_if_unused();
   waiter->events_.on_checkout_failed({.queue_timeout = false, .dial = failure});

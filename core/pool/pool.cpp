@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/pool/commons.h"
+
 namespace keepwarm::pool {
 
 namespace {
@@ -146,6 +148,12 @@ void Pool::forget(HostPool& pool) {
 }
 
 bool Pool::free_a_descriptor() {
+  if (close_an_idle_one()) return true;
+  if (context_.commons != nullptr) context_.commons->ask_for_descriptor(context_.worker);
+  return false;
+}
+
+bool Pool::close_an_idle_one() {
   return std::any_of(pools_.begin(), pools_.end(),
                      [](const auto& each) { return each.second->close_oldest_idle(CloseReason::OutOfDescriptors); });
 }

@@ -66,8 +66,9 @@ class Pool final : public HostUse {
   /// Nothing is pooled any more; idle connections close now.
   void drain();
 
-  /// Closes an idle connection of any host, so that another can be opened. False: none is idle.
+  /// Closes an idle connection of any host, so that another can be opened. False: none is idle here.
   bool free_a_descriptor() override;
+  bool close_an_idle_one() override;
 
   [[nodiscard]] std::size_t route_count() const noexcept { return routes_.size(); }
   [[nodiscard]] std::size_t host_count() const noexcept { return pools_.size(); }

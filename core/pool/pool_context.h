@@ -2,9 +2,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
+#include "core/base/gauge.h"
 #include "core/base/log.h"
 #include "core/http/head_parser.h"
 #include "core/net/connector.h"
@@ -16,6 +18,7 @@
 
 namespace keepwarm::pool {
 
+class Commons;
 class HostPool;
 
 /// Counters of everything that happened to upstream connections since the start.
@@ -24,8 +27,10 @@ struct PoolStats {
   std::uint64_t open_failures = 0;
   std::uint64_t leases_fresh = 0;
   std::uint64_t leases_reused = 0;
-  std::uint64_t connections = 0;  ///< open now
-  std::uint64_t openings = 0;     ///< being opened now
+  std::uint64_t lent = 0;         ///< idle connections that another worker took over
+  std::uint64_t borrowed = 0;     ///< those that came from another worker
+  Gauge connections{};            ///< open now
+  Gauge openings{};               ///< being opened now
   std::uint64_t tls_full = 0;     ///< whole handshakes
   std::uint64_t tls_resumed = 0;  ///< those that resumed a session
   std::array<std::uint64_t, kCloseReasonCount> closed{};
@@ -35,8 +40,11 @@ struct PoolStats {
 class HostUse {
  public:
   virtual void host_unused(HostPool& host) noexcept = 0;
-  /// All descriptors are in use: close an idle connection of any host. False: there is none.
+  /// All descriptors are in use: close an idle connection of any host. False: there is none here; other workers are
+  /// asked to, for the next time.
   virtual bool free_a_descriptor() = 0;
+  /// The same without asking anybody.
+  virtual bool close_an_idle_one() = 0;
 
  protected:
   ~HostUse() = default;
@@ -56,6 +64,11 @@ struct PoolContext {
   std::string via{};  ///< our name in Via; empty: none is sent
   http::HeadLimits head_limits{};
   bool draining = false;  ///< shutting down: nothing is pooled any more
+
+  // With several workers:
+  Commons* commons = nullptr;                ///< nullptr: this is the only one
+  std::uint32_t worker = 0;                  ///< which one this is
+  std::function<void()> descriptor_freed{};  ///< another worker has closed an idle connection, as it was asked to
 };
 
 /// Counts a close and tells the debug log: "upstream HOST:PORT closed: REASON DETAIL".

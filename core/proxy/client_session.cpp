@@ -23,7 +23,7 @@ constexpr Duration kFirstRequestTime = 250ms;
 
 }  // namespace
 
-ClientSession::ClientSession(ProxyContext& context, const ClientFacts& facts) : context_(context), facts_(facts) {}
+ClientSession::ClientSession(ProxyContext& context, const ClientFacts& facts) : facts_(facts), context_(context) {}
 
 ClientSession::~ClientSession() {
   if (state_ != State::Closed) cut(EndedBy::Shutdown);
@@ -183,7 +183,7 @@ void ClientSession::cut(EndedBy ended) {
   if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->client_left(ended);
   if (state_ != State::Tunnelling) return;
   if (connect_) connect_->log(ended, connect_->established() ? 200 : 0, {});
-  if (tunnel_) context_.pool.tunnel_ended(upgraded_to_);
+  if (upgraded_) context_.pool.tunnel_ended(upgraded_->to);
 }
 
 void ClientSession::on_drained() {
@@ -216,18 +216,18 @@ void ClientSession::on_connect_ended(EndedBy ended) {
 void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
                              Duration tunnel_timeout) {
   exchange_ = nullptr;
-  upgraded_to_ = std::move(upstream_name);
   state_ = State::Tunnelling;
   ++context_.stats.tunnels;
-  tunnel_ = std::make_unique<Tunnel>(context_.deadlines, *stream_, std::move(upstream),
-                                     policy::tunnel_limits(tunnel_timeout), context_.open_tunnels, *this);
+  upgraded_.reset(new Upgraded{std::move(upstream_name),
+                               Tunnel(context_.deadlines, *stream_, std::move(upstream),
+                                      policy::tunnel_limits(tunnel_timeout), context_.open_tunnels, *this)});
   const std::string from_client = std::exchange(pending_, {});
-  tunnel_->start(from_client, early, client_ended_);
+  upgraded_->tunnel.start(from_client, early, client_ended_);
 }
 
 void ClientSession::on_tunnel_ended(EndedBy) {
   if (state_ == State::Closed) return;
-  context_.pool.tunnel_ended(upgraded_to_);
+  context_.pool.tunnel_ended(upgraded_->to);
   close();
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/base/deadline_wheel.h"
+#include "core/base/slab.h"
 #include "core/http/head_parser.h"
 #include "core/net/stream.h"
 #include "core/policy/failure.h"
@@ -28,7 +29,8 @@ class ClientSession final : public net::StreamEvents,
                             public Downstream,
                             public ConnectRequestEvents,
                             public TunnelEvents,
-                            public Deadline {
+                            public Deadline,
+                            public Slabbed<ClientSession> {
  public:
   ClientSession(ProxyContext& context, const ClientFacts& facts);
   ~ClientSession();
@@ -45,10 +47,16 @@ class ClientSession final : public net::StreamEvents,
   /// Time is up: closes whatever is under way.
   void abort();
 
-  std::size_t index = 0;  ///< in the engine's list of sessions; the engine's alone
+  std::uint32_t index = 0;  ///< in the engine's list of sessions; the engine's alone
 
  private:
   enum class State : std::uint8_t { AwaitingHead, InExchange, Tunnelling, Flushing, Lingering, Closed };
+
+  /// What a connection has become by a 101.
+  struct Upgraded {
+    std::string to;  ///< "host:port"
+    Tunnel tunnel;
+  };
 
   // Stream events
   void on_bytes(std::string_view bytes) override;
@@ -91,23 +99,23 @@ class ClientSession final : public net::StreamEvents,
   void cut(EndedBy ended);
   void close();
 
-  ProxyContext& context_;
-  ClientFacts facts_;
-  std::unique_ptr<net::Stream> stream_;
+  // In the order of their alignment, for there are thousands of sessions.
+  std::uint32_t drained_ = 0;  ///< while lingering
   State state_ = State::AwaitingHead;
   bool reading_requests_ = false;  ///< read_requests() is on the stack
   bool client_ended_ = false;      ///< its FIN came
   bool head_begun_ = false;
-  bool has_asked_ = false;        ///< a whole request head came
-  bool lingering_ = false;        ///< what Flushing leads to
-  Exchange* exchange_ = nullptr;  ///< lent by the owner of sessions
+  bool has_asked_ = false;  ///< a whole request head came
+  bool lingering_ = false;  ///< what Flushing leads to
+  ClientFacts facts_;
   http::HeadScan head_scan_;
-  std::string pending_;          ///< bytes that no request has claimed yet
-  std::uint32_t drained_ = 0;    ///< while lingering
-  std::size_t unsent_mark_ = 0;  ///< what was not acknowledged when the deadline last came
+  ProxyContext& context_;
+  std::unique_ptr<net::Stream> stream_;
+  Exchange* exchange_ = nullptr;  ///< lent by the owner of sessions
+  std::string pending_;           ///< bytes that no request has claimed yet
+  std::size_t unsent_mark_ = 0;   ///< what was not acknowledged when the deadline last came
   std::unique_ptr<ConnectRequest> connect_;
-  std::unique_ptr<Tunnel> tunnel_;
-  std::string upgraded_to_;  ///< "host:port" of what tunnel_ leads to
+  std::unique_ptr<Upgraded> upgraded_;
   std::unique_ptr<BoundConnection> bound_;
 };
 

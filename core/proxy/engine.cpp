@@ -2,9 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <random>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "core/net/tcp_stream.h"
 
@@ -17,14 +15,6 @@ constexpr std::size_t kMaxRejected = 256;
 /// Descriptors of the process itself: loop, log, listeners, threads.
 constexpr std::uint64_t kOwnDescriptors = 32;
 constexpr std::uint64_t kMostReserved = 64;
-
-std::string make_pseudonym() {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::random_device random;
-  std::string name = "keepwarm-";
-  for (int i = 0; i < 8; ++i) name += kDigits[random() % kDigits.size()];
-  return name;
-}
 
 std::vector<net::Cidr> parse_cidrs(const std::vector<std::string>& texts) {
   std::vector<net::Cidr> cidrs;
@@ -45,9 +35,11 @@ net::Resolver::Settings resolver_settings(const policy::DnsSettings& dns) noexce
 
 }  // namespace
 
-Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access)
+Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access, std::string pseudonym,
+               const Membership& membership)
     : loop_(loop),
       log_(log),
+      membership_(membership),
       settings_(std::move(settings.proxy)),
       deadlines_(loop),
       resolver_(loop, resolver_settings(settings.dns)),
@@ -56,11 +48,18 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       remote_filter_(rules_, false),
       pool_context_{loop, deadlines_, resolver_, tls_, local_filter_, remote_filter_, log},
       pool_(pool_context_, std::move(settings.hosts)),
-      context_{loop, deadlines_, resolver_, pool_,      local_filter_,   remote_filter_,
-               log,  access,     *this,     &settings_, make_pseudonym()},
+      context_{loop, deadlines_, resolver_, pool_,      local_filter_,       remote_filter_,
+               log,  access,     *this,     &settings_, std::move(pseudonym)},
       after_turn_(loop, [this] { turn_ended(); }),
+      trimmer_(loop, [this] { clients_left(); }),
+      exchanges_(context_, trimmer_),
       grace_(loop, [this] { abort_all(); }) {
   apply_rules();
+  if (membership_.commons == nullptr) return;
+  pool_context_.commons = membership_.commons;
+  pool_context_.worker = membership_.worker;
+  pool_context_.descriptor_freed = [this] { room_returned(); };
+  membership_.commons->enlist(membership_.worker, *membership_.mailbox, pool_context_);
 }
 
 Engine::~Engine() {
@@ -108,7 +107,7 @@ std::optional<net::ListenFailure> Engine::listen(const std::vector<net::Endpoint
   }
   std::erase_if(listeners_, [&wanted](const BoundListener& bound) { return !wanted(bound); });
   std::move(opened.begin(), opened.end(), std::back_inserter(listeners_));
-  listeners_changed();
+  set_own_endpoints(listening_on());
   return std::nullopt;
 }
 
@@ -116,7 +115,7 @@ std::optional<net::ListenFailure> Engine::adopt(int fd) {
   auto listener = net::Listener::adopt(loop_, fd, *this, [this] { return has_room(); });
   if (!listener) return listener.failure();
   listeners_.push_back({std::nullopt, std::move(listener).value()});
-  listeners_changed();
+  set_own_endpoints(listening_on());
   return std::nullopt;
 }
 
@@ -126,10 +125,10 @@ std::vector<net::Endpoint> Engine::listening_on() const {
   return endpoints;
 }
 
-void Engine::listeners_changed() {
+void Engine::set_own_endpoints(const std::vector<net::Endpoint>& endpoints) {
   rules_.listeners.clear();
   rules_.unix_listeners.clear();
-  for (const net::Endpoint& endpoint : listening_on()) {
+  for (const net::Endpoint& endpoint : endpoints) {
     if (endpoint.is_unix()) {
       rules_.unix_listeners.push_back(endpoint.path());
     } else {
@@ -142,11 +141,16 @@ void Engine::listeners_changed() {
 
 bool Engine::has_room() {
   const std::uint64_t reserve = std::min(kMostReserved, descriptor_limit_ / 8);
-  const pool::PoolStats& upstream = pool_context_.stats;
-  const std::uint64_t used =
-      kOwnDescriptors + sessions_.size() + upstream.connections + upstream.openings + context_.open_tunnels;
-  if (used + reserve < descriptor_limit_) return true;
-  return pool_.free_a_descriptor();
+  Crew* crew = membership_.crew;
+  const std::uint64_t used = crew != nullptr ? crew->descriptors() : sessions_.size() + upstream_descriptors();
+  if (kOwnDescriptors + used + reserve < descriptor_limit_) return true;
+  if (pool_.free_a_descriptor()) return true;
+  if (crew != nullptr) crew->want_room();
+  return false;
+}
+
+void Engine::room_returned() {
+  for (const BoundListener& bound : listeners_) bound.listener->room_returned();
 }
 
 bool Engine::client_allowed(const net::SocketAddress& peer) const {
@@ -155,20 +159,28 @@ bool Engine::client_allowed(const net::SocketAddress& peer) const {
 
 void Engine::on_accepted(int fd, const net::SocketAddress& peer) {
   ++context_.stats.clients_accepted;
-  if (sessions_.size() >= settings_.max_clients + kMaxRejected) {
-    ::close(fd);
+  net::Descriptor client(fd);
+  Crew* crew = membership_.crew;
+  const std::uint64_t clients = crew != nullptr ? crew->clients() : sessions_.size();
+  if (clients >= settings_.max_clients + kMaxRejected) return;
+  if (crew != nullptr) return crew->assign(std::move(client), peer, clients);
+  serve(std::move(client), peer, clients);
+}
+
+void Engine::serve(net::Descriptor client, const net::SocketAddress& peer, std::uint64_t clients) {
+  auto session = std::make_unique<ClientSession>(context_, ClientFacts{peer, is_local(peer)});
+  auto stream = net::TcpStream::adopt(loop_, client.release(), *session);
+  if (!stream) {
+    ++clients_gone_;
     return;
   }
-  auto session = std::make_unique<ClientSession>(context_, ClientFacts{peer, is_local(peer)});
-  auto stream = net::TcpStream::adopt(loop_, fd, *session);
-  if (!stream) return;
   ClientSession& added = *session;
-  added.index = sessions_.size();
+  added.index = static_cast<std::uint32_t>(sessions_.size());
   sessions_.push_back(std::move(session));
   if (!client_allowed(peer)) {
     return added.reject(std::move(stream), policy::FailureKind::RequestDenied, "this client is not in allow_clients");
   }
-  if (sessions_.size() > settings_.max_clients) {
+  if (clients >= settings_.max_clients) {
     return added.reject(std::move(stream), policy::FailureKind::TooManyClients,
                         "too many clients at once (max_clients)");
   }
@@ -176,39 +188,39 @@ void Engine::on_accepted(int fd, const net::SocketAddress& peer) {
 }
 
 void Engine::retire_session(ClientSession& session) noexcept {
-  const std::size_t index = session.index;
+  const std::uint32_t index = session.index;
   retired_sessions_.push_back(std::move(sessions_[index]));
   if (index + 1 < sessions_.size()) {
     sessions_[index] = std::move(sessions_.back());
     sessions_[index]->index = index;
   }
   sessions_.pop_back();
+  ++clients_gone_;
+  trimmer_.note();
   after_turn_.request();
 }
 
+/// Many have, in a short time.
+void Engine::clients_left() {
+  sessions_.shrink_to_fit();
+  retired_sessions_.shrink_to_fit();
+}
+
 Exchange* Engine::take_exchange() {
-  if (free_exchanges_.empty()) {
-    exchanges_.push_back(std::make_unique<Exchange>(context_));
-    return exchanges_.back().get();
-  }
-  Exchange* exchange = free_exchanges_.back();
-  free_exchanges_.pop_back();
-  return exchange;
+  return exchanges_.take();
 }
 
 void Engine::retire_exchange(Exchange* exchange) noexcept {
-  retired_exchanges_.push_back(exchange);
+  exchanges_.retire(exchange);
   after_turn_.request();
 }
 
 void Engine::turn_ended() {
   if (!retired_sessions_.empty()) {
     retired_sessions_.clear();
-    for (const BoundListener& bound : listeners_) bound.listener->room_returned();
+    membership_.crew != nullptr ? membership_.crew->room_returned() : room_returned();
   }
-  for (Exchange* exchange : retired_exchanges_) exchange->trim();
-  free_exchanges_.insert(free_exchanges_.end(), retired_exchanges_.begin(), retired_exchanges_.end());
-  retired_exchanges_.clear();
+  exchanges_.turn_ended();
   if (context_.draining && sessions_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
 }
 

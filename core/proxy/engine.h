@@ -14,7 +14,9 @@
 #include "core/policy/settings.h"
 #include "core/pool/pool.h"
 #include "core/proxy/client_session.h"
+#include "core/proxy/crew.h"
 #include "core/proxy/destination_filter.h"
+#include "core/proxy/exchange_store.h"
 #include "core/proxy/proxy_context.h"
 
 namespace keepwarm::proxy {
@@ -27,11 +29,13 @@ struct EngineSettings {
 };
 
 /// One event loop's proxy: owner of listeners, client sessions, exchanges, the pool and the resolver. Nothing in it is
-/// global, so that several can run side by side, each on its own thread.
+/// global, so that several can run side by side, each on its own thread (Workers). Not thread-safe, unless said.
 class Engine final : public net::AcceptEvents, public SessionOwner {
  public:
-  /// References must outlive the engine. Exceptions: std::bad_alloc only.
-  Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access);
+  /// `pseudonym`: our name in Via, the same for all engines of the process. References must outlive the engine.
+  /// Exceptions: std::bad_alloc only.
+  Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access, std::string pseudonym,
+         const Membership& membership = {});
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -42,6 +46,13 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   /// A socket that listens already (systemd). It is not touched by listen().
   [[nodiscard]] std::optional<net::ListenFailure> adopt(int fd);
   [[nodiscard]] std::vector<net::Endpoint> listening_on() const;
+  /// Where the process listens, which is nowhere to connect to. listen() and adopt() do this for their own engine.
+  void set_own_endpoints(const std::vector<net::Endpoint>& endpoints);
+  /// Goes on accepting, if that had to pause.
+  void room_returned();
+
+  /// Serves a client that was accepted, or tells it why not. `clients`: how many the process had then.
+  void serve(net::Descriptor client, const net::SocketAddress& peer, std::uint64_t clients);
 
   /// New settings for everything but the listeners. Exchanges under way go on.
   void reconfigure(EngineSettings settings);
@@ -52,6 +63,13 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   /// Stops accepting, closes idle clients, answers with `Connection: close`, lets exchanges end; what is left after
   /// shutdown_grace is aborted. `on_drained` is called once, from the loop.
   void drain(std::function<void()> on_drained);
+
+  /// Thread-safe: clients that have left since the start.
+  [[nodiscard]] std::uint64_t clients_gone() const noexcept { return clients_gone_; }
+  /// Thread-safe: descriptors in use but for those of clients.
+  [[nodiscard]] std::uint64_t upstream_descriptors() const noexcept {
+    return pool_context_.stats.connections + pool_context_.stats.openings + context_.open_tunnels;
+  }
 
  private:
   struct BoundListener {
@@ -74,12 +92,13 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   [[nodiscard]] bool has_room();
   [[nodiscard]] bool client_allowed(const net::SocketAddress& peer) const;
   void apply_rules();
-  void listeners_changed();
   void turn_ended();
+  void clients_left();
   void abort_all();
 
   net::Loop& loop_;
   Log& log_;
+  Membership membership_;
   policy::ProxySettings settings_;
   std::vector<net::Cidr> allowed_clients_;
   net::DeadlineClock deadlines_;
@@ -92,12 +111,12 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   pool::Pool pool_;
   ProxyContext context_;
   net::AfterTurn after_turn_;
-  std::vector<std::unique_ptr<Exchange>> exchanges_;  ///< all of them, free or lent
-  std::vector<Exchange*> free_exchanges_;
-  std::vector<Exchange*> retired_exchanges_;  ///< free at the end of this turn
+  net::HeapTrimmer trimmer_;
+  ExchangeStore exchanges_;
   std::vector<std::unique_ptr<ClientSession>> sessions_;
   std::vector<std::unique_ptr<ClientSession>> retired_sessions_;
   std::vector<BoundListener> listeners_;
+  Gauge clients_gone_;
   std::uint64_t descriptor_limit_ = 1024;
   std::function<void()> on_drained_;
   net::Timer grace_;

@@ -12,13 +12,6 @@ using policy::FailureKind;
 using policy::NextStep;
 using pool::CloseReason;
 
-namespace {
-
-/// Memory of a buffer beyond which an exchange does not keep it for its next use.
-constexpr std::size_t kKeptCapacity = 16 * 1024;
-
-}  // namespace
-
 std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, const http::RequestHead& head,
                             const Route& route, std::string_view body_start) {
   reset(downstream, client);
@@ -236,9 +229,9 @@ Downstream* Exchange::release() {
   return std::exchange(downstream_, nullptr);
 }
 
-void Exchange::trim() {
-  if (outgoing_.capacity() > kKeptCapacity) std::string().swap(outgoing_);
-  if (head_buffer_.capacity() > kKeptCapacity) std::string().swap(head_buffer_);
+void Exchange::trim(std::size_t kept) {
+  if (outgoing_.capacity() > kept) std::string().swap(outgoing_);
+  if (head_buffer_.capacity() > kept) std::string().swap(head_buffer_);
 }
 
 bool Exchange::bytes_moved() {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/slab.h"
 #include "core/http/head.h"
 #include "core/net/address.h"
 #include "core/policy/failure.h"
@@ -32,7 +33,10 @@ struct ClientFacts {
 ///
 /// The request as it goes upstream is kept in `outgoing_`: until it is leased a connection, and after that as long as
 /// it may have to be sent again.
-class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, public Deadline {
+class Exchange final : public net::StreamEvents,
+                       public pool::CheckoutEvents,
+                       public Deadline,
+                       public Slabbed<Exchange> {
  public:
   explicit Exchange(ProxyContext& context) : context_(context), waiter_(*this) {}
 
@@ -53,8 +57,11 @@ class Exchange final : public net::StreamEvents, public pool::CheckoutEvents, pu
   /// The client is gone: the upstream connection closes at once. No call back follows.
   void client_left(EndedBy ended);
 
-  /// After the turn in which it was retired: gives large buffers back. Not before, as what was read may lie in them.
-  void trim();
+  /// After the turn in which it was retired: gives buffers of more than `kept` bytes back. Not before, as what was read
+  /// may lie in them.
+  void trim(std::size_t kept);
+
+  std::size_t index = 0;  ///< in the store of exchanges; the store's alone
 
  private:
   // Upstream events

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/gauge.h"
 #include "core/base/log.h"
 #include "core/http/head_parser.h"
 #include "core/net/after_turn.h"
@@ -62,7 +63,7 @@ struct ProxyContext {
   std::string pseudonym;  ///< "keepwarm-1a2b3c4d": our name in Via, unique to the process
   bool draining = false;
   ProxyStats stats{};
-  std::uint64_t open_tunnels = 0;
+  Gauge open_tunnels{};
 
   http::HeadParser parser{};
   BodyWriter writer{};

@@ -7,7 +7,7 @@
 namespace keepwarm::proxy {
 
 Tunnel::Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
-               const policy::TunnelLimits& limits, std::uint64_t& open_tunnels, TunnelEvents& events)
+               const policy::TunnelLimits& limits, Gauge& open_tunnels, TunnelEvents& events)
     : deadlines_(deadlines),
       upstream_stream_(std::move(upstream)),
       client_(*this, client),

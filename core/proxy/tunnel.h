@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "core/base/deadline_wheel.h"
+#include "core/base/gauge.h"
 #include "core/net/deadline_clock.h"
 #include "core/net/stream.h"
 #include "core/policy/tunnel_limits.h"
@@ -28,7 +29,7 @@ class Tunnel final : public Deadline {
  public:
   /// `open_tunnels` counts it while it lives. References must outlive the tunnel.
   Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
-         const policy::TunnelLimits& limits, std::uint64_t& open_tunnels, TunnelEvents& events);
+         const policy::TunnelLimits& limits, Gauge& open_tunnels, TunnelEvents& events);
   ~Tunnel();
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
@@ -71,7 +72,7 @@ class Tunnel final : public Deadline {
   policy::TunnelLimits limits_;
   bool starting_ = false;
   std::size_t unsent_mark_ = 0;
-  std::uint64_t& open_tunnels_;
+  Gauge& open_tunnels_;
   TunnelEvents& events_;
 };
 

@@ -60,7 +60,10 @@ def merged(base: dict, over: dict) -> dict:
 def config_text(config: str | dict, defaults: dict | None = None) -> str:
     """`config` over the harness's defaults, as TOML."""
     given = tomllib.loads(config) if isinstance(config, str) else config
-    return to_toml(merged(DEFAULTS if defaults is None else defaults, given))
+    base = DEFAULTS if defaults is None else defaults
+    if workers := os.environ.get("KEEPWARM_TEST_WORKERS"):
+        base = merged(base, {"proxy": {"workers": int(workers)}})
+    return to_toml(merged(base, given))
 
 
 class Daemon:

@@ -27,7 +27,8 @@ def binary() -> Path:
 
 @functools.cache
 def sanitized() -> bool:
-    return b"__asan_init" in binary().read_bytes()
+    program = binary().read_bytes()
+    return b"__asan_init" in program or b"__tsan_init" in program
 
 
 @functools.cache

@@ -339,7 +339,6 @@ TEST_CASE("a key that is not built yet is accepted at its default only") {
     return ": this key is not built yet in this release; allowed: only its default, " + standard + "\n";
   };
   check_errors({
-      {"[proxy]\nworkers = 2", "k.toml:2:11: proxy.workers" + refused("1")},
       {"[host.\"*\"]\nlearn = false", "k.toml:2:9: host.\"*\".learn" + refused("true")},
       {"[host.\"*\"]\nkeep_warm = 1", "k.toml:2:13: host.\"*\".keep_warm" + refused("0")},
       {"[host.\"*\"]\nkeep_warm_for = \"1m\"", "k.toml:2:17: host.\"*\".keep_warm_for" + refused("\"10m\"")},
@@ -352,7 +351,7 @@ TEST_CASE("a key that is not built yet is accepted at its default only") {
        "allowed: its default \"127.0.0.1:3180\", or \"\"\n"},
       {"[admin]\nlisten = \"here\"",
        "k.toml:2:10: admin.listen: \"here\" is not an address and a port; allowed: \"127.0.0.1:3180\", or \"\"\n"},
-      {"[proxy]\nworkers = 1\n[admin]\nlisten = \"127.0.0.1:3180\"\n[host.\"*\"]\nlearn = true\nkeep_warm = 0\n"
+      {"[admin]\nlisten = \"127.0.0.1:3180\"\n[host.\"*\"]\nlearn = true\nkeep_warm = 0\n"
        "keep_warm_for = \"600s\"\nretry_undelivered = false",
        ""},
   });

@@ -90,6 +90,7 @@ class Listening {
   }
   [[nodiscard]] const SocketAddress& address() const noexcept { return address_; }
   [[nodiscard]] std::uint16_t port() const noexcept { return address_.port(); }
+  [[nodiscard]] int fd() const noexcept { return fd_.get(); }
 
   /// The next connection; not valid() if there is none yet.
   [[nodiscard]] Fd accept() { return Fd(::accept4(fd_.get(), nullptr, nullptr, SOCK_CLOEXEC)); }

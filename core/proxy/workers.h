@@ -1,0 +1,84 @@
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "core/net/mailbox.h"
+#include "core/pool/commons.h"
+#include "core/proxy/crew.h"
+#include "core/proxy/engine.h"
+
+namespace keepwarm::proxy {
+
+/// The engines of a process: the first on the caller's loop and thread, each further one on a loop and a thread of its
+/// own. The first accepts for all and gives each client to the engine with the fewest, so that the load is even however
+/// the kernel would have spread it, and nobody who is queued is lost when a listener closes. With one worker there is
+/// no thread, no lock and nothing shared.
+///
+/// Everything is to be called on the caller's thread. What concerns all engines goes to the others as letters
+/// (net::Mailbox), in order.
+class Workers final : private Crew {
+ public:
+  /// As many as `settings.proxy.workers`, for good. References must outlive it. Exceptions: std::system_error if there
+  /// can be no further loop or thread.
+  Workers(net::Loop& loop, const EngineSettings& settings, Log& log, AccessSink& access);
+  /// Ends the other threads at once; what is under way there is lost, as it is on the caller's loop once that has
+  /// stopped.
+  ~Workers();
+  Workers(const Workers&) = delete;
+  Workers& operator=(const Workers&) = delete;
+
+  [[nodiscard]] std::size_t count() const noexcept { return workers_.size(); }
+
+  // See Engine:
+  [[nodiscard]] std::optional<net::ListenFailure> listen(const std::vector<net::Endpoint>& endpoints);
+  [[nodiscard]] std::optional<net::ListenFailure> adopt(int fd);
+  [[nodiscard]] std::vector<net::Endpoint> listening_on() const { return first().listening_on(); }
+  /// `settings.proxy.workers` is not looked at. `on_applied` comes when all engines have the new settings: at once, if
+  /// there is only one.
+  void reconfigure(const EngineSettings& settings, std::function<void()> on_applied);
+  void set_descriptor_limit(std::uint64_t limit) noexcept { first().set_descriptor_limit(limit); }
+  /// `on_drained` comes when every engine is drained.
+  void drain(std::function<void()> on_drained);
+
+ private:
+  struct Worker {
+    std::unique_ptr<net::Loop> loop;        ///< nullptr: the caller's
+    std::unique_ptr<net::Mailbox> mailbox;  ///< nullptr: it is the only worker
+    std::unique_ptr<Engine> engine;
+    std::thread thread;          ///< not for the caller's
+    std::uint64_t assigned = 0;  ///< clients since the start; of the first worker's thread
+    /// Of the first worker's thread.
+    [[nodiscard]] std::uint64_t clients() const noexcept { return assigned - engine->clients_gone(); }
+  };
+
+  // Crew
+  [[nodiscard]] std::uint64_t clients() const noexcept override;
+  [[nodiscard]] std::uint64_t descriptors() const noexcept override;
+  void assign(net::Descriptor client, const net::SocketAddress& peer, std::uint64_t clients) override;
+  void want_room() noexcept override { room_is_wanted_ = true; }
+  void room_returned() override;
+
+  [[nodiscard]] Engine& first() const noexcept { return *workers_.front().engine; }
+  void make(net::Loop& loop, const EngineSettings& settings, AccessSink& access);
+  void start_threads();
+  void end_threads() noexcept;
+  /// Has `letter(engine)` called on each further worker's thread.
+  template <typename Letter>
+  void post_to_others(const Letter& letter);
+  void tell_own_endpoints();
+  void one_drained();
+
+  Log& log_;
+  std::optional<pool::Commons> commons_;  ///< nullopt: one worker
+  std::vector<Worker> workers_;
+  std::atomic<bool> room_is_wanted_{false};
+  std::size_t draining_ = 0;  ///< how many are
+  std::function<void()> on_drained_;
+};
+
+}  // namespace keepwarm::proxy

@@ -1,0 +1,146 @@
+#include "core/pool/commons.h"
+
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+namespace keepwarm::pool {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint32_t kWorkers = 3;
+
+Origin origin(std::uint16_t port = 80) {
+  return {Scheme::Http, "origin.test", port};
+}
+
+struct Fixture {
+  Commons commons{kWorkers};
+  std::shared_ptr<CommonHost> host = commons.host(origin(), {});
+  TimePoint start{1h};
+};
+
+TEST_CASE_FIXTURE(Fixture, "equal settings are one key, wherever they are kept") {
+  const policy::HostSettings one, two;
+  CHECK(commons.host(origin(), one) == host);
+  CHECK(commons.host(origin(), two) == host);
+  CHECK(commons.host(origin(81), two) != host);
+  policy::HostSettings changed;
+  changed.max_idle = 1;
+  CHECK(commons.host(origin(), changed) != host);
+  CHECK(commons.host(origin(), changed) != host);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a key that nobody holds any more begins anew") {
+  host->add(5);
+  host.reset();
+  CHECK(commons.host(origin(), {})->open() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "keys that nobody holds are forgotten in the end") {
+  for (std::uint16_t port = 1; port < 20000; ++port) static_cast<void>(commons.host(origin(port), {}));
+  CHECK(commons.host_count() <= 2048);
+}
+
+TEST_CASE_FIXTURE(Fixture, "no more connections are reserved than may be, whoever asks") {
+  constexpr std::uint32_t kMost = 1000;
+  std::vector<std::uint32_t> got(4);
+  std::vector<std::thread> threads;
+  for (std::uint32_t& mine : got) {
+    threads.emplace_back([&mine, this] {
+      while (host->reserve(kMost)) ++mine;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(got[0] + got[1] + got[2] + got[3] == kMost);
+  CHECK(host->open() == kMost);
+  host->release();
+  CHECK(host->reserve(kMost));
+  CHECK_FALSE(host->reserve(kMost));
+}
+
+TEST_CASE_FIXTURE(Fixture, "the worker with the most idle connections is asked, never the one that asks") {
+  CHECK_FALSE(host->most_idle(0));
+  host->idle_rose(0, 9);
+  CHECK_FALSE(host->most_idle(0));
+  host->idle_rose(1, 2);
+  host->idle_rose(2, 3);
+  CHECK(host->most_idle(0) == 2);
+  CHECK(host->most_idle(1) == 0);
+  host->idle_fell(2, 1);
+  CHECK(host->most_idle(0) == 1);
+  CHECK(host->idle() == 12);
+}
+
+TEST_CASE_FIXTURE(Fixture, "who has waited longest is claimed first, once, and never by itself") {
+  CHECK_FALSE(host->anybody_waits());
+  host->await(0, start + 2s);
+  host->await(1, start + 1s);
+  host->await(2, start + 3s);
+  CHECK(host->claim(1, TimePoint::max()) == 0);
+  CHECK(host->claim(2, TimePoint::max()) == 1);
+  CHECK_FALSE(host->claim(2, TimePoint::max()));
+  CHECK(host->anybody_waits());
+  CHECK(host->claim(0, TimePoint::max()) == 2);
+  CHECK_FALSE(host->anybody_waits());
+}
+
+TEST_CASE_FIXTURE(Fixture, "who has not waited as long as the one who gives is not claimed") {
+  host->await(0, start + 2s);
+  CHECK_FALSE(host->claim(1, start + 2s));
+  CHECK_FALSE(host->claim(1, start + 1s));
+  CHECK(host->claim(1, start + 2s + 1ns) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a worker counts once among those that wait, however often it says so") {
+  host->await(0, start);
+  host->await(0, start + 1s);
+  host->await_no_more(0);
+  CHECK_FALSE(host->anybody_waits());
+  host->await_no_more(0);
+  CHECK_FALSE(host->anybody_waits());
+  host->await(0, start);
+  CHECK(host->claim(1, TimePoint::max()) == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "each that waits is claimed by one of those who look") {
+  std::vector<int> got(2);
+  std::atomic<bool> done = false;
+  std::vector<std::thread> threads;
+  for (int& mine : got) {
+    threads.emplace_back([&mine, &done, this] {
+      while (!done) {
+        mine += host->claim(2, TimePoint::max()).has_value();
+        std::this_thread::yield();
+      }
+    });
+  }
+  constexpr int kTimes = 2000;
+  for (int i = 0; i < kTimes; ++i) {
+    host->await(0, start);
+    while (host->anybody_waits()) std::this_thread::yield();
+    if (i % 3 == 0) host->await_no_more(0);
+  }
+  done = true;
+  for (std::thread& thread : threads) thread.join();
+  CHECK(got[0] + got[1] == kTimes);
+}
+
+TEST_CASE_FIXTURE(Fixture, "only the pool that is there can leave") {
+  auto* const pool = reinterpret_cast<HostPool*>(&host);
+  auto* const later = reinterpret_cast<HostPool*>(&commons);
+  host->enter(1, *pool);
+  host->enter(1, *later);
+  host->idle_rose(1, 4);
+  host->leave(1, *pool);
+  CHECK(host->pool_of(1) == later);
+  CHECK(host->idle() == 4);
+  host->leave(1, *later);
+  CHECK(host->pool_of(1) == nullptr);
+  CHECK(host->idle() == 0);
+}
+
+}  // namespace
+}  // namespace keepwarm::pool

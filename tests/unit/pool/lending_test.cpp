@@ -1,0 +1,352 @@
+// Two workers' pools on one loop: what they do for each other, step by step.
+
+#include <array>
+#include <optional>
+
+#include <doctest/doctest.h>
+
+#include "core/net/mailbox.h"
+#include "core/pool/commons.h"
+#include "tests/unit/pool/pool_fixture.h"
+
+namespace keepwarm::pool::test {
+namespace {
+
+/// Worker 0 is that of the fixture.
+struct Pair : Fixture {
+  explicit Pair(const policy::HostSettings& settings = {}) : Fixture(settings) {
+    host.reset();
+    pool.reset();
+    join(context, 0);
+    join(other_context, 1);
+    pool.emplace(context, table_of(settings));
+    host = HostRef(pool->host(origin()));
+    other_pool.emplace(other_context, table_of(settings));
+    other_host = HostRef(other_pool->host(origin()));
+    common = commons.host({Scheme::Http, "origin.test", listening.port()}, settings);
+  }
+  ~Pair() {
+    turn();
+    other_host.reset();
+    other_pool.reset();
+    host.reset();
+    pool.reset();
+    mailboxes[0]->close();
+    mailboxes[1]->close();
+    CHECK(other_context.stats.connections == 0);
+    CHECK(common->open() == 0);
+    CHECK(common->idle() == 0);
+    CHECK_FALSE(common->anybody_waits());
+    std::uint64_t closes = 0;
+    for (const auto* of : {&context, &other_context}) {
+      for (const std::uint64_t count : of->stats.closed) closes += count;
+    }
+    CHECK(context.stats.opened + other_context.stats.opened == closes);
+    context.stats.opened += context.stats.borrowed;  // for the fixture's own books
+    detached += context.stats.lent;
+  }
+
+  void join(PoolContext& of, std::uint32_t worker) {
+    mailboxes[worker].emplace(loop);
+    of.commons = &commons;
+    of.worker = worker;
+    commons.enlist(worker, *mailboxes[worker], of);
+  }
+  void ask_other(Client& client, const Demand& demand = kReplayable) { other_host->checkout(*client.waiter, demand); }
+  void await(Client& client) {
+    run_until([&] { return client.events > 0; });
+    REQUIRE(client.lease);
+  }
+  [[nodiscard]] std::uint64_t opened() const { return context.stats.opened + other_context.stats.opened; }
+
+  Commons commons{2};
+  std::array<std::optional<net::Mailbox>, 2> mailboxes;
+  PoolContext other_context{loop, deadlines, resolver, tls, local_filter, remote_filter, log};
+  std::optional<Pool> other_pool;
+  HostRef other_host;
+  std::shared_ptr<CommonHost> common;
+};
+
+policy::HostSettings at_most(std::uint32_t max_connections) {
+  policy::HostSettings settings;
+  settings.max_connections = max_connections;
+  return settings;
+}
+
+TEST_CASE_FIXTURE(Pair, "a worker without an idle connection borrows one instead of opening another") {
+  const std::uint16_t idle = add_idle();
+  Client client;
+  ask_other(client);
+  CHECK(other_context.stats.openings == 0);
+  await(client);
+  CHECK(name_of(client) == idle);
+  CHECK(client.lease.connection().served() == 1);
+  CHECK(client.lease.connection().reused());
+  CHECK(opened() == 1);
+  CHECK(context.stats.lent == 1);
+  CHECK(other_context.stats.borrowed == 1);
+  CHECK(common->open() == 1);
+  give_back(client);
+  CHECK(other_host->idle() == 1);
+}
+
+TEST_CASE_FIXTURE(Pair, "its own idle connection goes first") {
+  Client own;
+  ask_other(own, kFresh);
+  await(own);
+  const std::uint16_t mine = name_of(own);
+  add_idle();
+  give_back(own);
+  Client client;
+  ask_other(client);
+  REQUIRE(client.lease);
+  CHECK(name_of(client) == mine);
+}
+
+TEST_CASE_FIXTURE(Pair, "what was lent meanwhile is refused, and the waiter has a connection opened") {
+  add_idle();
+  Client client, quicker;
+  ask_other(client);
+  take(quicker, kReplayable);
+  await(client);
+  CHECK(opened() == 2);
+  CHECK(other_context.stats.borrowed == 0);
+}
+
+TEST_CASE_FIXTURE(Pair, "no more is asked for than is there") {
+  add_idle();
+  Client one, two;
+  ask_other(one);
+  CHECK(other_context.stats.openings == 0);
+  ask_other(two);
+  CHECK(other_context.stats.openings == 1);
+  await(one);
+  await(two);
+  CHECK(opened() == 2);
+}
+
+TEST_CASE_FIXTURE(Pair, "a retry borrows nothing") {
+  add_idle();
+  Client client;
+  ask_other(client, kFresh);
+  CHECK(other_context.stats.openings == 1);
+  await(client);
+  CHECK(context.stats.lent == 0);
+}
+
+TEST_CASE_FIXTURE(Pair, "what is not trusted is not lent to a request that is not replayable") {
+  add_idle(30s);
+  Client client;
+  ask_other(client, kUnsafe);
+  await(client);
+  CHECK(opened() == 2);
+  CHECK(host->idle() == 1);
+}
+
+TEST_CASE_FIXTURE(Pair, "a loan whose waiter has left joins the idle ones of who borrowed it") {
+  add_idle();
+  {
+    Client client;
+    ask_other(client);
+  }
+  run_until([&] { return other_host->idle() == 1; });
+  CHECK(opened() == 1);
+  CHECK(host->open() == 0);
+}
+
+TEST_CASE_FIXTURE(Pair, "the next waiter gets the loan of one that has left") {
+  add_idle();
+  Client next;
+  {
+    Client client;
+    ask_other(client);
+  }
+  ask_other(next);
+  CHECK(other_context.stats.openings == 0);
+  await(next);
+  CHECK(opened() == 1);
+}
+
+TEST_CASE_FIXTURE(Pair, "a connection that the server closed on its way is not used") {
+  const std::uint16_t idle = add_idle();
+  Client client;
+  ask_other(client);
+  close_far_end(idle);
+  await(client);
+  CHECK(name_of(client) != idle);
+  CHECK(opened() == 2);
+}
+
+TEST_CASE_FIXTURE(Pair, "where loans are needed all the time a further connection is opened") {
+  add_idle();
+  std::uint64_t loans = 0;
+  for (int i = 0; i < 200 && opened() == 1; ++i) {
+    Client client, back;
+    ask_other(client);
+    await(client);
+    give_back(client);
+    if (opened() > 1) break;
+    host->checkout(*back.waiter, kReplayable);
+    await(back);
+    give_back(back);
+    ++loans;
+  }
+  CHECK(opened() == 2);
+  CHECK(loans >= 60);
+}
+
+struct PairOfOne : Pair {
+  PairOfOne() : Pair(at_most(1)) {}
+};
+
+TEST_CASE_FIXTURE(PairOfOne, "at max_connections a returned one goes to the worker whose waiter has waited longest") {
+  Client first, second, third;
+  std::vector<Client*> order;
+  second.order = third.order = &order;
+  open(first);
+  ask_other(second);
+  turn();  // within one event it is one time for both
+  host->checkout(*third.waiter, kReplayable);
+  turn();
+  CHECK(common->open() == 1);
+  give_back(first);
+  await(second);
+  CHECK(third.waiting());
+  give_back(second);
+  await(third);
+  CHECK(order == std::vector{&second, &third});
+  CHECK(opened() == 1);
+}
+
+TEST_CASE_FIXTURE(PairOfOne, "a waiter of its own that has waited longer goes first") {
+  Client first, second, third;
+  open(first);
+  host->checkout(*second.waiter, kReplayable);
+  turn();
+  ask_other(third);
+  turn();
+  give_back(first);
+  REQUIRE(second.lease);
+  CHECK(third.waiting());
+  give_back(second);
+  await(third);
+  CHECK(opened() == 1);
+}
+
+TEST_CASE_FIXTURE(PairOfOne, "when one closes, its place goes to the worker whose waiter has waited longest") {
+  Client first, second, third;
+  open(first);
+  ask_other(second);
+  turn();
+  host->checkout(*third.waiter, kReplayable);
+  first.lease.close(CloseReason::ServerSaidClose);
+  CHECK(common->open() == 1);  // never free for others
+  await(second);
+  CHECK(third.waiting());
+  second.lease.close(CloseReason::ServerSaidClose);
+  await(third);
+  CHECK(opened() == 3);
+}
+
+TEST_CASE_FIXTURE(PairOfOne, "a waiter that may use no idle one has one of the other worker closed") {
+  const std::uint16_t idle = add_idle();
+  Client client;
+  ask_other(client, kFresh);
+  await(client);
+  CHECK(name_of(client) != idle);
+  CHECK(closed(CloseReason::PoolFull) == 1);
+  CHECK(common->open() == 1);
+}
+
+TEST_CASE_FIXTURE(PairOfOne, "a place that came for a waiter that has left is free again") {
+  Client first;
+  open(first);
+  {
+    Client leaving;
+    ask_other(leaving);
+    turn();
+    first.lease.close(CloseReason::ServerSaidClose);
+  }
+  turn();
+  CHECK(common->open() == 0);
+  Client next;
+  open(next);
+}
+
+TEST_CASE_FIXTURE(PairOfOne, "a waiter that left is waited for no more") {
+  Client first;
+  open(first);
+  {
+    Client leaving;
+    ask_other(leaving);
+    turn();
+    CHECK(common->anybody_waits());
+  }
+  CHECK_FALSE(common->anybody_waits());
+  give_back(first);
+  CHECK(host->idle() == 1);
+}
+
+TEST_CASE_FIXTURE(Pair, "max_idle is for all workers") {
+  policy::HostSettings settings;
+  settings.max_idle = 1;
+  pool->reconfigure(table_of(settings));
+  other_pool->reconfigure(table_of(settings));
+  Client one, two;
+  open(one, kFresh);
+  ask_other(two, kFresh);
+  await(two);
+  give_back(one);
+  give_back(two);
+  CHECK(host->idle() + other_host->idle() == 1);
+}
+
+TEST_CASE_FIXTURE(Pair, "a connection that arrives where settings have changed since is closed") {
+  add_idle();
+  Client client;
+  ask_other(client);
+  run_until([&] { return context.stats.lent == 1; });
+  if (client.lease) return;  // it was delivered in the same turn
+  policy::HostSettings changed;
+  changed.queue_timeout = 3s;
+  other_pool->reconfigure(table_of(changed));
+  await(client);
+  CHECK(opened() == 2);
+  CHECK(other_context.stats.closed[static_cast<std::size_t>(CloseReason::Reconfigured)] == 1);
+}
+
+TEST_CASE_FIXTURE(Pair, "after a reload the workers know each other again, and what is open") {
+  const std::uint16_t idle = add_idle();
+  policy::HostSettings changed;
+  changed.queue_timeout = 3s;
+  pool->reconfigure(table_of(changed));
+  CHECK(common->open() == 0);
+  other_pool->reconfigure(table_of(changed));
+  const auto now = commons.host({Scheme::Http, "origin.test", listening.port()}, changed);
+  CHECK(now->open() == 1);
+  CHECK(now->idle() == 1);
+  Client client;
+  ask_other(client);
+  await(client);
+  CHECK(name_of(client) == idle);
+}
+
+TEST_CASE_FIXTURE(Pair, "after a stale failure what is as old closes at all workers") {
+  add_idle(5s);
+  other_host->close_idle_since(net::Loop::now(), 1s);
+  run_until([&] { return closed(CloseReason::SuspectedStale) == 1; });
+  CHECK(host->idle() == 0);
+}
+
+TEST_CASE_FIXTURE(Pair, "a worker without a descriptor has the others close an idle connection, and is told") {
+  add_idle();
+  bool freed = false;
+  other_context.descriptor_freed = [&] { freed = true; };
+  CHECK_FALSE(other_pool->free_a_descriptor());
+  run_until([&] { return freed; });
+  CHECK(host->idle() == 0);
+  CHECK(closed(CloseReason::OutOfDescriptors) == 1);
+}
+
+}  // namespace
+}  // namespace keepwarm::pool::test
