@@ -48,6 +48,7 @@ TEST_CASE_FIXTURE(Fixture, "no more connections are reserved than may be, whoeve
   constexpr std::uint32_t kMost = 1000;
   std::vector<std::uint32_t> got(4);
   std::vector<std::thread> threads;
+  threads.reserve(got.size());
   for (std::uint32_t& mine : got) {
     threads.emplace_back([&mine, this] {
       while (host->reserve(kMost)) ++mine;
@@ -109,6 +110,7 @@ TEST_CASE_FIXTURE(Fixture, "each that waits is claimed by one of those who look"
   std::vector<int> got(2);
   std::atomic<bool> done = false;
   std::vector<std::thread> threads;
+  threads.reserve(got.size());
   for (int& mine : got) {
     threads.emplace_back([&mine, &done, this] {
       while (!done) {
