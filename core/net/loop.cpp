@@ -1,6 +1,5 @@
 #include "core/net/loop.h"
 
-#include <array>
 #include <sys/epoll.h>
 #include <system_error>
 #include <vector>
@@ -9,11 +8,14 @@ namespace keepwarm::net {
 
 /// What was ready to be read when all sockets were last looked at.
 struct Loop::Look {
-  static constexpr int kMost = 1024;  // beyond it, each socket costs as much as a look of its own
+  // All that can be ready, mostly: the kernel puts what it has told behind what it has not, and who has waited longest
+  // must not be put behind the others.
+  static constexpr int kMost = 16384;
 
   void look(int epoll, std::uint32_t now) {
     turn = now;
-    const int count = ::epoll_wait(epoll, events.data(), kMost, 0);
+    if (!events) events = std::make_unique_for_overwrite<epoll_event[]>(kMost);
+    const int count = ::epoll_wait(epoll, events.get(), kMost, 0);
     complete = count >= 0 && count < kMost;
     for (int i = 0; i < count; ++i) {
       const auto fd = static_cast<std::size_t>(events[static_cast<std::size_t>(i)].data.fd);
@@ -29,7 +31,7 @@ struct Loop::Look {
 
   std::uint32_t turn = 0;
   bool complete = false;
-  std::array<epoll_event, kMost> events{};
+  std::unique_ptr<epoll_event[]> events;   ///< made when first needed
   std::vector<std::uint32_t> ready_turns;  ///< by descriptor: the last turn in whose look it was ready; 0: none
 };
 
