@@ -171,6 +171,7 @@ class HostPool : public ListHook<HostPool> {
   // Openings
   void open_for_waiters();
   void open_for(Waiter& waiter);
+  [[nodiscard]] bool adopt_opening(Waiter& waiter);
   void find_waiter_for(Opening& opening);
   void opened(Opening& opening, Dialed dialed);
   void record_open(const Dialed& dialed);
@@ -240,6 +241,7 @@ class HostPool : public ListHook<HostPool> {
   Duration proved_{};
   Duration opening_cost_{};
   std::uint32_t idle_count_ = 0;
+  std::uint32_t unclaimed_openings_ = 0;  ///< those of openings_ that have no waiter
   std::uint32_t waiting_count_ = 0;
   std::uint32_t users_ = 0;
   std::shared_ptr<CommonHost> common_;  ///< nullptr: no other worker, or retired

@@ -173,7 +173,7 @@ bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
 void HostPool::open_for_waiters() {
   if (waiting_count_ == 0) return await_no_more();
   for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
-    if (waiter->opening_ != nullptr || covered_by_loan(*waiter)) continue;
+    if (waiter->opening_ != nullptr || adopt_opening(*waiter) || covered_by_loan(*waiter)) continue;
     const policy::Admission admission = admit();
     if (admission == policy::Admission::Wait) return await_room(*waiter);
     if (admission == policy::Admission::ReplaceIdle) {
@@ -191,6 +191,20 @@ void HostPool::open_for(Waiter& waiter) {
   openings_.back()->start();
 }
 
+/// One that is under way and that nobody waits for any more serves as well as a new one, and sooner.
+bool HostPool::adopt_opening(Waiter& waiter) {
+  if (unclaimed_openings_ == 0) return false;
+  const auto fits = [&waiter](const std::unique_ptr<Opening>& each) {
+    return each->waiter() == nullptr && each->local_client() == waiter.demand_.local_client;
+  };
+  const auto found = std::find_if(openings_.begin(), openings_.end(), fits);
+  if (found == openings_.end()) return false;
+  --unclaimed_openings_;
+  no_loan_for(waiter);
+  (*found)->adopt(waiter);
+  return true;
+}
+
 void HostPool::find_waiter_for(Opening& opening) {
   for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
     if (waiter->opening_ == nullptr && waiter->demand_.local_client == opening.local_client()) {
@@ -199,6 +213,7 @@ void HostPool::find_waiter_for(Opening& opening) {
     }
   }
   // Nobody waits for it. It will be an idle connection, if such are wanted.
+  ++unclaimed_openings_;
   if (settings_->reuse && settings_->max_idle > 0 && !context_.draining && !retired_) return;
   take(opening).reset();
   slot_freed();
@@ -209,6 +224,7 @@ std::unique_ptr<Opening> HostPool::take(Opening& opening) {
                                   [&opening](const std::unique_ptr<Opening>& each) { return each.get() == &opening; });
   std::unique_ptr<Opening> owned = std::move(*found);
   openings_.erase(found);
+  if (owned->waiter() == nullptr) --unclaimed_openings_;
   return owned;
 }
 
@@ -261,7 +277,8 @@ bool HostPool::mend(const DialFailure& failure) {
 void HostPool::opening_failed(Opening& opening, const DialFailure& failure) {
   if (opening.may_start_again() && mend(failure)) return opening.start();
   ++context_.stats.open_failures;
-  Waiter* waiter = opening.waiter();
+  // Another's failure: the time that it took was not this waiter's. It has one opened for itself.
+  Waiter* waiter = opening.adopted() ? nullptr : opening.waiter();
   const std::unique_ptr<Opening> done = take(opening);
   done->let_go();
   if (waiter != nullptr) withdraw(*waiter);

@@ -21,6 +21,7 @@ void Opening::start() {
 void Opening::adopt(Waiter& waiter) noexcept {
   waiter_ = &waiter;
   waiter.opening_ = this;
+  adopted_ = true;
 }
 
 void Opening::let_go() noexcept {

@@ -20,6 +20,8 @@ class Opening final : public DialEvents {
   void let_go() noexcept;
 
   [[nodiscard]] Waiter* waiter() const noexcept { return waiter_; }
+  /// Its waiter came when it was under way already: what becomes of it is no answer to that one.
+  [[nodiscard]] bool adopted() const noexcept { return adopted_; }
   [[nodiscard]] bool local_client() const noexcept { return local_client_; }
   /// The first time only: what failed may go well now.
   [[nodiscard]] bool may_start_again() noexcept { return !std::exchange(started_again_, true); }
@@ -34,6 +36,7 @@ class Opening final : public DialEvents {
   Waiter* waiter_;
   bool local_client_;
   bool started_again_ = false;
+  bool adopted_ = false;
   std::unique_ptr<Dialer> dialer_;
 };
 

@@ -131,6 +131,25 @@ TEST_CASE("a waiter takes a returned connection before its own is ready, which t
   CHECK(third.lease.connection().served() == 0);
 }
 
+TEST_CASE("a connection that is being opened for nobody any more is for the next who waits") {
+  Fixture fixture;
+  Client first;
+  fixture.open(first);
+  fixture.names->hold();
+  Client second;
+  fixture.host->checkout(*second.waiter, kReplayable);
+  Fixture::give_back(first);
+  REQUIRE(second.lease);  // and what was opened for it is under way
+  Client third, fourth;
+  fixture.host->checkout(*third.waiter, kReplayable);
+  CHECK(fixture.host->open() == 2);
+  fixture.host->checkout(*fourth.waiter, kReplayable);  // the third has it
+  CHECK(fixture.host->open() == 3);
+  fixture.names->let_go();
+  fixture.run_until([&] { return third.lease && fourth.lease; });
+  CHECK(fixture.context.stats.opened == 3);
+}
+
 TEST_CASE("a connection that is ready after its waiter was served goes to the next in line") {
   Fixture fixture(with_limit(2));
   Client first;
@@ -316,6 +335,7 @@ TEST_CASE("a failure to connect fails the exchange that it was for, and no other
   fixture.names->hold();
   Client first, second, third;
   for (Client* each : {&first, &second, &third}) fixture.host->checkout(*each->waiter, kReplayable);
+  std::uint64_t failures = 1;
   SUBCASE("the one that asked") {
     fixture.names->forget("origin.test");
     fixture.names->let_go();
@@ -328,7 +348,8 @@ TEST_CASE("a failure to connect fails the exchange that it was for, and no other
     CHECK(fixture.host->open() == 2);  // there is room to open one for the second
     fixture.names->set("origin.test", {literal("127.0.0.1")});
   }
-  SUBCASE("the one that took it over") {
+  SUBCASE("not the one that took it over, which has one opened for itself") {
+    failures = 2;
     Fixture::give_back(holder);
     REQUIRE(first.lease);
     fixture.names->forget("origin.test");
@@ -338,7 +359,7 @@ TEST_CASE("a failure to connect fails the exchange that it was for, and no other
     CHECK(third.waiting());
     fixture.names->set("origin.test", {literal("127.0.0.1")});
   }
-  CHECK(fixture.context.stats.open_failures == 1);
+  CHECK(fixture.context.stats.open_failures == failures);
   CHECK(fixture.context.stats.opened == 1);
 }
 
