@@ -148,23 +148,25 @@ build() {  # build PRESET [OPTION...]
   step "configuring $1" cmake --preset "$1" && step "building $1" cmake --build --preset "$1" --parallel "$jobs" "${@:2}"
 }
 
-# Builds the presets with sanitizers while the tests of the debug preset run: these mostly wait, and go first where they
-# do not.
+# Builds the other presets, one after the other, while tests run: these mostly wait, and go first where they do not. What
+# goes wrong there, the builds that follow show.
 # shellcheck disable=SC2016
-build_sanitized_meanwhile() {
-  local commands=:
-  if wants asan; then commands+='; cmake --preset asan && cmake --build --preset asan --parallel "$1"'; fi
-  if wants tsan; then commands+='; cmake --preset tsan && cmake --build --preset tsan --parallel "$1" --target $2'; fi
-  setsid nice -n 19 sh -c "$commands" sh "$jobs" "${tsan_targets[*]}" >/dev/null 2>&1 </dev/null &
+build_meanwhile() {  # build_meanwhile PRESET...
+  setsid nice -n 19 bash -c '
+    jobs=$1 results=$2 tsan_targets=$3
+    for preset in "${@:4}"; do
+      options=()
+      if [ "$preset" = tsan ]; then read -ra options <<<"--target $tsan_targets"; fi
+      cmake --preset "$preset" && cmake --build --preset "$preset" --parallel "$jobs" "${options[@]}"
+      touch "$results/built-$preset"
+    done' bash "$jobs" "$results" "${tsan_targets[*]}" "$@" >/dev/null 2>&1 </dev/null &
   meanwhile=$!
 }
 
-# What went wrong there, the builds that follow show.
-wait_for_sanitized() {
+wait_for_build() {  # wait_for_build PRESET
   [ -n "$meanwhile" ] || return
-  say "Waiting for the builds with sanitizers"
-  wait "$meanwhile"
-  meanwhile=
+  say "Waiting for the $1 preset"
+  while [ ! -e "$results/built-$1" ] && kill -0 "$meanwhile" 2>/dev/null; do sleep 0.1; done
 }
 
 run_unit() {  # run_unit PRESET
@@ -217,6 +219,7 @@ package_works() {
 }
 
 run_package() {
+  wait_for_build release
   say "packaging/run.sh (builds the release preset)"
   check "packaging/run.sh" package_works
 }
@@ -240,7 +243,7 @@ run_asan() {
   echo 'leak:res_context_send' >"$results/leaks"
   export LSAN_OPTIONS=suppressions=$results/leaks:print_suppressions=0
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-  wait_for_sanitized
+  wait_for_build asan
   build asan || return
   run_unit asan
   run_pytest asan daemon "$test_jobs"
@@ -248,7 +251,7 @@ run_asan() {
 }
 
 run_tsan() {
-  wait_for_sanitized
+  wait_for_build tsan
   build tsan --target "${tsan_targets[@]}" || return
   # libuv closes descriptors by a system call that ThreadSanitizer does not see: a number that OpenSSL uses next, to read the
   # folder of the system's certificates, looks like a race.
@@ -276,7 +279,11 @@ prepare || exit 1
 if wants format; then run_format; fi
 if wants unit || wants daemon || wants interop; then
   if build debug; then
-    if wants asan || wants tsan; then build_sanitized_meanwhile; fi
+    others=()
+    if wants asan; then others+=(asan); fi
+    if wants tsan; then others+=(tsan); fi
+    if wants package; then others+=(release); fi
+    if [ ${#others[@]} -gt 0 ]; then build_meanwhile "${others[@]}"; fi
     if wants unit; then run_unit debug; fi
     if wants daemon; then run_pytest debug daemon "$test_jobs"; fi
     if wants interop; then run_pytest debug interop $((2 * test_jobs)); fi
