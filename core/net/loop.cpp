@@ -12,27 +12,34 @@ struct Loop::Look {
   // must not be put behind the others.
   static constexpr int kMost = 16384;
 
+  [[nodiscard]] bool serves(std::uint32_t now, TimePoint since) const noexcept {
+    return turn == now && at >= since && event_time() - at < kLookLife;
+  }
   void look(int epoll, std::uint32_t now) {
     turn = now;
+    at = event_time();
+    ++number;
     if (!events) events = std::make_unique_for_overwrite<epoll_event[]>(kMost);
     const int count = ::epoll_wait(epoll, events.get(), kMost, 0);
     complete = count >= 0 && count < kMost;
     for (int i = 0; i < count; ++i) {
       const auto fd = static_cast<std::size_t>(events[static_cast<std::size_t>(i)].data.fd);
-      if (fd >= ready_turns.size()) ready_turns.resize(fd + 1);
-      ready_turns[fd] = now;
+      if (fd >= ready_looks.size()) ready_looks.resize(fd + 1);
+      ready_looks[fd] = number;
     }
   }
   [[nodiscard]] Input input_of(int fd) const noexcept {
-    const auto at = static_cast<std::size_t>(fd);
-    if (at < ready_turns.size() && ready_turns[at] == turn) return Input::Some;
+    const auto index = static_cast<std::size_t>(fd);
+    if (index < ready_looks.size() && ready_looks[index] == number) return Input::Some;
     return complete ? Input::None : Input::Unknown;
   }
 
   std::uint32_t turn = 0;
   bool complete = false;
-  std::unique_ptr<epoll_event[]> events;   ///< made when first needed
-  std::vector<std::uint32_t> ready_turns;  ///< by descriptor: the last turn in whose look it was ready; 0: none
+  std::unique_ptr<epoll_event[]> events;  ///< made when first needed
+  TimePoint at{};
+  std::uint32_t number = 0;                ///< of the look
+  std::vector<std::uint32_t> ready_looks;  ///< by descriptor: the last look in which it was ready; 0: none
 };
 
 Loop::Loop() : look_(std::make_unique<Look>()), buffer_(new char[kReadBufferSize]) {
@@ -55,9 +62,10 @@ Loop::~Loop() {
   while (uv_loop_close(&uv_) == UV_EBUSY) uv_run(&uv_, UV_RUN_NOWAIT);
 }
 
-Loop::Input Loop::input_of(int fd) {
+Loop::Input Loop::input_of(int fd, TimePoint since) {
   // libuv polls with epoll, level-triggered, and keeps the descriptor as the data: what is taken here it is told again.
-  if (look_->turn != turn_) look_->look(uv_backend_fd(&uv_), turn_);
+  // (Not in libuv 1.49.0 and 1.49.1, which CMakeLists.txt refuses.)
+  if (!look_->serves(turn_, since)) look_->look(uv_backend_fd(&uv_), turn_);
   return look_->input_of(fd);
 }
 

@@ -44,10 +44,12 @@ class Loop {
   [[nodiscard]] std::uint32_t turn() const noexcept { return turn_; }
 
   enum class Input : std::uint8_t { None, Some, Unknown };
+  /// For so long a look at the sockets is used: the time of some hundred exchanges.
+  static constexpr Duration kLookLife = std::chrono::milliseconds(5);
   /// Whether a socket that has been watched for reading since an earlier turn has something to be read, its end
-  /// included: as of a look at all sockets at once, made when first asked in a turn. One system call a turn, where a
-  /// look at each would be many.
-  [[nodiscard]] Input input_of(int fd);
+  /// included: as of a look at all sockets at once, made in this turn, not before `since`, and less than kLookLife ago.
+  /// One system call serves many, where a look at each socket would be as many calls.
+  [[nodiscard]] Input input_of(int fd, TimePoint since);
 
   /// Valid until the callback that was handed bytes in it returns.
   [[nodiscard]] std::span<char> read_buffer() noexcept { return {buffer_.get(), kReadBufferSize}; }

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/base/clock.h"
 #include "core/net/tls_failure.h"
 
 namespace keepwarm::net {
@@ -81,8 +82,8 @@ class Stream {
   /// error. What TLS sends for itself (session tickets) does not count. After false the stream is only good for being
   /// destroyed.
   [[nodiscard]] virtual bool quiet() noexcept = 0;
-  /// The same as of a look at all sockets of the loop that is made once a turn.
-  [[nodiscard]] virtual bool quiet_in_turn() noexcept = 0;
+  /// The same as of a look at all sockets of the loop, not before `since`, that may be some milliseconds old.
+  [[nodiscard]] virtual bool quiet_lately(TimePoint since) noexcept = 0;
   /// Smoothed round-trip time + 4 × its variation, in microseconds (TCP_INFO); 0 if unknown. One system call.
   [[nodiscard]] virtual std::uint32_t round_trip_us() const noexcept = 0;
   /// Acknowledges at once what was received, instead of waiting up to 40 ms for data to carry it (TCP_QUICKACK, once).

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/net/descriptor.h"
+#include "core/net/socket_calls.h"
 #include "core/net/tcp_node.h"
 #include "core/net/tls_client.h"
 
@@ -51,7 +52,7 @@ int fd_of(const TcpNode* node) noexcept {
 }
 
 ssize_t receive(int fd, std::span<char> to) noexcept {
-  const ssize_t count = ::recv(fd, to.data(), to.size(), MSG_DONTWAIT);
+  const ssize_t count = receive_bytes(fd, to.data(), to.size());
   return count < 0 ? -errno : count;
 }
 
@@ -124,13 +125,11 @@ void write_in_flight(TcpNode* node) {
   uv_write(&queue.request, stream_of(node), &buffer, 1, on_written);
 }
 
-constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
-
 ssize_t send_copied(int fd, std::span<const std::string_view> pieces) noexcept {
   std::array<char, kCopiedPieces> together;  // NOLINT(cppcoreguidelines-pro-type-member-init): what is set is used
   char* end = together.data();
   for (const std::string_view piece : pieces) end = std::copy(piece.begin(), piece.end(), end);
-  return ::send(fd, together.data(), static_cast<std::size_t>(end - together.data()), kSendFlags);
+  return send_bytes(fd, together.data(), static_cast<std::size_t>(end - together.data()));
 }
 
 ssize_t send_gathered(int fd, std::span<const std::string_view> pieces) noexcept {
@@ -141,7 +140,7 @@ ssize_t send_gathered(int fd, std::span<const std::string_view> pieces) noexcept
   msghdr message{};
   message.msg_iov = vectors.data();
   message.msg_iovlen = pieces.size();
-  return ::sendmsg(fd, &message, kSendFlags);
+  return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /// Writes what the kernel takes at once of `pieces`, `size` bytes in all. Not through libuv: its way to a dearer system
@@ -149,7 +148,7 @@ ssize_t send_gathered(int fd, std::span<const std::string_view> pieces) noexcept
 ssize_t write_now(int fd, std::span<const std::string_view> pieces, std::size_t size) noexcept {
   ssize_t taken = -1;
   if (pieces.size() == 1) {
-    taken = ::send(fd, pieces[0].data(), size, kSendFlags);
+    taken = send_bytes(fd, pieces[0].data(), size);
   } else if (size <= kCopiedPieces) {
     taken = send_copied(fd, pieces);
   } else {
@@ -288,10 +287,11 @@ bool TcpStream::quiet() noexcept {
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-bool TcpStream::quiet_in_turn() noexcept {
+bool TcpStream::quiet_lately(TimePoint since) noexcept {
   // What was resumed in this turn may not be among what the loop polls yet.
-  const bool polled = node_->reading && node_->reading_since != loop_of(node_).turn();
-  return (polled && loop_of(node_).input_of(fd()) == Loop::Input::None) || quiet();
+  const bool polled =
+      node_->reading && !node_->ended && !node_->broken && node_->reading_since != loop_of(node_).turn();
+  return (polled && loop_of(node_).input_of(fd(), since) == Loop::Input::None) || quiet();
 }
 
 ssize_t TcpStream::read_now(std::span<char> to) noexcept {

@@ -40,7 +40,7 @@ class TcpStream final : public Stream, public Slabbed<TcpStream> {
   void finish_writing() noexcept override;
   void reset_on_close() noexcept override;
   [[nodiscard]] bool quiet() noexcept override;
-  [[nodiscard]] bool quiet_in_turn() noexcept override;
+  [[nodiscard]] bool quiet_lately(TimePoint since) noexcept override;
   [[nodiscard]] std::uint32_t round_trip_us() const noexcept override;
   void acknowledge_now() noexcept override;
   [[nodiscard]] std::unique_ptr<MovingStream> depart() override;

@@ -299,10 +299,10 @@ std::unique_ptr<MovingStream> TlsStream::depart() {
   return std::make_unique<Moving>(session_.depart(), std::move(descriptor));
 }
 
-bool TlsStream::quiet_in_turn() noexcept {
+bool TlsStream::quiet_lately(TimePoint since) noexcept {
   const bool undisturbed =
       phase_ == Phase::Secured && session_.state() == State::Open && !held_ && session_.between_records();
-  return (undisturbed && transport_->quiet_in_turn()) || quiet();
+  return (undisturbed && transport_->quiet_lately(since)) || quiet();
 }
 
 std::uint32_t TlsStream::round_trip_us() const noexcept {

@@ -85,6 +85,7 @@ void HostPool::give_back(Connection& connection, const GiveBack& how) {
   // Who waits gets it at once, before the armed read could tell that something else has come.
   if (waiting_count_ > 0 && !connection.stream_->quiet()) return idle_ended(connection, CloseReason::ServerClosedIdle);
   connection.lease_age_ = Duration::zero();
+  connection.returned_at_ = moment;  // what another worker's pool counts from, too
   if (common_ && pass_on(connection, waiting_count_ > 0 ? waiters_.front()->since_ : TimePoint::max())) return;
   if (offer(connection, {})) return;
   make_idle(connection, moment);
@@ -240,7 +241,7 @@ void HostPool::recheck() {
   while (Connection* retired = find_idle([](const Connection& each) { return each.retire_; })) {
     close(*retired, CloseReason::Reconfigured);
   }
-  trim_idle(CloseReason::Reconfigured);
+  static_cast<void>(trim_idle(CloseReason::Reconfigured));
   for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
     context_.deadlines.arm(*connection, idle_until(*connection));
   }

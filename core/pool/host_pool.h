@@ -221,7 +221,7 @@ class HostPool : public ListHook<HostPool> {
   [[nodiscard]] std::uint32_t open_of_all() const noexcept;
   [[nodiscard]] std::uint32_t idle_of_all() const noexcept;
   /// Closes the oldest idle connections of ours while there are too many in all.
-  void trim_idle(CloseReason reason);
+  bool trim_idle(CloseReason reason);
   void idle_rose(Connection& connection);
   void idle_fell() noexcept;
   void close_own_idle_since(TimePoint moment, Duration age);

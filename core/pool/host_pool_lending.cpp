@@ -57,11 +57,15 @@ std::uint32_t HostPool::idle_of_all() const noexcept {
   return common_ ? common_->idle() : idle_count_;
 }
 
-void HostPool::trim_idle(CloseReason reason) {
+/// Closes idle connections that are too many; was there one? The lock is held meanwhile: nothing that a close sets off
+/// may end up here again, as an opening would that were over at once (none is, see Dialer).
+bool HostPool::trim_idle(CloseReason reason) {
   const auto lock = common_ ? std::unique_lock(common_->trimming()) : std::unique_lock<std::mutex>();
+  bool closed = false;
   while (idle_count_ > 0 && (idle_of_all() > settings_->max_idle || open_of_all() > settings_->max_connections)) {
-    close_oldest_idle(reason);
+    closed |= close_oldest_idle(reason);
   }
+  return closed;
 }
 
 void HostPool::idle_fell() noexcept {
@@ -71,11 +75,9 @@ void HostPool::idle_fell() noexcept {
 void HostPool::idle_rose(Connection& connection) {
   common_->idle_rose(context_.worker, idle_count_);
   // Counted first: of two workers that do this at a time, one at least sees both. No more can be idle than are open.
-  if (settings_->max_idle < settings_->max_connections && common_->idle() > settings_->max_idle) {
-    trim_idle(CloseReason::PoolFull);
-  } else {
-    static_cast<void>(pass_on(connection, oldest_without_opening()));
-  }
+  const bool too_many = settings_->max_idle < settings_->max_connections && common_->idle() > settings_->max_idle;
+  if (too_many && trim_idle(CloseReason::PoolFull)) return;  // it may be gone itself
+  static_cast<void>(pass_on(connection, oldest_without_opening()));
 }
 
 void HostPool::close_idle_elsewhere(TimePoint moment, Duration age) {
@@ -290,8 +292,9 @@ void HostPool::free_slot(const std::shared_ptr<CommonHost>& common, std::uint32_
     return send(common, *waiting, {.to = Ask::Nothing, .connection = nullptr, .slot = true});
   }
   common->release();
-  // Race: one that began to wait meanwhile, and looked before the release, has to look again.
-  if (const auto waiting = common->claim(worker, older_than)) send(common, *waiting, {});
+  // Race: who began to wait meanwhile, and looked before the release, has to look again. All of them: the first may
+  // have no use for it any more.
+  while (const auto waiting = common->claim(worker, older_than)) send(common, *waiting, {});
 }
 
 }  // namespace keepwarm::pool

@@ -54,9 +54,9 @@ void Tunnel::forward(End& from, std::string_view bytes) {
 }
 
 void Tunnel::finish(End& from) {
-  from.ended = true;
+  from.ended = from.end_read = true;
   touch();
-  const bool last = from.peer->ended && queued() == 0;  // then the close that follows says as much
+  const bool last = from.peer->end_read && queued() == 0;  // then the close that follows says as much
   if (!last) from.peer->stream->finish_writing();
   end_if_done();
 }

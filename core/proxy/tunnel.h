@@ -53,7 +53,8 @@ class Tunnel final : public Deadline {
     net::Stream* stream;
     End* peer = nullptr;
     std::uint64_t received = 0;
-    bool ended = false;
+    bool ended = false;     ///< nothing more is taken from it
+    bool end_read = false;  ///< its end has come
   };
 
   void forward(End& from, std::string_view bytes);

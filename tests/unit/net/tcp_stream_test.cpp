@@ -418,5 +418,30 @@ TEST_CASE("the loop's read buffer serves all streams, one after the other") {
   }
 }
 
+TEST_CASE("a look at all sockets serves for some milliseconds, but not what fell idle after it") {
+  Fixture fixture;
+  fixture.turn();
+  Loop::begin_event();
+  const TimePoint idle_since = Loop::event_time();
+  CHECK(fixture.stream->quiet_lately(idle_since));
+  send(fixture.peer, "stray");
+  CHECK(fixture.stream->quiet_lately(idle_since));  // in the same event: the look that was made
+  SUBCASE("of something that fell idle later") {
+    while (Loop::now() <= idle_since) {
+    }
+    Loop::begin_event();
+    CHECK_FALSE(fixture.stream->quiet_lately(Loop::event_time()));
+  }
+  SUBCASE("when its life is over") {
+    while (Loop::now() < idle_since + Loop::kLookLife) {
+    }
+    Loop::begin_event();
+    CHECK_FALSE(fixture.stream->quiet_lately(idle_since));
+  }
+  SUBCASE("where one look each is wanted") {
+    CHECK_FALSE(fixture.stream->quiet());
+  }
+}
+
 }  // namespace
 }  // namespace keepwarm::net::test

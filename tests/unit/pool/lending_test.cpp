@@ -218,6 +218,19 @@ TEST_CASE_FIXTURE(PairOfOne, "at max_connections a returned one goes to the work
   CHECK(opened() == 1);
 }
 
+TEST_CASE_FIXTURE(PairOfOne, "what is handed over without having lain idle has proved no idle age") {
+  Client first, second, third;
+  open(first);
+  ask_other(second);
+  turn();
+  give_back(first);
+  await(second);
+  give_back(second, 1s);
+  ask_other(third, kUnsafe);
+  await(third);
+  CHECK_FALSE(third.lease.connection().reused());
+}
+
 TEST_CASE_FIXTURE(PairOfOne, "a waiter of its own that has waited longer goes first") {
   Client first, second, third;
   open(first);

@@ -94,7 +94,7 @@ class FakeStream final : public net::Stream {
   void finish_writing() noexcept override { wire_.finished = true; }
   void reset_on_close() noexcept override { wire_.reset = true; }
   [[nodiscard]] bool quiet() noexcept override { return true; }
-  [[nodiscard]] bool quiet_in_turn() noexcept override { return true; }
+  [[nodiscard]] bool quiet_lately(TimePoint) noexcept override { return true; }
   [[nodiscard]] std::uint32_t round_trip_us() const noexcept override { return 0; }
   void acknowledge_now() noexcept override {}
 

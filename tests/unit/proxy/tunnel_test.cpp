@@ -278,6 +278,7 @@ TEST_CASE("a tunnel whose sides take nothing any more ends with the last one") {
   CHECK(fixture.ended == 0);
   SUBCASE("by its end") {
     fixture.upstream.end();
+    CHECK(fixture.client.finished);
   }
   SUBCASE("by its refusal") {
     fixture.upstream.bytes("refused too");
