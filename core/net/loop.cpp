@@ -19,12 +19,11 @@ struct Loop::Look {
     turn = now;
     at = event_time();
     ++number;
-    if (!events) events = std::make_unique_for_overwrite<epoll_event[]>(kMost);
     const int count = ::epoll_wait(epoll, events.get(), kMost, 0);
     complete = count >= 0 && count < kMost;
     for (int i = 0; i < count; ++i) {
       const auto fd = static_cast<std::size_t>(events[static_cast<std::size_t>(i)].data.fd);
-      if (fd >= ready_looks.size()) ready_looks.resize(fd + 1);
+      if (fd >= ready_looks.size()) ready_looks.resize(2 * fd);
       ready_looks[fd] = number;
     }
   }
@@ -36,10 +35,12 @@ struct Loop::Look {
 
   std::uint32_t turn = 0;
   bool complete = false;
-  std::unique_ptr<epoll_event[]> events;  ///< made when first needed
+  // Made beforehand: an exchange allocates nothing. What is not used of it costs no memory.
+  std::unique_ptr<epoll_event[]> events = std::make_unique_for_overwrite<epoll_event[]>(kMost);
   TimePoint at{};
-  std::uint32_t number = 0;                ///< of the look
-  std::vector<std::uint32_t> ready_looks;  ///< by descriptor: the last look in which it was ready; 0: none
+  std::uint32_t number = 0;  ///< of the look
+  /// By descriptor: the last look in which it was ready; 0: none.
+  std::vector<std::uint32_t> ready_looks = std::vector<std::uint32_t>(1024);
 };
 
 Loop::Loop() : look_(std::make_unique<Look>()), buffer_(new char[kReadBufferSize]) {
