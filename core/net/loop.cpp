@@ -12,15 +12,18 @@ struct Loop::Look {
   // must not be put behind the others.
   static constexpr int kMost = 16384;
 
-  [[nodiscard]] bool serves(std::uint32_t now, TimePoint since) const noexcept {
-    return turn == now && at >= since && event_time() - at < kLookLife;
-  }
+  // A look costs as much as so many sockets are ready: then each is better looked at by itself for the rest of a turn.
+  static constexpr int kFew = 256;
+
+  [[nodiscard]] bool is_over(std::uint32_t now) const noexcept { return turn != now || event_time() - at >= kLookLife; }
+  [[nodiscard]] bool worth_another(std::uint32_t now) const noexcept { return turn != now || ready < kFew; }
   void look(int epoll, std::uint32_t now) {
     turn = now;
     at = event_time();
     ++number;
     const int count = ::epoll_wait(epoll, events.get(), kMost, 0);
     complete = count >= 0 && count < kMost;
+    ready = count;
     for (int i = 0; i < count; ++i) {
       const auto fd = static_cast<std::size_t>(events[static_cast<std::size_t>(i)].data.fd);
       if (fd >= ready_looks.size()) ready_looks.resize(2 * fd);
@@ -34,6 +37,7 @@ struct Loop::Look {
   }
 
   std::uint32_t turn = 0;
+  int ready = 0;  ///< sockets that were
   bool complete = false;
   // Made beforehand: an exchange allocates nothing. What is not used of it costs no memory.
   std::unique_ptr<epoll_event[]> events = std::make_unique_for_overwrite<epoll_event[]>(kMost);
@@ -66,8 +70,11 @@ Loop::~Loop() {
 Loop::Input Loop::input_of(int fd, TimePoint since) {
   // libuv polls with epoll, level-triggered, and keeps the descriptor as the data: what is taken here it is told again.
   // (Not in libuv 1.49.0 and 1.49.1, which CMakeLists.txt refuses.)
-  if (!look_->serves(turn_, since)) look_->look(uv_backend_fd(&uv_), turn_);
-  return look_->input_of(fd);
+  if (look_->is_over(turn_)) {
+    if (!look_->worth_another(turn_)) return Input::Unknown;
+    look_->look(uv_backend_fd(&uv_), turn_);
+  }
+  return look_->at >= since ? look_->input_of(fd) : Input::Unknown;
 }
 
 void Loop::run() {
