@@ -12,7 +12,7 @@ struct Loop::Look {
   // must not be put behind the others.
   static constexpr int kMost = 16384;
 
-  // A look costs as much as so many sockets are ready: then each is better looked at by itself for the rest of a turn.
+  // The cost of a look grows with the sockets that are ready: of more than so many there is one a turn.
   static constexpr int kFew = 256;
 
   [[nodiscard]] bool is_over(std::uint32_t now) const noexcept { return turn != now || event_time() - at >= kLookLife; }

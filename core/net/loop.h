@@ -48,7 +48,8 @@ class Loop {
   static constexpr Duration kLookLife = std::chrono::milliseconds(5);
   /// Whether a socket that has been watched for reading since an earlier turn has something to be read, its end
   /// included: as of a look at all sockets at once, made in this turn, not before `since`, and less than kLookLife ago.
-  /// One system call serves many, where a look at each socket would be as many calls.
+  /// One system call serves many, where a look at each socket would be as many calls. Unknown: there is no such look,
+  /// or it would cost more than one at this socket alone.
   [[nodiscard]] Input input_of(int fd, TimePoint since);
 
   /// Valid until the callback that was handed bytes in it returns.
