@@ -18,7 +18,7 @@ from suite.counting import count  # noqa: E402
 from suite.hosts import isolated  # noqa: E402
 from suite.isolation import name_service  # noqa: E402
 from suite.process import limit_descriptors  # noqa: E402
-from suite.scenarios import COMPARED  # noqa: E402
+from suite.scenarios import COMPARED, PARTS  # noqa: E402
 from suite.special import SPECIAL  # noqa: E402
 from suite.tools import tool  # noqa: E402
 
@@ -38,8 +38,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="where the figures go (default: beside the built tools)")
     given = parser.parse_args()
     for name in given.scenarios:
-        if name not in names:
-            parser.error(f"no scenario {name}; there are: {' '.join(names)}")
+        if name not in names and name not in PARTS:
+            parser.error(f"no scenario {name}; there are: {' '.join([*names, *PARTS])}")
     for name in given.peers or []:
         if name not in peers.ALL:
             parser.error(f"no peer {name}; there are: {' '.join(peers.ALL)}")
@@ -57,7 +57,7 @@ def measure(name: str, given: argparse.Namespace) -> dict[str, dict]:
         print(text, flush=True)
         return {name: figures}
     parts = {}
-    for scenario in COMPARED[name]:
+    for scenario in COMPARED.get(name) or PARTS[name]:
         types = chosen_peers(scenario, given.peers, given.more)
         result = compare(scenario, types, 1 if given.only_counts else given.repetitions, given.quick)
         if scenario.counts and not given.no_counts:

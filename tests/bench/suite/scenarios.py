@@ -48,3 +48,6 @@ COMPARED = {
     "tls": [Scenario("tls", "Small exchanges with an https:// origin (TLS 1.3), 64 keep-alive clients", {"clients": 64},
                      BEST, needs=frozenset({"tls"}), tls=True)],
 }
+
+# Each part of a scenario by its own name, to be measured alone: "clients-9000".
+PARTS = {part.name: [part] for parts in COMPARED.values() for part in parts}
