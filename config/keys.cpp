@@ -20,7 +20,7 @@ constexpr std::int64_t kMiB = 1024 * kKiB;
 
 constexpr Rule kAnyValue{};
 constexpr Rule within(std::int64_t least, std::int64_t most) {
-  return {.range = {least, most}, .problem = nullptr, .built = Built::Yes};
+  return {.range = {least, most}, .problem = nullptr};
 }
 constexpr Rule at_least(Duration least) {
   constexpr Duration kYear = 8760h;  // far from overflow wherever it is added to a time
@@ -29,11 +29,7 @@ constexpr Rule at_least(Duration least) {
 constexpr Rule kPositive = at_least(1ms);
 constexpr Rule kZeroAllowed = at_least(0s);  // where 0 has a meaning: at once, or no limit
 constexpr Rule unless(std::string (*problem)(std::string_view)) {
-  return {.range = {}, .problem = problem, .built = Built::Yes};
-}
-constexpr Rule default_only(Rule rule = kAnyValue) {
-  rule.built = Built::AtDefault;
-  return rule;
+  return {.range = {}, .problem = problem};
 }
 
 /// `Part` is the section's struct in Config, `Member` the value in it.
@@ -105,11 +101,11 @@ constexpr auto kKeys = std::to_array<Key>({
     host("idle_timeout", "hold an idle connection this long at most", kPositive),
     host("idle_margin", "stop trusting a connection this long before the server is expected to close it", kZeroAllowed),
     host("server_hint", "honour the response's `Keep-Alive: timeout=, max=`"),
-    host("learn", "learn the server's idle timeout from the closes that are seen", default_only()),
+    host("learn", "learn the server's idle timeout from the closes that are seen"),
     host("assumed_idle_timeout", "expected of a server that gave no hint and has no history", kPositive),
     host("unsafe_reuse", "which reused connections may carry requests that are not replayable"),
-    host("keep_warm", "connections kept open and trusted for a host in use", default_only(within(0, 1'000'000))),
-    host("keep_warm_for", "a host counts as in use for this long after its last request", default_only(kPositive)),
+    host("keep_warm", "connections kept open and trusted for a host in use", within(0, 1'000'000)),
+    host("keep_warm_for", "a host counts as in use for this long after its last request", kPositive),
     host("max_connections", "simultaneous upstream connections; further exchanges wait in order", within(1, 1'000'000)),
     host("max_idle", "idle upstream connections that are held", within(0, 1'000'000)),
     host("max_requests", "on one upstream connection; 0: no limit",
@@ -123,8 +119,7 @@ constexpr auto kKeys = std::to_array<Key>({
     host("retry", "replay replayable requests after a stale failure or a 408"),
     host("retry_body_size", "larger request bodies are streamed and not replayable", within(0, 64 * kMiB)),
     host("retry_methods", "the methods that count as idempotent", unless(method_problem)),
-    host("retry_undelivered", "resend what is not replayable when TCP proves that no byte of it was delivered",
-         default_only()),
+    host("retry_undelivered", "resend what is not replayable when TCP proves that no byte of it was delivered"),
     host("retry_idempotency_key", "a request with an `Idempotency-Key` field counts as idempotent"),
     host("upgrade", "`http://` requests go out as `https://`; port 80 becomes 443"),
     host("connect_to",

@@ -23,17 +23,11 @@ struct Range {
   std::int64_t most = 0;
 };
 
-enum class Built : std::uint8_t {
-  Yes,
-  AtDefault,  ///< only the default is accepted; a value that would be ignored must not pass
-};
-
 /// What a value must satisfy besides having the type of its key.
 struct Rule {
   Range range;
   std::string (*problem)(std::string_view text) =
       nullptr;  ///< for a text and each of a list (checks.h); null: any goes
-  Built built = Built::Yes;
 };
 
 /// Where the value of a key outside [host.*] lives. `value` must have the type of the key.

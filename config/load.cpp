@@ -230,14 +230,7 @@ class Reader {
   /// The value of a known key if it is right; otherwise it has been reported.
   std::optional<Value> read_value(const Key& key, const std::string& path, const toml::node& node) {
     places_[path] = node.source().begin;
-    const Value standard = default_of(key);
-    std::optional<Value> value = std::visit(Conversion(key, path, node, errors_), standard);
-    if (value && key.rule.built == Built::AtDefault && *value != standard) {
-      errors_.add(node.source().begin, path,
-                  "this key is not built yet in this release; allowed: only its default, " + to_toml(standard));
-      return std::nullopt;
-    }
-    return value;
+    return std::visit(Conversion(key, path, node, errors_), default_of(key));
   }
 
   void read_section(Section section, const toml::table& table) {

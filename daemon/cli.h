@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/clock.h"
 #include "core/base/result.h"
 
 namespace keepwarm::daemon {
@@ -14,12 +15,12 @@ namespace keepwarm::daemon {
 /// What the process returns (DESIGN.md §3).
 enum ExitCode : int {
   kDone = 0,
-  kInputWrong = 1,   ///< the configuration, or a URL
+  kInputWrong = 1,   ///< the configuration, or a URL, or what is at that URL
   kUsageWrong = 2,   ///< the command line
   kCannotServe = 3,  ///< the daemon cannot start or be reached
 };
 
-enum class Command : std::uint8_t { Run, Check, Explain, Help, Version };
+enum class Command : std::uint8_t { Run, Check, Explain, Probe, Help, Version };
 
 /// A command line that makes sense.
 struct CommandLine {
@@ -27,7 +28,8 @@ struct CommandLine {
   std::optional<Command> help_on;          ///< with Help: the command it is about; nullopt: all of them
   std::optional<std::string> config_file;  ///< --config; nullopt: the default file if there is one
   std::vector<std::string> listen;         ///< --listen, as given; override_listen() in config/load.h checks it
-  std::string url;                         ///< with Explain
+  std::string url;                         ///< with Explain and Probe
+  Duration max = std::chrono::minutes(2);  ///< --max, with Probe: the greatest idle age that is waited for
 };
 
 struct UsageError {

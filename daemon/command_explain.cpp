@@ -8,27 +8,17 @@
 
 #include "config/keys.h"
 #include "config/value.h"
-#include "core/base/origin.h"
-#include "core/http/target.h"
+#include "core/policy/idle_terms.h"
 #include "core/policy/next_hop.h"
 #include "daemon/config_source.h"
+#include "daemon/next_hop_text.h"
+#include "daemon/url_argument.h"
 
 namespace keepwarm::daemon {
 namespace {
 
 using config::format_duration;
 using policy::HostSettings;
-
-/// The origin of "http://host:port/path", or of "host", "host:port", which mean http.
-Result<Origin, http::TargetFault> parse_url(const std::string& url) {
-  const bool has_scheme = url.find("://") != std::string::npos;
-  const std::string absolute = has_scheme ? url : "http://" + url;
-  const Result<http::Target, http::TargetFault> target = http::parse_target(absolute, false, false);
-  if (!target) return target.failure();
-  Origin origin{.scheme = target->scheme, .host = {}, .port = target->port};
-  http::normalize_host(target->host, origin.host);
-  return origin;
-}
 
 struct Row {
   std::string key;
@@ -66,28 +56,6 @@ void print_table(const std::vector<Row>& rows, std::ostream& out) {
   }
 }
 
-std::string leads_to(const policy::NextHop& hop) {
-  if (!hop.unix_path.empty()) return "unix:" + hop.unix_path + " (connect_to)";
-  std::string address = host_and_port(hop.host, hop.port);
-  switch (hop.via) {
-    case policy::NextHop::Via::Client: return address;
-    case policy::NextHop::Via::ConnectTo: return address + " (connect_to)";
-    case policy::NextHop::Via::Parent: break;
-  }
-  const std::string way = hop.parent_tunnel ? ", through a tunnel of the parent proxy " : ", the parent proxy";
-  return hop.parent_tunnel ? host_and_port(hop.origin.host, hop.origin.port) + way + address : address + way;
-}
-
-std::string speaks(const policy::NextHop& hop) {
-  if (!hop.tls) return hop.absolute_form() ? "plain HTTP, with the whole URL in the request" : "plain HTTP";
-  const policy::TlsTerms& terms = *hop.tls;
-  std::string text = "TLS with " + terms.server_name;
-  if (!terms.verify) return text + ", whose certificate is not verified";
-  text += ", verified by " + (terms.ca_file.empty() ? "the system's authorities" : "those of " + terms.ca_file);
-  if (!terms.client_certificate.empty()) text += ", client certificate " + terms.client_certificate;
-  return text;
-}
-
 void print_way(const Origin& origin, const HostSettings& settings, std::ostream& out) {
   const policy::NextHop hop = policy::next_hop(origin, settings);
   out << "\nConnections for this host\n\n"
@@ -95,30 +63,58 @@ void print_way(const Origin& origin, const HostSettings& settings, std::ostream&
       << "  speak      " << speaks(hop) << '\n';
 }
 
+/// What is expected of the server, and from where that is known.
+std::string expected_text(const HostSettings& settings) {
+  const std::string assumed = format_duration(settings.assumed_idle_timeout);
+  const std::string outlived =
+      "  until then after " + assumed + " (assumed), or what three connections have outlived\n";
+  if (settings.server_hint && settings.learn) {
+    return "closed by the server after the lesser of its Keep-Alive hint and what closes have taught (learn = true);\n"
+           "           " +
+           outlived;
+  }
+  if (settings.server_hint) {
+    return "closed by the server after its Keep-Alive hint; without one after " + assumed +
+           " (assumed; learn = false)\n";
+  }
+  if (settings.learn) {
+    return "closed by the server after what closes have taught (learn = true); hints are ignored\n"
+           "           " +
+           outlived;
+  }
+  return "closed by the server after " + assumed + " (assumed; hints are ignored, learn = false)\n";
+}
+
+/// What is known: keepwarm closes first.
+std::string known_text(const HostSettings& settings) {
+  if (settings.server_hint && settings.learn) return "the hint, or what was learned";
+  return settings.server_hint ? "the hint" : "what was learned";
+}
+
 /// How long an idle connection may be used again, in words (DESIGN.md §6.3).
 void print_trust(const HostSettings& settings, std::ostream& out) {
-  const Duration assumed = settings.assumed_idle_timeout;
-  const Duration margin = std::min(settings.idle_margin, assumed / 2);
-  const std::string trusted = format_duration(std::min(assumed - margin, settings.idle_timeout));
+  policy::ServerView all_proved;
+  all_proved.proved = Duration::max();
+  const Duration limit = policy::idle_terms(policy::idle_settings(settings), all_proved).trusted_for;
+  const std::string assumed = "as long as any has survived before, at most " + format_duration(limit) + '\n';
   out << "  held       up to " << settings.max_idle << ", each for " << format_duration(settings.idle_timeout)
-      << " at most\n";
-  if (settings.server_hint) {
-    out << "  expected   closed by the server after its Keep-Alive hint; without one after " << format_duration(assumed)
-        << " (assumed)\n"
-        << "  trusted    until " << format_duration(settings.idle_margin)
-        << " before the hint, and then closed by keepwarm; without one as long as\n"
-        << "             any has survived before, at most " << trusted << '\n';
+      << " at most\n"
+      << "  expected   " << expected_text(settings) << "  margin     " << format_duration(settings.idle_margin)
+      << "; more on a slow link, but no more than half of what is expected and no less than a round trip\n"
+      << "  trusted    ";
+  if (settings.server_hint || settings.learn) {
+    out << "until a margin before " << known_text(settings) << ", and then closed by keepwarm, which so closes first;\n"
+        << "             without that " << assumed;
   } else {
-    out << "  expected   closed by the server after " << format_duration(assumed) << " (assumed; hints are ignored)\n"
-        << "  trusted    as long as any has survived before, at most " << trusted << '\n';
+    out << assumed;
   }
-  out << "             (a slow link widens the margin; it never takes more than half)\n";
 }
 
 /// What may go on a connection that was idle (DESIGN.md §6.4, §6.5).
 void print_use(const HostSettings& settings, std::ostream& out) {
-  out << "  taken by   requests that can be sent again: any of them; if it turns out to be closed, "
-      << (settings.retry ? "once more on a fresh one\n" : "502 (retry = false)\n") << "             other requests: ";
+  out << "  taken by   requests that can be sent again: any of them, trusted ones first; if it turns out to be closed, "
+      << (settings.retry ? "once more on a fresh one\n" : "502 (retry = false)\n")
+      << "             other requests (unsafe_reuse): ";
   switch (settings.unsafe_reuse) {
     case policy::UnsafeReuse::Never: out << "none, always a fresh connection\n"; break;
     case policy::UnsafeReuse::Trusted: out << "a trusted one, or a fresh connection\n"; break;
@@ -145,10 +141,9 @@ bool may_connect(const policy::ProxySettings& proxy, std::uint16_t port) {
 }  // namespace
 
 int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err) {
-  const Result<Origin, http::TargetFault> origin = parse_url(line.url);
-  if (!origin) {
-    // The URL is not repeated: it may hold a password.
-    err << "keepwarm explain: not a URL to explain: " << http::describe(origin.failure())
+  UrlArgument url;
+  if (const auto fault = parse_url(line.url, url)) {
+    err << "keepwarm explain: not a URL to explain: " << http::describe(*fault)
         << "; allowed: http://HOST[:PORT]/..., https://HOST[:PORT]/..., HOST[:PORT]\n";
     return kInputWrong;
   }
@@ -158,14 +153,14 @@ int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err) {
     return kInputWrong;
   }
   const config::Config& config = loaded->config;
-  const HostSettings settings = config.hosts.resolve(origin->host, origin->port);
-  out << name_of(origin->scheme) << "://" << host_and_port(origin->host, origin->port) << "  ("
+  const HostSettings settings = config.hosts.resolve(url.origin.host, url.origin.port);
+  out << origin_text(url.origin) << "  ("
       << (loaded->file.empty() ? "built-in defaults, no configuration file" : loaded->file) << ")\n\n";
-  print_table(rows_for(config.hosts, *origin, settings), out);
-  print_way(*origin, settings, out);
+  print_table(rows_for(config.hosts, url.origin, settings), out);
+  print_way(url.origin, settings, out);
   print_pool_rule(settings, out);
-  if (origin->scheme == Scheme::Https && !may_connect(config.proxy, origin->port)) {
-    out << "\nA tunnel (CONNECT) to port " << origin->port << " is refused: proxy.connect_ports does not have it.\n";
+  if (url.origin.scheme == Scheme::Https && !may_connect(config.proxy, url.origin.port)) {
+    out << "\nA tunnel (CONNECT) to port " << url.origin.port << " is refused: proxy.connect_ports does not have it.\n";
   }
   return kDone;
 }

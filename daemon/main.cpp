@@ -1,9 +1,11 @@
 #include <iostream>
 #include <span>
+#include <unistd.h>
 
 #include "daemon/cli.h"
 #include "daemon/command_check.h"
 #include "daemon/command_explain.h"
+#include "daemon/command_probe.h"
 #include "daemon/command_run.h"
 
 int main(int argc, char** argv) {
@@ -18,6 +20,7 @@ int main(int argc, char** argv) {
     case Command::Run: return run_daemon(*line, std::cerr);
     case Command::Check: return run_check(*line, std::cout, std::cerr);
     case Command::Explain: return run_explain(*line, std::cout, std::cerr);
+    case Command::Probe: return run_probe(*line, std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1);
     case Command::Help: std::cout << help_text(line->help_on); return kDone;
     case Command::Version: std::cout << version_text(); return kDone;
   }

@@ -33,9 +33,9 @@ cd "$root" || exit 1
 
 test_packages=(
   doctest-dev clang-format                                            # unit tests and layout
-  python3 python3-pytest python3-pytest-xdist                         # what drives the daemon
+  python3 python3-pytest python3-pytest-xdist iproute2                # what drives the daemon
   curl wget git python3-requests python3-aiohttp python3-websocket    # real clients
-  nginx apache2-bin squid tinyproxy-bin                               # real servers and proxies
+  nginx apache2-bin gunicorn squid tinyproxy-bin                      # real servers and proxies
   openssl systemd                                                     # certificates; the unit file
 )
 command -v node >/dev/null || test_packages+=(nodejs)

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -33,6 +35,24 @@ enum class WriteResult : std::uint8_t {
   Done,    ///< the kernel took everything
   Queued,  ///< the rest was copied and is being written; on_drained() follows. Stop the source until then.
   Failed,  ///< the kernel refused (peer gone); nothing is queued. Bytes that came before can still be read.
+};
+
+/// TCP's own measure of the path (RFC 6298), in microseconds; 0: not measured.
+struct RoundTrip {
+  std::uint32_t smoothed_us = 0;
+  std::uint32_t variation_us = 0;
+
+  [[nodiscard]] Duration smoothed() const noexcept { return std::chrono::microseconds(smoothed_us); }
+  /// What a round trip takes at most, as TCP reckons.
+  [[nodiscard]] Duration bound() const noexcept { return smoothed() + 4 * std::chrono::microseconds(variation_us); }
+};
+
+/// What TCP tells of the bytes that were written: whether the peer's kernel has them.
+struct SendState {
+  std::uint64_t acknowledged = 0;  ///< to be compared with what written_bytes() said
+  bool peer_ended = false;         ///< its FIN has been read, whatever TLS made of it
+  Duration least_round_trip{};     ///< of the last minutes; 0: not measured
+  RoundTrip round_trip{};
 };
 
 class Stream;
@@ -84,8 +104,20 @@ class Stream {
   [[nodiscard]] virtual bool quiet() noexcept = 0;
   /// The same as of a look at all sockets of the loop, not before `since`, that may be some milliseconds old.
   [[nodiscard]] virtual bool quiet_lately(TimePoint since) noexcept = 0;
-  /// Smoothed round-trip time + 4 × its variation, in microseconds (TCP_INFO); 0 if unknown. One system call.
-  [[nodiscard]] virtual std::uint32_t round_trip_us() const noexcept = 0;
+  /// From TCP_INFO. One system call.
+  [[nodiscard]] virtual RoundTrip round_trip() const noexcept = 0;
+  /// Bytes that write() took since the connection opened, as TCP counts them: with TLS those of its records, and with
+  /// what came before (a handshake, CONNECT). 0 where nobody counts.
+  [[nodiscard]] virtual std::uint64_t written_bytes() const noexcept { return 0; }
+  /// nullopt: it is no TCP, or the kernel does not tell. One system call.
+  [[nodiscard]] virtual std::optional<SendState> send_state() const noexcept { return std::nullopt; }
+  /// From here on TCP probes the peer when nothing was heard of it for 15 s, then each 4 s, and three that are not
+  /// answered break the connection: an idle one whose peer has died ends within 30 s. Four system calls.
+  virtual void probe_while_quiet() noexcept {}
+  /// From here on the connection breaks (-ETIMEDOUT) when what was written has not been acknowledged for so long
+  /// (TCP_USER_TIMEOUT); a peer whose window is closed counts as such, too. Not for any connection: it also replaces
+  /// the number of probes that probe_while_quiet() allows. One system call.
+  virtual void limit_unacknowledged(Duration) noexcept {}
   /// Acknowledges at once what was received, instead of waiting up to 40 ms for data to carry it (TCP_QUICKACK, once).
   virtual void acknowledge_now() noexcept = 0;
   /// Takes the connection out of its loop, for another loop's thread. Afterwards the stream is only good for being

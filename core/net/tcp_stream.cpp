@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <limits>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -14,6 +16,7 @@
 
 #include "core/net/descriptor.h"
 #include "core/net/socket_calls.h"
+#include "core/net/tcp_facts.h"
 #include "core/net/tcp_node.h"
 #include "core/net/tls_client.h"
 
@@ -27,6 +30,16 @@ constexpr std::size_t kCopiedPieces = 2048;
 /// What is read from one stream before the others have their turn: some 1.5 ms of theirs. A quarter of it costs a
 /// quarter more CPU for each byte.
 constexpr std::size_t kReadAtOnce = std::size_t{4} << 20U;
+
+// See Stream::probe_while_quiet().
+constexpr int kProbeAfter = 15;    // seconds
+constexpr int kProbeInterval = 4;  // seconds
+constexpr int kProbes = 3;
+
+/// Whether it is a TCP socket, which alone has some of the options, is of no concern.
+void set_option(int fd, int level, int name, int value) noexcept {
+  ::setsockopt(fd, level, name, &value, sizeof value);
+}
 
 TcpNode* node_of(void* data) noexcept {
   return static_cast<TcpNode*>(data);
@@ -169,13 +182,15 @@ void append_rest(std::string& out, std::span<const std::string_view> pieces, std
 
 class MovingTcp final : public MovingStream {
  public:
-  explicit MovingTcp(Descriptor descriptor) noexcept : descriptor_(std::move(descriptor)) {}
+  MovingTcp(Descriptor descriptor, std::uint64_t written) noexcept
+      : descriptor_(std::move(descriptor)), written_(written) {}
   [[nodiscard]] std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets>) override {
-    return TcpStream::adopt(client.loop(), descriptor_.release());
+    return TcpStream::adopt(client.loop(), descriptor_.release(), written_);
   }
 
  private:
   Descriptor descriptor_;
+  std::uint64_t written_;
 };
 
 }  // namespace
@@ -198,8 +213,10 @@ std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, StreamEvents& ev
   return stream;
 }
 
-std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd) {
-  return from_descriptor(make_tcp_node(loop, TcpNode::Side::Upstream), fd);
+std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, std::uint64_t written) {
+  TcpNode* const node = make_tcp_node(loop, TcpNode::Side::Upstream);
+  node->written = written;
+  return from_descriptor(node, fd);
 }
 
 std::unique_ptr<TcpStream> TcpStream::from_descriptor(TcpNode* node, int fd) {
@@ -230,7 +247,10 @@ void TcpStream::set_events(StreamEvents& events) noexcept {
 
 WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
   if (node_->queue) {
-    append_rest(node_->queue->waiting, pieces, 0);
+    std::string& waiting = node_->queue->waiting;
+    const std::size_t before = waiting.size();
+    append_rest(waiting, pieces, 0);
+    node_->written += waiting.size() - before;
     return WriteResult::Queued;
   }
   while (!pieces.empty()) {
@@ -240,9 +260,11 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
     const ssize_t written = write_now(fd(), now, offered);
     if (written < 0) return WriteResult::Failed;
     const auto taken = static_cast<std::size_t>(written);
+    node_->written += taken;
     if (taken < offered) {
       node_->queue = std::make_unique<WriteQueue>();
       append_rest(node_->queue->in_flight, pieces, taken);
+      node_->written += node_->queue->in_flight.size();
       write_in_flight(node_);
       return WriteResult::Queued;
     }
@@ -298,16 +320,41 @@ ssize_t TcpStream::read_now(std::span<char> to) noexcept {
   return receive(fd(), to);
 }
 
-std::uint32_t TcpStream::round_trip_us() const noexcept {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (::getsockopt(fd(), IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
-  return info.tcpi_rtt + 4 * info.tcpi_rttvar;
+RoundTrip TcpStream::round_trip() const noexcept {
+  const auto facts = tcp_facts(fd());
+  return facts ? RoundTrip{facts->rtt_us, facts->rtt_variation_us} : RoundTrip{};
+}
+
+std::uint64_t TcpStream::written_bytes() const noexcept {
+  return node_->written;
+}
+
+std::optional<SendState> TcpStream::send_state() const noexcept {
+  const auto facts = tcp_facts(fd());
+  if (!facts) return std::nullopt;
+  // Without the SYN. Of a connection that we did not open it is not counted, but those are never asked about.
+  return SendState{.acknowledged = facts->bytes_acked - std::min<std::uint64_t>(facts->bytes_acked, 1),
+                   .peer_ended = node_->ended,
+                   .least_round_trip = std::chrono::microseconds(facts->least_rtt_us),
+                   .round_trip = {facts->rtt_us, facts->rtt_variation_us}};
+}
+
+void TcpStream::probe_while_quiet() noexcept {
+  set_option(fd(), IPPROTO_TCP, TCP_KEEPIDLE, kProbeAfter);
+  set_option(fd(), IPPROTO_TCP, TCP_KEEPINTVL, kProbeInterval);
+  set_option(fd(), IPPROTO_TCP, TCP_KEEPCNT, kProbes);
+  set_option(fd(), SOL_SOCKET, SO_KEEPALIVE, 1);
+}
+
+void TcpStream::limit_unacknowledged(Duration limit) noexcept {
+  using Milliseconds = std::chrono::duration<std::int64_t, std::milli>;
+  const auto milliseconds = std::chrono::ceil<Milliseconds>(limit).count();
+  set_option(fd(), IPPROTO_TCP, TCP_USER_TIMEOUT,
+             static_cast<int>(std::min<std::int64_t>(milliseconds, std::numeric_limits<int>::max())));
 }
 
 void TcpStream::acknowledge_now() noexcept {
-  const int on = 1;
-  ::setsockopt(fd(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  set_option(fd(), IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
 std::unique_ptr<MovingStream> TcpStream::depart() {
@@ -315,7 +362,7 @@ std::unique_ptr<MovingStream> TcpStream::depart() {
   // A duplicate, so that libuv may close its own: it cannot be made to let go of a descriptor in any other way.
   Descriptor descriptor = Descriptor::duplicate_of(fd());
   if (!descriptor) return nullptr;
-  return std::make_unique<MovingTcp>(std::move(descriptor));
+  return std::make_unique<MovingTcp>(std::move(descriptor), node_->written);
 }
 
 int TcpStream::fd() const noexcept {

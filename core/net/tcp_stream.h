@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include <uv.h>
 
@@ -22,8 +24,9 @@ class TcpStream final : public Stream, public Slabbed<TcpStream> {
   /// Takes over the connected stream socket `fd` of a client; on failure closes it and returns nullptr. Reading begins
   /// with the first resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, StreamEvents& events);
-  /// The same of an upstream connection, with the events to be set before resume_reading().
-  [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd);
+  /// The same of an upstream connection, with the events to be set before resume_reading(). `written`: its
+  /// written_bytes() so far.
+  [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, std::uint64_t written = 0);
   /// Takes over the node of a uv_tcp_t that has just been connected. Events are to be set before resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node);
 
@@ -41,7 +44,11 @@ class TcpStream final : public Stream, public Slabbed<TcpStream> {
   void reset_on_close() noexcept override;
   [[nodiscard]] bool quiet() noexcept override;
   [[nodiscard]] bool quiet_lately(TimePoint since) noexcept override;
-  [[nodiscard]] std::uint32_t round_trip_us() const noexcept override;
+  [[nodiscard]] RoundTrip round_trip() const noexcept override;
+  [[nodiscard]] std::uint64_t written_bytes() const noexcept override;
+  [[nodiscard]] std::optional<SendState> send_state() const noexcept override;
+  void probe_while_quiet() noexcept override;
+  void limit_unacknowledged(Duration limit) noexcept override;
   void acknowledge_now() noexcept override;
   [[nodiscard]] std::unique_ptr<MovingStream> depart() override;
 

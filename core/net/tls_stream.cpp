@@ -264,11 +264,11 @@ bool TlsStream::quiet() noexcept {
 
 class TlsStream::Moving final : public MovingStream {
  public:
-  Moving(TlsSession::Moved session, Descriptor descriptor) noexcept
-      : session_(std::move(session)), descriptor_(std::move(descriptor)) {}
+  Moving(TlsSession::Moved session, Descriptor descriptor, std::uint64_t written) noexcept
+      : session_(std::move(session)), descriptor_(std::move(descriptor)), written_(written) {}
 
   [[nodiscard]] std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets> tickets) override {
-    auto transport = TcpStream::adopt(client.loop(), descriptor_.release());
+    auto transport = TcpStream::adopt(client.loop(), descriptor_.release(), written_);
     if (!transport) return nullptr;
     return std::unique_ptr<Stream>(
         new TlsStream(client, std::move(session_), std::move(tickets), std::move(transport)));
@@ -277,6 +277,7 @@ class TlsStream::Moving final : public MovingStream {
  private:
   TlsSession::Moved session_;
   Descriptor descriptor_;
+  std::uint64_t written_;
 };
 
 TlsStream::TlsStream(TlsClient& client, TlsSession::Moved session, std::shared_ptr<TlsTickets> tickets,
@@ -296,7 +297,7 @@ std::unique_ptr<MovingStream> TlsStream::depart() {
   if (!descriptor) return nullptr;
   phase_ = Phase::Over;  // no close_notify
   later_.reset();
-  return std::make_unique<Moving>(session_.depart(), std::move(descriptor));
+  return std::make_unique<Moving>(session_.depart(), std::move(descriptor), transport_->written_bytes());
 }
 
 bool TlsStream::quiet_lately(TimePoint since) noexcept {
@@ -305,8 +306,24 @@ bool TlsStream::quiet_lately(TimePoint since) noexcept {
   return (undisturbed && transport_->quiet_lately(since)) || quiet();
 }
 
-std::uint32_t TlsStream::round_trip_us() const noexcept {
-  return transport_->round_trip_us();
+RoundTrip TlsStream::round_trip() const noexcept {
+  return transport_->round_trip();
+}
+
+std::uint64_t TlsStream::written_bytes() const noexcept {
+  return transport_->written_bytes();
+}
+
+std::optional<SendState> TlsStream::send_state() const noexcept {
+  return transport_->send_state();
+}
+
+void TlsStream::probe_while_quiet() noexcept {
+  transport_->probe_while_quiet();
+}
+
+void TlsStream::limit_unacknowledged(Duration limit) noexcept {
+  transport_->limit_unacknowledged(limit);
 }
 
 void TlsStream::acknowledge_now() noexcept {

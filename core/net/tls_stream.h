@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -65,7 +66,11 @@ class TlsStream final : public Stream, private StreamEvents {
   void reset_on_close() noexcept override;
   [[nodiscard]] bool quiet() noexcept override;
   [[nodiscard]] bool quiet_lately(TimePoint since) noexcept override;
-  [[nodiscard]] std::uint32_t round_trip_us() const noexcept override;
+  [[nodiscard]] RoundTrip round_trip() const noexcept override;
+  [[nodiscard]] std::uint64_t written_bytes() const noexcept override;
+  [[nodiscard]] std::optional<SendState> send_state() const noexcept override;
+  void probe_while_quiet() noexcept override;
+  void limit_unacknowledged(Duration limit) noexcept override;
   void acknowledge_now() noexcept override;
   [[nodiscard]] std::unique_ptr<MovingStream> depart() override;
   [[nodiscard]] const TlsFailure* tls_failure() const noexcept override;

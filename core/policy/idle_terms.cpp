@@ -12,8 +12,11 @@ constexpr Duration kLeastProof = 250ms;
 constexpr std::uint64_t kLargeBody = 64 * 1024;
 constexpr std::uint64_t kSocketBuffers = 4 * 1024 * 1024;
 
-Duration margin_for(const IdleSettings& settings, Duration expected, Duration round_trip) noexcept {
-  return std::min(std::max(settings.idle_margin, round_trip), expected / 2);
+/// RTTVAR follows the spread of the round trips; one of it covers what the last ones may have differed.
+Duration margin_for(const IdleSettings& settings, Duration expected, const ServerView& server) noexcept {
+  const Duration wanted = std::max(settings.idle_margin, server.round_trip);
+  const Duration least = server.srtt + (server.round_trip - server.srtt) / 4;
+  return std::max(std::min(wanted, expected / 2), least);
 }
 
 }  // namespace
@@ -22,16 +25,35 @@ IdleSettings idle_settings(const HostSettings& host) noexcept {
   return {host.idle_timeout, host.idle_margin, host.assumed_idle_timeout};
 }
 
-IdleTerms idle_terms(const IdleSettings& settings, const ServerView& server) noexcept {
-  if (server.hint || server.learned) {
-    const Duration expected = std::min(server.hint.value_or(Duration::max()), server.learned.value_or(Duration::max()));
-    const Duration held = std::min(settings.idle_timeout, expected - margin_for(settings, expected, server.round_trip));
-    return {held, held};
+ExpectedIdle expected_idle(const IdleSettings& settings, const ServerView& server) noexcept {
+  using Source = ExpectedIdle::Source;
+  if (server.hint && (!server.learned || *server.hint <= *server.learned)) return {*server.hint, Source::Hint};
+  if (server.learned) return {*server.learned, Source::Learned};
+  if (server.survived > settings.assumed_idle_timeout) return {server.survived, Source::Learned};
+  return {settings.assumed_idle_timeout, Source::Assumed};
+}
+
+std::string_view describe(ExpectedIdle::Source source) noexcept {
+  switch (source) {
+    case ExpectedIdle::Source::Hint: return "hint";
+    case ExpectedIdle::Source::Learned: return "learned";
+    case ExpectedIdle::Source::Assumed: return "assumed";
   }
-  const Duration assumed = settings.assumed_idle_timeout;
-  const Duration limit = assumed - margin_for(settings, assumed, server.round_trip);
+  return "";
+}
+
+IdleTerms idle_terms(const IdleSettings& settings, const ServerView& server) noexcept {
+  const Duration expected = expected_idle(settings, server).timeout;
+  const Duration room = std::max(expected - margin_for(settings, expected, server), Duration::zero());
+  const Duration limit = std::min(settings.idle_timeout, room);
+  if (server.hint || server.learned) return {limit, limit};
   const Duration proof = std::max(server.proved - server.round_trip, kLeastProof);
-  return {settings.idle_timeout, std::min({proof, limit, settings.idle_timeout})};
+  return {settings.idle_timeout, std::min(proof, limit)};
+}
+
+bool hint_leaves_no_room(const IdleSettings& settings, const ServerView& server) noexcept {
+  if (expected_idle(settings, server).source != ExpectedIdle::Source::Hint) return false;
+  return *server.hint - margin_for(settings, *server.hint, server) <= Duration::zero();
 }
 
 TimePoint idle_since(const Arrival& arrival) noexcept {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "core/base/clock.h"
 #include "core/policy/settings.h"
@@ -21,10 +22,26 @@ struct IdleSettings {
 /// What is known of the server behind a connection.
 struct ServerView {
   std::optional<Duration> hint{};     ///< Keep-Alive: timeout= of the last response; nullopt: none
-  std::optional<Duration> learned{};  ///< lower edge of the closes that were seen; nullopt: no history
-  Duration proved{};                  ///< longest idle age survived by a connection of this pool key
-  Duration round_trip{};              ///< srtt + 4 * rttvar; 0 where not measured
+  std::optional<Duration> learned{};  ///< IdleHistory::learned(); nullopt: no history, or the host does not learn
+  Duration survived{};                ///< IdleHistory::survived(); 0: nothing, or the host does not learn
+  Duration proved{};                  ///< IdleHistory::proved()
+  Duration round_trip{};              ///< srtt + 4 * rttvar of the connection; 0 where not measured
+  Duration srtt{};                    ///< its smoothed round trip alone
 };
+
+/// What keepwarm believes the server's idle timeout is, and why.
+struct ExpectedIdle {
+  enum class Source : std::uint8_t {
+    Hint,
+    Learned,  ///< from closes, or from connections that outlived the assumption
+    Assumed
+  };
+  Duration timeout;
+  Source source;
+};
+[[nodiscard]] ExpectedIdle expected_idle(const IdleSettings& settings, const ServerView& server) noexcept;
+/// "hint", "learned" or "assumed".
+[[nodiscard]] std::string_view describe(ExpectedIdle::Source source) noexcept;
 
 struct IdleTerms {
   Duration held_for;     ///< close the connection ourselves at this idle age
@@ -32,11 +49,16 @@ struct IdleTerms {
 };
 
 /// Where the server's timeout is known (hint, learned), both end a margin before it: we close first, and there is no
-/// race. Where it is only assumed, the connection is held for replayable requests, and trusted as far as was proved.
+/// race. Where it is only assumed, the connection is held for replayable requests, and trusted as far as was proved;
+/// what three connections survived replaces a lesser assumption.
 ///
 /// Why the round trip counts: the server's FIN reaches us at exactly its timeout of idle age (both delays cancel), but
-/// a request sent at age `a` reaches it at a + RTT. The last safe moment is timeout - RTT.
+/// a request sent at age `a` reaches it at a + RTT. The last safe moment is timeout - RTT. So the margin is at most
+/// half of the timeout, and yet never less than the round trip: a timeout that is shorter leaves no room at all.
 [[nodiscard]] IdleTerms idle_terms(const IdleSettings& settings, const ServerView& server) noexcept;
+
+/// The hint decides, and a connection is over as soon as it is idle: every request opens its own.
+[[nodiscard]] bool hint_leaves_no_room(const IdleSettings& settings, const ServerView& server) noexcept;
 
 /// How a response came, as far as it tells when the server began to count.
 struct Arrival {

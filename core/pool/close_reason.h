@@ -16,6 +16,7 @@ enum class CloseReason : std::uint8_t {
   RequestLimit,       ///< max_requests
   StrayBytes,         ///< bytes while idle, or behind the framed end of a response
   StaleFailure,       ///< a reused connection died before a response byte came
+  Unacknowledged,     ///< its peer is gone without an end: it took no byte of a request, or answered no probe of TCP
   SuspectedStale,     ///< idle as long as one that had just died
   RequestTimeout408,  ///< answered 408
   ClosedBeforeWrite,  ///< found dead when it was about to be used
@@ -30,6 +31,7 @@ enum class CloseReason : std::uint8_t {
   BoundToClient,      ///< connection-bound authentication: its client is gone
   TunnelEnded,        ///< a tunnel's (CONNECT, Upgrade), and that has ended
   Unused,             ///< opened for an exchange that then needed none
+  HostUnused,         ///< nobody has used the host for keep_warm_for
   Reconfigured,       ///< its settings changed so that it may not be shared any more
   OutOfDescriptors,   ///< given up so that others can be served
   Shutdown,
@@ -46,6 +48,7 @@ inline constexpr std::size_t kCloseReasonCount = static_cast<std::size_t>(CloseR
     case CloseReason::RequestLimit: return "request limit";
     case CloseReason::StrayBytes: return "stray bytes";
     case CloseReason::StaleFailure: return "stale failure";
+    case CloseReason::Unacknowledged: return "peer silent";
     case CloseReason::SuspectedStale: return "suspected stale";
     case CloseReason::RequestTimeout408: return "answered 408";
     case CloseReason::ClosedBeforeWrite: return "closed before write";
@@ -60,6 +63,7 @@ inline constexpr std::size_t kCloseReasonCount = static_cast<std::size_t>(CloseR
     case CloseReason::BoundToClient: return "bound to client";
     case CloseReason::TunnelEnded: return "tunnel ended";
     case CloseReason::Unused: return "unused";
+    case CloseReason::HostUnused: return "host not in use";
     case CloseReason::Reconfigured: return "reconfigured";
     case CloseReason::OutOfDescriptors: return "out of descriptors";
     case CloseReason::Shutdown: return "shutdown";

@@ -14,6 +14,8 @@ void CommonHost::leave(std::uint32_t worker, const HostPool& pool) noexcept {
   if (seats_[worker].pool != &pool) return;
   seats_[worker].pool = nullptr;
   idle_fell(worker, 0);
+  show_cold(worker, 0);
+  resign_warming(worker);
 }
 
 bool CommonHost::reserve(std::uint32_t most) noexcept {
@@ -28,6 +30,33 @@ std::uint32_t CommonHost::idle() const noexcept {
   std::uint32_t count = 0;
   for (const Seat& seat : seats_) count += seat.idle.load();
   return count;
+}
+
+bool CommonHost::claim_warming(std::uint32_t worker) noexcept {
+  std::uint32_t nobody = kNoWorker;
+  return warmer_.compare_exchange_strong(nobody, worker) || nobody == worker;
+}
+
+void CommonHost::resign_warming(std::uint32_t worker) noexcept {
+  warmer_.compare_exchange_strong(worker, kNoWorker);
+}
+
+std::optional<std::uint32_t> CommonHost::warmer() const noexcept {
+  const std::uint32_t worker = warmer_.load();
+  return worker == kNoWorker ? std::nullopt : std::optional(worker);
+}
+
+std::uint32_t CommonHost::cold() const noexcept {
+  std::uint32_t count = 0;
+  for (const Seat& seat : seats_) count += seat.cold.load();
+  return count;
+}
+
+void CommonHost::used(TimePoint moment) noexcept {
+  std::int64_t last = last_used_.load(std::memory_order_relaxed);
+  const std::int64_t latest = moment.time_since_epoch().count();
+  while (last < latest && !last_used_.compare_exchange_weak(last, latest, std::memory_order_relaxed)) {
+  }
 }
 
 std::optional<std::uint32_t> CommonHost::most_idle(std::uint32_t not_this_one) const noexcept {

@@ -59,6 +59,19 @@ class CommonHost {
   /// Which other worker has the most; nullopt: none has any.
   [[nodiscard]] std::optional<std::uint32_t> most_idle(std::uint32_t not_this_one) const noexcept;
 
+  // keep_warm: one worker opens what is missing; each closes its own.
+  /// True: it is `worker` from now on, or was before.
+  [[nodiscard]] bool claim_warming(std::uint32_t worker) noexcept;
+  /// No-op if it is not `worker`.
+  void resign_warming(std::uint32_t worker) noexcept;
+  [[nodiscard]] std::optional<std::uint32_t> warmer() const noexcept;
+  /// How many of the idle connections of `worker` are cold (policy::WarmView).
+  void show_cold(std::uint32_t worker, std::uint32_t count) noexcept { seats_[worker].cold.store(count); }
+  [[nodiscard]] std::uint32_t cold() const noexcept;
+  /// A request came then.
+  void used(TimePoint moment) noexcept;
+  [[nodiscard]] TimePoint last_used() const noexcept { return TimePoint(Duration(last_used_.load())); }
+
   /// Held while a worker closes idle connections because there are too many in all: so that no two of them close for
   /// the same excess.
   [[nodiscard]] std::mutex& trimming() noexcept { return trimming_; }
@@ -77,10 +90,12 @@ class CommonHost {
  private:
   static constexpr std::size_t kCacheLine = 64;
   static constexpr std::int64_t kNobody = 0;
+  static constexpr std::uint32_t kNoWorker = 0xffffffff;
 
   /// Changed by each exchange of its worker: on a cache line of its own.
   struct alignas(kCacheLine) Seat {
     std::atomic<std::uint32_t> idle{0};
+    std::atomic<std::uint32_t> cold{0};
     std::atomic<std::int64_t> waits_since{kNobody};  ///< TimePoint, as nanoseconds
     HostPool* pool = nullptr;                        ///< of the worker's thread alone
   };
@@ -90,6 +105,8 @@ class CommonHost {
   std::shared_ptr<const policy::HostSettings> settings_;  ///< for the key of the map in Commons
   std::vector<Seat> seats_;
   std::mutex trimming_;
+  std::atomic<std::uint32_t> warmer_{kNoWorker};
+  std::atomic<std::int64_t> last_used_{0};  ///< TimePoint, as nanoseconds
   alignas(kCacheLine) std::atomic<std::uint32_t> open_{0};
   alignas(kCacheLine) std::atomic<std::uint32_t> awaiting_{0};  ///< at least as many as have `waits_since` set
 };

@@ -1,5 +1,7 @@
 #include "core/pool/connection.h"
 
+#include <cerrno>
+
 #include "core/pool/host_pool.h"
 
 namespace keepwarm::pool {
@@ -21,7 +23,7 @@ Connection::Connection(HostPool& host, std::unique_ptr<net::Stream> stream, cons
 void Connection::sample_round_trip(TimePoint now) noexcept {
   if (sampled_at_ != TimePoint{} && now - sampled_at_ < kSampleInterval) return;
   sampled_at_ = now;
-  round_trip_ = std::chrono::microseconds(stream_->round_trip_us());
+  round_trip_ = stream_->round_trip();
 }
 
 void Connection::on_bytes(std::string_view bytes) {
@@ -34,14 +36,17 @@ void Connection::on_end() {
   host_.idle_ended(*this, CloseReason::ServerClosedIdle);
 }
 
-void Connection::on_broken(int) {
-  host_.idle_ended(*this, CloseReason::ServerClosedIdle);
+void Connection::on_broken(int error) {
+  // Else TCP's own probes were not answered: nobody knows since when.
+  const bool closed = error == -ECONNRESET || error == -EPIPE || error == -ECONNABORTED;
+  host_.idle_ended(*this, closed ? CloseReason::ServerClosedIdle : CloseReason::Unacknowledged);
 }
 
 void Connection::on_deadline(TimePoint now) {
   const Duration lifetime = host_.settings().max_lifetime;
   const bool too_old = lifetime > Duration::zero() && now - opened_at_ >= lifetime;
-  host_.close(*this, too_old ? CloseReason::Lifetime : CloseReason::IdleTimeout);
+  if (too_old) return host_.close(*this, CloseReason::Lifetime);
+  host_.idle_time_over(*this, now);
 }
 
 }  // namespace keepwarm::pool

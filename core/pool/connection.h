@@ -36,6 +36,8 @@ class Connection final : public net::StreamEvents,
   [[nodiscard]] TimePoint idle_since() const noexcept { return idle_since_; }
   /// Requests whose response came whole.
   [[nodiscard]] std::uint32_t served() const noexcept { return served_; }
+  /// Of the lease: whether it was idle for so short a time that any request could go on it. A fresh one is trusted.
+  [[nodiscard]] bool trusted() const noexcept { return trusted_; }
   /// Has served, or has waited in the pool: the server may have closed it meanwhile, so a failure on it is stale.
   [[nodiscard]] bool reused() const noexcept { return served_ > 0 || waited_; }
 
@@ -59,13 +61,17 @@ class Connection final : public net::StreamEvents,
   TimePoint opened_at_;
   TimePoint idle_since_{};
   TimePoint sampled_at_{};
-  Duration round_trip_{};
-  TimePoint returned_at_{};  ///< when it joined the pool: what it has survived counts from here
-  Duration lease_age_{};     ///< how long it had lain in the pool when it was leased
-  std::optional<Duration> hint_timeout_;
+  net::RoundTrip round_trip_;
+  TimePoint returned_at_{};               ///< when it joined the pool: what it has survived counts from here
+  Duration lease_age_{};                  ///< how long it had lain in the pool when it was leased
+  std::optional<Duration> hint_timeout_;  ///< of its last response; of an unused one, of the host's last
   std::uint32_t served_ = 0;
   State state_ = State::Leased;
   bool waited_ = false;
+  bool probe_ = false;      ///< left to lapse, so that the server's idle timeout is seen (policy/idle_history.h)
+  bool trusted_ = false;    ///< when it was leased
+  bool cold_ = false;       ///< policy::WarmView; only while idle
+  bool kept_warm_ = false;  ///< it was opened for nobody
   mutable std::optional<bool> open_to_remote_clients_;  ///< worked out when such a client first asks
   bool retire_ = false;                                 ///< close it when it next falls idle (AddressGone)
 };

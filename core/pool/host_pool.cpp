@@ -4,6 +4,7 @@
 #include <cassert>
 
 #include "core/pool/opening.h"
+#include "core/pool/warming.h"
 
 namespace keepwarm::pool {
 
@@ -26,6 +27,7 @@ HostPool::HostPool(PoolContext& context, Origin asked, policy::NextHop hop, cons
 }
 
 HostPool::~HostPool() {
+  stop_warming();
   leave();
   while (Waiter* waiter = waiters_.front()) withdraw(*waiter);
   openings_.clear();
@@ -55,9 +57,10 @@ void HostPool::note_if_unused() noexcept {
 // ---- Connections ----
 
 std::optional<CloseReason> HostPool::served(Connection& connection, const GiveBack& how, TimePoint moment) {
+  idle_survived(connection, std::exchange(connection.lease_age_, Duration::zero()), moment);
   ++connection.served_;
-  proved_ = std::max(proved_, connection.lease_age_);
-  connection.hint_timeout_ = settings_->server_hint ? how.hint.timeout : std::nullopt;
+  last_hint_ = settings_->server_hint ? how.hint.timeout : std::nullopt;
+  connection.hint_timeout_ = last_hint_;
   connection.idle_since_ = how.idle_since;
   connection.sample_round_trip(moment);
   return why_not_pooled(connection, how, moment);
@@ -67,10 +70,6 @@ bool HostPool::keep_bound(Connection& connection, const GiveBack& how) {
   const auto reason = served(connection, how, now());
   if (reason) close(connection, *reason);
   return !reason;
-}
-
-bool HostPool::still_usable(const Connection& connection) const {
-  return now() < idle_until(connection) && connection.stream_->quiet();
 }
 
 void HostPool::set_settings(const policy::HostSettings& settings) {
@@ -84,7 +83,6 @@ void HostPool::give_back(Connection& connection, const GiveBack& how) {
   if (const auto reason = served(connection, how, moment)) return close(connection, *reason);
   // Who waits gets it at once, before the armed read could tell that something else has come.
   if (waiting_count_ > 0 && !connection.stream_->quiet()) return idle_ended(connection, CloseReason::ServerClosedIdle);
-  connection.lease_age_ = Duration::zero();
   connection.returned_at_ = moment;  // what another worker's pool counts from, too
   if (common_ && pass_on(connection, waiting_count_ > 0 ? waiters_.front()->since_ : TimePoint::max())) return;
   if (offer(connection, {})) return;
@@ -113,28 +111,18 @@ void HostPool::make_idle(Connection& connection, TimePoint moment) {
   if (settings_->max_idle == 0) return close(connection, CloseReason::PoolFull);
   if (!common_ && idle_count_ >= settings_->max_idle) close_oldest_idle(CloseReason::PoolFull);
   const TimePoint due = idle_until(connection);
-  if (due <= moment) return close(connection, CloseReason::IdleTimeout);
+  if (due <= moment) {
+    note_no_room(connection);
+    return close(connection, CloseReason::IdleTimeout);
+  }
   connection.state_ = Connection::State::Idle;
   connection.waited_ = true;
   connection.returned_at_ = moment;
   idle_.push_front(connection);
   ++idle_count_;
   context_.deadlines.arm(connection, due);
+  if (warming_) look_before_it_ends(connection);
   if (common_) idle_rose(connection);
-}
-
-TimePoint HostPool::idle_until(const Connection& connection) const noexcept {
-  const TimePoint idle_over = connection.idle_since_ + terms(connection).held_for;
-  if (settings_->max_lifetime <= Duration::zero()) return idle_over;
-  return std::min(idle_over, connection.opened_at_ + settings_->max_lifetime);
-}
-
-template <typename Predicate>
-Connection* HostPool::find_idle(Predicate matches) {
-  for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
-    if (matches(*connection)) return connection;
-  }
-  return nullptr;
 }
 
 void HostPool::lease_out(Connection& connection, TimePoint moment) noexcept {
@@ -142,16 +130,22 @@ void HostPool::lease_out(Connection& connection, TimePoint moment) noexcept {
   IdleList::remove(connection);
   --idle_count_;
   if (common_) idle_fell();
+  if (connection.cold_) set_cold(connection, false);
   net::DeadlineClock::disarm(connection);
   connection.state_ = Connection::State::Leased;
   connection.lease_age_ = moment - connection.returned_at_;
 }
 
 std::unique_ptr<Connection> HostPool::remove(Connection& connection) {
+  if (connection.probe_) idle_survived(connection, Duration::zero(), now());  // it ends without a result
   if (connection.state_ == Connection::State::Idle) {
     IdleList::remove(connection);
     --idle_count_;
     if (common_) idle_fell();
+  }
+  if (warming_) {
+    set_cold(connection, false);
+    look_soon();
   }
   const std::size_t index = connection.index_;
   std::unique_ptr<Connection> owned = std::move(connections_[index]);
@@ -177,6 +171,7 @@ void HostPool::record_close(const Connection& connection, CloseReason reason) {
 
 void HostPool::close(Connection& connection, CloseReason reason) {
   record_close(connection, reason);
+  if (warming_) note_warm_loss(connection, reason);
   remove(connection).reset();
   slot_freed();
   open_for_waiters();
@@ -189,22 +184,6 @@ std::unique_ptr<net::Stream> HostPool::detach(Connection& connection) {
   open_for_waiters();
   note_if_unused();
   return stream;
-}
-
-void HostPool::idle_ended(Connection& connection, CloseReason reason) {
-  if (reason == CloseReason::ServerClosedIdle) disprove(now() - connection.idle_since_);
-  close(connection, reason);
-}
-
-void HostPool::close_idle_since(TimePoint moment, Duration age) {
-  if (common_) close_idle_elsewhere(moment, age);
-  close_own_idle_since(moment, age);
-}
-
-void HostPool::close_own_idle_since(TimePoint moment, Duration age) {
-  disprove(age);
-  const auto as_old = [moment](const Connection& connection) { return connection.idle_since_ <= moment; };
-  while (Connection* connection = find_idle(as_old)) close(*connection, CloseReason::SuspectedStale);
 }
 
 void HostPool::close_all_idle(CloseReason reason) {
@@ -220,6 +199,7 @@ bool HostPool::close_oldest_idle(CloseReason reason) {
 
 void HostPool::retire() {
   retired_ = true;
+  stop_warming();
   leave();
   close_all_idle(CloseReason::Reconfigured);
   open_for_waiters();  // they get nothing from other workers any more
@@ -238,6 +218,7 @@ void HostPool::recheck() {
     connection->open_to_remote_clients_.reset();
     if (!settings_->server_hint) connection->hint_timeout_.reset();
   }
+  if (!settings_->server_hint) last_hint_.reset();
   while (Connection* retired = find_idle([](const Connection& each) { return each.retire_; })) {
     close(*retired, CloseReason::Reconfigured);
   }
@@ -245,6 +226,7 @@ void HostPool::recheck() {
   for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
     context_.deadlines.arm(*connection, idle_until(*connection));
   }
+  recheck_warming();
   open_for_waiters();  // max_connections may have grown
 }
 

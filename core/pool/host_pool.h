@@ -9,7 +9,10 @@
 
 #include "core/base/origin.h"
 #include "core/policy/admission.h"
+#include "core/policy/close_prior.h"
+#include "core/policy/idle_history.h"
 #include "core/policy/idle_terms.h"
+#include "core/policy/keep_warm.h"
 #include "core/policy/next_hop.h"
 #include "core/policy/settings.h"
 #include "core/pool/address_history.h"
@@ -45,6 +48,7 @@ class CheckoutEvents {
 };
 
 class Opening;
+class Warming;
 
 /// An exchange that waits for a connection. Destroying it withdraws it; no event comes afterwards.
 class Waiter final : public ListHook<Waiter>, public Deadline {
@@ -117,6 +121,8 @@ class HostPool : public ListHook<HostPool> {
   [[nodiscard]] std::uint32_t waiting() const noexcept { return waiting_count_; }
   /// Mean time that opening a connection took lately: what each reuse saves.
   [[nodiscard]] Duration opening_cost() const noexcept { return opening_cost_; }
+  /// What is believed of the server's idle timeout after its last response.
+  [[nodiscard]] policy::ExpectedIdle expected_idle() const noexcept;
 
   /// Held by exchanges: a host in use is not forgotten.
   void retain() noexcept { ++users_; }
@@ -128,6 +134,7 @@ class HostPool : public ListHook<HostPool> {
   friend class Lease;
   friend class Opening;
   friend class Waiter;
+  friend class Warming;
 
   using IdleList = IntrusiveList<Connection, Connection>;
   using WaiterList = IntrusiveList<Waiter, Waiter>;
@@ -135,28 +142,70 @@ class HostPool : public ListHook<HostPool> {
   // Connections
   void give_back(Connection& connection, const GiveBack& how);
   [[nodiscard]] bool keep_bound(Connection& connection, const GiveBack& how);
-  [[nodiscard]] bool still_usable(const Connection& connection) const;
   /// Notes a whole exchange on it; why it cannot serve another one, if so.
   [[nodiscard]] std::optional<CloseReason> served(Connection& connection, const GiveBack& how, TimePoint now);
   [[nodiscard]] std::optional<CloseReason> why_not_pooled(const Connection& connection, const GiveBack& how,
                                                           TimePoint now) const;
   void make_idle(Connection& connection, TimePoint now);
   [[nodiscard]] bool may_lead_to(const net::SocketAddress& address) const;
-  [[nodiscard]] TimePoint idle_until(const Connection& connection) const noexcept;
   template <typename Predicate>
-  [[nodiscard]] Connection* find_idle(Predicate matches);  ///< the oldest that matches
+  [[nodiscard]] Connection* find_idle(Predicate matches) {  ///< the oldest that matches
+    for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
+      if (matches(*connection)) return connection;
+    }
+    return nullptr;
+  }
   void record_close(const Connection& connection, CloseReason reason);
   void lease_out(Connection& connection, TimePoint now) noexcept;
   void close(Connection& connection, CloseReason reason);
   [[nodiscard]] std::unique_ptr<Connection> remove(Connection& connection);
   [[nodiscard]] std::unique_ptr<net::Stream> detach(Connection& connection);
+
+  // Idle time (host_pool_idle.cpp)
+  [[nodiscard]] policy::ServerView server_view(std::optional<Duration> hint, net::RoundTrip round_trip) const noexcept;
+  [[nodiscard]] policy::IdleTerms terms(const Connection& connection) const noexcept;
+  [[nodiscard]] bool vouched_for(const Connection& connection, Duration age) const noexcept;
+  [[nodiscard]] TimePoint idle_until(const Connection& connection) const noexcept;
+  [[nodiscard]] bool still_usable(const Connection& connection) const;
+  void note_no_room(const Connection& connection);
+  void idle_survived(Connection& connection, Duration age, TimePoint moment);
+  void idle_closed(Connection& connection, TimePoint moment);
+  void learn_close(const policy::IdlePeriod& period);
+  void bear_witness() noexcept;
   void idle_ended(Connection& connection, CloseReason reason);
+  void idle_time_over(Connection& connection, TimePoint now);
+  [[nodiscard]] bool may_lapse(const Connection& connection, TimePoint moment);
+  void prove_by_oldest(TimePoint now);
+  void close_own_idle_since(TimePoint moment, Duration age);
+
+  // Keeping warm (host_pool_warming.cpp). All but keep_in_use() and recheck_warming() only where warming_ is there.
+  struct WarmTime {
+    TimePoint until;  ///< idle, it counts as warm so long
+    Duration lead;    ///< so long before it is replaced
+  };
+  void keep_in_use(TimePoint moment);
+  void look_soon();
+  void look_before_it_ends(const Connection& connection);
+  void set_cold(Connection& connection, bool cold) noexcept;
+  void note_warm_loss(const Connection& connection, CloseReason reason);
+  void note_warm_opening(const Opening& opening, bool opened);
+  void recheck_warming();
+  void stop_warming() noexcept;
+  [[nodiscard]] bool may_adopt(const Opening& opening) const noexcept;
+  [[nodiscard]] WarmTime warm_time(const Connection& connection) const noexcept;
+  [[nodiscard]] TimePoint look_for_cold(TimePoint moment) noexcept;
+  [[nodiscard]] TimePoint in_use_until() const noexcept;
+  [[nodiscard]] policy::WarmView warm_view(TimePoint moment);
+  void keep_warm(TimePoint moment);
+  void let_go_of_idle();
+  void close_what_is_over(const policy::WarmPlan& plan, TimePoint moment);
+  void open_for_nobody();
+  void tell_warmer();
 
   // Checkout
   enum class Fit : std::uint8_t { No, Untrusted, Trusted };
   [[nodiscard]] Fit fit(const Connection& connection, const Demand& demand, TimePoint now) const;
   [[nodiscard]] bool reachable(const Connection& connection, const Demand& demand) const;
-  [[nodiscard]] policy::IdleTerms terms(const Connection& connection) const noexcept;
   [[nodiscard]] Connection* best_idle(const Demand& demand, TimePoint now);
   [[nodiscard]] static bool is_quiet(Connection& connection, const Demand& demand, TimePoint moment);
   [[nodiscard]] Connection* take_idle(const Demand& demand, TimePoint now);
@@ -165,8 +214,6 @@ class HostPool : public ListHook<HostPool> {
   void enqueue(Waiter& waiter);
   void withdraw(Waiter& waiter) noexcept;
   void queue_time_over(Waiter& waiter, TimePoint now);
-  void prove_by_oldest(TimePoint now);
-  void disprove(Duration age) noexcept;
 
   // Openings
   void open_for_waiters();
@@ -174,9 +221,9 @@ class HostPool : public ListHook<HostPool> {
   [[nodiscard]] bool adopt_opening(Waiter& waiter);
   void find_waiter_for(Opening& opening);
   void opened(Opening& opening, Dialed dialed);
-  void record_open(const Dialed& dialed);
+  void record_open(const Dialed& dialed, bool for_nobody);
   void opening_failed(Opening& opening, const DialFailure& failure);
-  [[nodiscard]] bool mend(const DialFailure& failure);
+  [[nodiscard]] bool mend(const Opening& opening, const DialFailure& failure);
   void addresses_seen(std::span<const net::SocketAddress> addresses);
   std::unique_ptr<Opening> take(Opening& opening);
 
@@ -224,8 +271,8 @@ class HostPool : public ListHook<HostPool> {
   bool trim_idle(CloseReason reason);
   void idle_rose(Connection& connection);
   void idle_fell() noexcept;
-  void close_own_idle_since(TimePoint moment, Duration age);
   void close_idle_elsewhere(TimePoint moment, Duration age);
+  void tell_of_close(policy::IdlePeriod period);
 
   PoolContext& context_;
   Origin asked_;
@@ -238,8 +285,12 @@ class HostPool : public ListHook<HostPool> {
   IdleList idle_;  ///< front: returned last
   WaiterList waiters_;
   AddressHistory addresses_;
-  Duration proved_{};
+  policy::IdleHistory history_;
+  policy::ClosePrior::Witness witness_;
+  std::optional<Duration> last_hint_;  ///< of the last response
   Duration opening_cost_{};
+  TimePoint last_used_{};             ///< when a request came last
+  std::unique_ptr<Warming> warming_;  ///< nullptr: keep_warm is 0, or nobody has come yet
   std::uint32_t idle_count_ = 0;
   std::uint32_t unclaimed_openings_ = 0;  ///< those of openings_ that have no waiter
   std::uint32_t waiting_count_ = 0;
@@ -250,10 +301,12 @@ class HostPool : public ListHook<HostPool> {
   std::uint32_t loans_awaited_ = 0;     ///< waiters whose loan_ is Asked; never more than pending between events
   std::uint32_t spare_slots_ = 0;       ///< given to us, not used yet; none between events
   bool room_asked_ = false;
-  bool awaiting_ = false;  ///< others may know of a waiter of ours
+  bool awaiting_ = false;           ///< others may know of a waiter of ours
+  bool last_client_local_ = false;  ///< Demand::local_client of the last request
   bool retired_ = false;
   bool shared_ = false;
   bool warned_unverified_ = false;
+  bool warned_no_room_ = false;
 };
 
 }  // namespace keepwarm::pool

@@ -15,8 +15,6 @@ using namespace std::chrono_literals;
 /// Below this idle age the armed read is check enough (DESIGN.md §6.2).
 constexpr Duration kPeekAfter = 1ms;
 
-constexpr Duration kLeastDisproof = 250ms;
-
 TimePoint now() noexcept {
   return net::Loop::event_time();
 }
@@ -24,13 +22,6 @@ TimePoint now() noexcept {
 }  // namespace
 
 // ---- Checkout ----
-
-policy::IdleTerms HostPool::terms(const Connection& connection) const noexcept {
-  return policy::idle_terms(policy::idle_settings(*settings_), {.hint = connection.hint_timeout_,
-                                                                .learned = std::nullopt,
-                                                                .proved = proved_,
-                                                                .round_trip = connection.round_trip_});
-}
 
 bool HostPool::reachable(const Connection& connection, const Demand& demand) const {
   if (demand.local_client || hop_.via != policy::NextHop::Via::Client) return true;
@@ -41,21 +32,11 @@ bool HostPool::reachable(const Connection& connection, const Demand& demand) con
   return *connection.open_to_remote_clients_;
 }
 
-HostPool::Fit HostPool::fit(const Connection& connection, const Demand& demand, TimePoint moment) const {
-  if (demand.fresh_only || !reachable(connection, demand)) return Fit::No;
-  if (!demand.replayable && settings_->unsafe_reuse == policy::UnsafeReuse::Never) return Fit::No;
-  const policy::IdleTerms limits = terms(connection);
-  const Duration age = moment - connection.idle_since();
-  if (age >= limits.held_for) return Fit::No;
-  if (age < limits.trusted_for) return Fit::Trusted;
-  const bool may_be_untrusted = demand.replayable || settings_->unsafe_reuse == policy::UnsafeReuse::Always;
-  return may_be_untrusted ? Fit::Untrusted : Fit::No;
-}
-
 Connection* HostPool::best_idle(const Demand& demand, TimePoint moment) {
   Connection* untrusted = nullptr;
   for (Connection* connection = idle_.front(); connection != nullptr; connection = idle_.next(*connection)) {
     const Fit found = fit(*connection, demand, moment);
+    connection->trusted_ = found == Fit::Trusted;
     if (found == Fit::Trusted) return connection;
     if (found == Fit::Untrusted && untrusted == nullptr) untrusted = connection;
   }
@@ -84,24 +65,13 @@ Connection* HostPool::take_idle(const Demand& demand, TimePoint moment) {
   return nullptr;
 }
 
-void HostPool::prove_by_oldest(TimePoint moment) {
-  // A connection that is still open at some age has proved that age for the younger ones. Its close may lie unread in
-  // the kernel, so look.
-  const Connection* oldest = idle_.back();
-  if (oldest == nullptr || oldest->served() == 0) return;
-  const Duration survived = moment - oldest->returned_at_;
-  if (survived > proved_ && oldest->stream_->quiet()) proved_ = survived;
-}
-
-void HostPool::disprove(Duration age) noexcept {
-  if (age < kLeastDisproof) return;  // a close so soon after an answer is no idle timeout
-  proved_ = std::min(proved_, std::max(age - settings_->idle_margin, Duration::zero()));
-}
-
 void HostPool::checkout(Waiter& waiter, const Demand& demand) {
   assert(!waiter.waiting());
   waiter.demand_ = demand;
   const TimePoint moment = now();
+  last_used_ = moment;
+  last_client_local_ = demand.local_client;
+  if (settings_->keep_warm > 0) keep_in_use(moment);
   if (Connection* connection = take_idle(demand, moment)) {
     lease_out(*connection, moment);
     ++context_.stats.leases_reused;
@@ -157,8 +127,9 @@ bool HostPool::offer(Connection& connection, const OpeningTimes& times) {
   const TimePoint moment = now();
   for (Waiter* waiter = waiters_.front(); waiter != nullptr; waiter = waiters_.next(*waiter)) {
     const Demand& demand = waiter->demand_;
-    const bool fits = fresh ? reachable(connection, demand) : fit(connection, demand, moment) != Fit::No;
-    if (fits) {
+    const Fit found = fresh && reachable(connection, demand) ? Fit::Trusted : fit(connection, demand, moment);
+    connection.trusted_ = found == Fit::Trusted;
+    if (found != Fit::No) {
       serve(*waiter, connection, times);
       return true;
     }
@@ -187,15 +158,15 @@ void HostPool::open_for_waiters() {
 }
 
 void HostPool::open_for(Waiter& waiter) {
-  openings_.push_back(std::make_unique<Opening>(*this, waiter, waiter.demand_.local_client));
+  openings_.push_back(std::make_unique<Opening>(*this, &waiter, waiter.demand_.local_client));
   openings_.back()->start();
 }
 
 /// One that is under way and that nobody waits for any more serves as well as a new one, and sooner.
 bool HostPool::adopt_opening(Waiter& waiter) {
   if (unclaimed_openings_ == 0) return false;
-  const auto fits = [&waiter](const std::unique_ptr<Opening>& each) {
-    return each->waiter() == nullptr && each->local_client() == waiter.demand_.local_client;
+  const auto fits = [&](const std::unique_ptr<Opening>& each) {
+    return each->waiter() == nullptr && each->local_client() == waiter.demand_.local_client && may_adopt(*each);
   };
   const auto found = std::find_if(openings_.begin(), openings_.end(), fits);
   if (found == openings_.end()) return false;
@@ -228,10 +199,11 @@ std::unique_ptr<Opening> HostPool::take(Opening& opening) {
   return owned;
 }
 
-void HostPool::record_open(const Dialed& dialed) {
+void HostPool::record_open(const Dialed& dialed, bool for_nobody) {
   const Duration cost = dialed.times.total();
   opening_cost_ = opening_cost_ == Duration::zero() ? cost : (opening_cost_ * 7 + cost) / 8;
   ++context_.stats.opened;
+  if (for_nobody) ++context_.stats.warmed;
   ++context_.stats.connections;
   if (hop_.tls) ++(dialed.tls_resumed ? context_.stats.tls_resumed : context_.stats.tls_full);
   const auto name = [this] { return host_and_port(hop_.origin.host, hop_.origin.port); };
@@ -243,16 +215,20 @@ void HostPool::record_open(const Dialed& dialed) {
   line += hop_.unix_path.empty() ? dialed.address.text() : "unix:" + hop_.unix_path;
   if (hop_.tls)
     line.append(" ").append(dialed.tls_protocol).append(dialed.tls_resumed ? " resumed" : " full handshake");
+  if (for_nobody) line += " (kept warm)";
   context_.log.write(LogLevel::Debug, line);
 }
 
 void HostPool::opened(Opening& opening, Dialed dialed) {
   const TimePoint moment = now();
   const OpeningTimes times = dialed.times;
-  record_open(dialed);
+  record_open(dialed, opening.for_nobody());
+  if (warming_) note_warm_opening(opening, true);
   connections_.push_back(std::make_unique<Connection>(*this, std::move(dialed.stream), dialed.address, moment));
   Connection& connection = *connections_.back();
   connection.index_ = connections_.size() - 1;
+  connection.hint_timeout_ = last_hint_;
+  connection.kept_warm_ = opening.for_nobody();
   // The waiter that it was opened for may not be the first in line: then that one's opening serves it in turn.
   const std::unique_ptr<Opening> done = take(opening);
   done->let_go();
@@ -263,9 +239,9 @@ void HostPool::opened(Opening& opening, Dialed dialed) {
 }
 
 /// Does away with the cause of a failure; false: it is not ours.
-bool HostPool::mend(const DialFailure& failure) {
+bool HostPool::mend(const Opening& opening, const DialFailure& failure) {
   if (failure.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors) {
-    return context_.use != nullptr && context_.use->free_a_descriptor();
+    return opening.waiter() != nullptr && context_.use != nullptr && context_.use->free_a_descriptor();
   }
   if (!failure.tried_to_resume || failure.tls.kind == net::TlsFailure::Kind::Certificate) return false;
   // Some servers break when they are shown a session that they do not know any more.
@@ -275,8 +251,9 @@ bool HostPool::mend(const DialFailure& failure) {
 }
 
 void HostPool::opening_failed(Opening& opening, const DialFailure& failure) {
-  if (opening.may_start_again() && mend(failure)) return opening.start();
+  if (opening.may_start_again() && mend(opening, failure)) return opening.start();
   ++context_.stats.open_failures;
+  if (warming_) note_warm_opening(opening, false);
   // Another's failure: the time that it took was not this waiter's. It has one opened for itself.
   Waiter* waiter = opening.adopted() ? nullptr : opening.waiter();
   const std::unique_ptr<Opening> done = take(opening);

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "core/pool/host_pool.h"
+#include "core/pool/warming.h"
 
 namespace keepwarm::pool {
 
@@ -35,6 +36,8 @@ void HostPool::join() {
   common_->enter(context_.worker, *this);
   common_->add(open());
   common_->idle_rose(context_.worker, idle_count_);
+  common_->used(last_used_);
+  if (warming_) common_->show_cold(context_.worker, warming_->cold_);
 }
 
 void HostPool::leave() noexcept {
@@ -85,6 +88,17 @@ void HostPool::close_idle_elsewhere(TimePoint moment, Duration age) {
     if (worker == context_.worker || common_->idle_at(worker) == 0) continue;
     context_.commons->post(worker, [common = common_, worker, moment, age] {
       if (HostPool* pool = common->pool_of(worker)) pool->close_own_idle_since(moment, age);
+    });
+  }
+}
+
+/// What it tells of the server holds for all workers. Whether it was a probe is this one's business.
+void HostPool::tell_of_close(policy::IdlePeriod period) {
+  period.probe = false;
+  for (std::uint32_t worker = 0; worker < common_->workers(); ++worker) {
+    if (worker == context_.worker) continue;
+    context_.commons->post(worker, [common = common_, worker, period] {
+      if (HostPool* pool = common->pool_of(worker)) pool->learn_close(period);
     });
   }
 }

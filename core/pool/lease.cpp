@@ -19,6 +19,10 @@ bool Lease::still_usable() const {
   return connection_->host_.still_usable(*connection_);
 }
 
+void Lease::was_closed_idle(TimePoint moment) {
+  connection_->host_.idle_closed(*connection_, moment);
+}
+
 void Lease::close(CloseReason reason) noexcept {
   if (Connection* connection = std::exchange(connection_, nullptr)) connection->host_.close(*connection, reason);
 }

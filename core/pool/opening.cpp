@@ -2,9 +2,14 @@
 
 namespace keepwarm::pool {
 
-Opening::Opening(HostPool& host, Waiter& waiter, bool local_client)
-    : host_(host), context_(host.context_), waiter_(&waiter), local_client_(local_client) {
-  waiter.opening_ = this;
+Opening::Opening(HostPool& host, Waiter* waiter, bool local_client)
+    : host_(host),
+      context_(host.context_),
+      waiter_(waiter),
+      began_(net::Loop::event_time()),
+      local_client_(local_client),
+      for_nobody_(waiter == nullptr) {
+  if (waiter != nullptr) waiter->opening_ = this;
   ++context_.stats.openings;
 }
 

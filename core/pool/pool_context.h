@@ -14,6 +14,7 @@
 #include "core/net/loop.h"
 #include "core/net/resolver.h"
 #include "core/net/tls_client.h"
+#include "core/policy/close_prior.h"
 #include "core/pool/close_reason.h"
 
 namespace keepwarm::pool {
@@ -24,15 +25,17 @@ class HostPool;
 /// Counters of everything that happened to upstream connections since the start.
 struct PoolStats {
   std::uint64_t opened = 0;
+  std::uint64_t warmed = 0;  ///< of `opened`: for nobody, to be kept warm
   std::uint64_t open_failures = 0;
   std::uint64_t leases_fresh = 0;
   std::uint64_t leases_reused = 0;
-  std::uint64_t lent = 0;         ///< idle connections that another worker took over
-  std::uint64_t borrowed = 0;     ///< those that came from another worker
-  Gauge connections{};            ///< open now
-  Gauge openings{};               ///< being opened now
-  std::uint64_t tls_full = 0;     ///< whole handshakes
-  std::uint64_t tls_resumed = 0;  ///< those that resumed a session
+  std::uint64_t hints_without_room = 0;  ///< connections not pooled, as the server's hint is less than a round trip
+  std::uint64_t lent = 0;                ///< idle connections that another worker took over
+  std::uint64_t borrowed = 0;            ///< those that came from another worker
+  Gauge connections{};                   ///< open now
+  Gauge openings{};                      ///< being opened now
+  std::uint64_t tls_full = 0;            ///< whole handshakes
+  std::uint64_t tls_resumed = 0;         ///< those that resumed a session
   std::array<std::uint64_t, kCloseReasonCount> closed{};
 };
 
@@ -60,6 +63,7 @@ struct PoolContext {
   const net::AddressFilter& remote_filter;  ///< for all others
   Log& log;
   PoolStats stats{};
+  policy::ClosePrior close_prior{};  ///< what all hosts tell of one of which nothing is known
   HostUse* use = nullptr;
   std::string via{};  ///< our name in Via; empty: none is sent
   http::HeadLimits head_limits{};

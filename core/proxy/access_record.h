@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "core/base/clock.h"
 #include "core/net/address.h"
+#include "core/policy/idle_terms.h"
 
 namespace keepwarm::proxy {
 
@@ -33,6 +35,10 @@ struct AccessRecord {
   std::string_view upstream_path;                ///< of a unix socket, in place of `upstream`'s text; else empty
   bool reused = false;
   std::uint32_t requests_on_connection = 0;  ///< this one included
+  Duration idle{};                           ///< of a reused connection: for how long it had been idle
+  bool trusted = false;  ///< then no request had to fear that the server had closed it; a fresh one is
+  std::optional<policy::ExpectedIdle>
+      expected_idle{};  ///< of the server, after this exchange; nullopt: none was reached
   std::uint32_t retries = 0;
   Duration dns{};
   Duration connect{};

@@ -62,6 +62,7 @@ void Exchange::reset(Downstream& downstream, const ClientFacts& client) {
   client_paused_ = false;
   is_retry_ = false;
   response_begun_ = false;
+  awaiting_ack_ = false;
   interims_ = 0;
   upstream_blocked_ = false;
   upstream_write_failed_ = false;
@@ -112,6 +113,7 @@ void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
   const pool::Connection& connection = lease_.connection();
   times_ = times;
   reused_ = connection.reused();
+  trusted_ = !reused_ || connection.trusted();
   idle_age_ = reused_ ? net::Loop::event_time() - connection.idle_since() : Duration::zero();
   reached_upstream_ = true;
   upstream_address_ = connection.address();
@@ -128,13 +130,33 @@ void Exchange::on_checkout_failed(const pool::CheckoutFailure& failure) {
 
 // ---- Attempts ----
 
-policy::AttemptView Exchange::attempt_view() const noexcept {
+policy::AttemptView Exchange::attempt_view(const Ended& ended) const noexcept {
+  // That a head came is what RequestTimeoutAnswer says; an interim one before it counts.
+  const bool begun = ended.end == AttemptEnd::RequestTimeoutAnswer ? interims_ > 0 : response_begun_;
   return {.idempotent = idempotent_,
           .held_whole = held_whole_,
           .retry_allowed = host_->settings().retry,
           .reused = reused_,
-          .response_begun = response_begun_,
-          .is_retry = is_retry_};
+          .response_begun = begun,
+          .is_retry = is_retry_,
+          .resend_undelivered = host_->settings().retry_undelivered,
+          .delivery = ended.delivery};
+}
+
+/// An end of the attempt that has just been seen, with what the socket says about it: so before it is closed.
+Exchange::Ended Exchange::ended_now(AttemptEnd end, policy::Ending ending) {
+  // Read anew: what has passed since the event began must not look like a short round trip.
+  Ended ended{.end = end, .at = net::Loop::now()};
+  if (!reused_) return ended;  // nothing depends on it
+  const auto sent = lease_.stream().send_state();
+  if (!sent) return ended;
+  ended.delivery =
+      policy::delivery({.ending = sent->peer_ended ? policy::Ending::End : ending,
+                        .acknowledged = sent->acknowledged > written_before_ ? sent->acknowledged - written_before_ : 0,
+                        .until_end = ended.at - first_sent_at_,
+                        .least_round_trip = sent->least_round_trip,
+                        .variation = std::chrono::microseconds(sent->round_trip.variation_us)});
+  return ended;
 }
 
 ExplainedFailure Exchange::why_closed() {
@@ -142,17 +164,22 @@ ExplainedFailure Exchange::why_closed() {
   return {FailureKind::ConnectionTerminated, "closed the connection before it answered"};
 }
 
-void Exchange::attempt_ended(AttemptEnd end, CloseReason otherwise) {
-  policy::AttemptView view = attempt_view();
-  const ExplainedFailure closed = why_closed();
-  if (end == AttemptEnd::RequestTimeoutAnswer) view.response_begun = interims_ > 0;
-  const bool stale = policy::is_stale_failure(end, view);
+void Exchange::attempt_ended(const Ended& ended, CloseReason otherwise) {
+  const policy::AttemptView view = attempt_view(ended);
+  const bool stale = policy::is_stale_failure(ended.end, view);
+  const bool silent = ended.end == AttemptEnd::Unacknowledged;
+  ExplainedFailure closed = why_closed();
+  if (stale) add_delivery(closed, ended.delivery);
   const TimePoint idle_since = lease_.connection().idle_since();
   if (stale) ++context_.stats.stale_failures;
+  // Else the kernel would go on sending what is said to be undelivered, or is sent elsewhere.
+  if (silent || ended.delivery == policy::Delivery::NotDelivered) lease_.stream().reset_on_close();
+  const bool timed_out = ended.end == AttemptEnd::RequestTimeoutAnswer && reused_;
+  if ((stale || timed_out) && ended.delivery != policy::Delivery::MayBeExecuted) lease_.was_closed_idle(ended.at);
   lease_.close(stale ? CloseReason::StaleFailure : otherwise);
-  if (stale || (end == AttemptEnd::RequestTimeoutAnswer && reused_)) host_->close_idle_since(idle_since, idle_age_);
+  if (stale || silent || timed_out) host_->close_idle_since(idle_since, idle_age_);
 
-  const NextStep step = policy::next_step(end, view);
+  const NextStep step = policy::next_step(ended.end, view);
   if (step == NextStep::RetryOnFresh) {
     is_retry_ = true;
     ++retries_;
@@ -166,6 +193,7 @@ void Exchange::try_again() {
   move(ExchangeEvent::Retried);
   net::DeadlineClock::disarm(*this);
   response_begun_ = false;
+  awaiting_ack_ = false;
   interims_ = 0;
   upstream_blocked_ = false;
   upstream_write_failed_ = false;
@@ -240,7 +268,10 @@ bool Exchange::bytes_moved() {
   return std::exchange(unsent_mark_, unsent) != unsent;
 }
 
-void Exchange::on_deadline(TimePoint) {
+void Exchange::on_deadline(TimePoint now) {
+  if (std::exchange(awaiting_ack_, false) && state_ == ExchangeState::AwaitingHead) {
+    return look_for_acknowledgement(now);
+  }
   if (state_ == ExchangeState::Draining) return over(ExchangeEvent::Failed, AfterExchange::CloseLingering);
   const bool waits_for_answer = state_ == ExchangeState::AwaitingHead && request_body_.ended();
   // A slow reader empties a queue without an event of ours: look before calling it stalled.
@@ -275,6 +306,9 @@ void Exchange::log(EndedBy ended, std::string_view error) {
   record.upstream_path = upstream_path_;
   record.reused = reached_upstream_ && reused_;
   record.requests_on_connection = reached_upstream_ ? requests_on_connection_ : 0;
+  record.idle = reached_upstream_ ? idle_age_ : Duration::zero();
+  record.trusted = reached_upstream_ && trusted_;
+  if (reached_upstream_) record.expected_idle = host_->expected_idle();
   record.retries = retries_;
   record.dns = times_.dns;
   record.connect = times_.connect;

@@ -75,12 +75,20 @@ class Exchange final : public net::StreamEvents,
   // Time
   void on_deadline(TimePoint now) override;
 
+  /// An attempt that ended without an answer for the client.
+  struct Ended {
+    policy::AttemptEnd end{};
+    policy::Delivery delivery = policy::Delivery::MayBeExecuted;
+    TimePoint at{};  ///< when the end was seen
+  };
+
   // exchange.cpp: the life of an exchange
   void reset(Downstream& downstream, const ClientFacts& client);
   void move(ExchangeEvent event);
   void checkout(bool fresh_only);
-  [[nodiscard]] policy::AttemptView attempt_view() const noexcept;
-  void attempt_ended(policy::AttemptEnd end, pool::CloseReason otherwise);
+  [[nodiscard]] policy::AttemptView attempt_view(const Ended& ended) const noexcept;
+  [[nodiscard]] Ended ended_now(policy::AttemptEnd end, policy::Ending ending);
+  void attempt_ended(const Ended& ended, pool::CloseReason otherwise);
   void try_again();
   [[nodiscard]] std::optional<ExplainedFailure> refused_for_parent() const;
   [[nodiscard]] ExplainedFailure why_closed();
@@ -106,6 +114,7 @@ class Exchange final : public net::StreamEvents,
   void send_outgoing();
   void written_upstream(net::WriteResult result);
   void request_sent();
+  void look_for_acknowledgement(TimePoint now);
   void drain_body(std::size_t bytes, bool ended);
   void pause_client();
   void resume_client();
@@ -114,6 +123,7 @@ class Exchange final : public net::StreamEvents,
   void read_head(std::string_view bytes);
   [[nodiscard]] bool relay_interim(const http::ResponseHead& head);
   void final_head(const http::ResponseHead& head, std::string_view rest);
+  [[nodiscard]] bool discard_408(const http::ResponseHead& head, const http::BodyFraming& framing);
   void switch_protocols(const http::ResponseHead& head, std::string_view rest);
   void begin_response(const http::ResponseHead& head, const http::BodyFraming& framing, std::string_view rest);
   [[nodiscard]] http::BodyFraming framing_for_client(const http::BodyFraming& framing) const noexcept;
@@ -151,11 +161,15 @@ class Exchange final : public net::StreamEvents,
   // The attempt
   bool is_retry_ = false;
   bool reused_ = false;
+  bool trusted_ = false;
   bool upstream_blocked_ = false;
   bool upstream_write_failed_ = false;
   bool response_begun_ = false;
-  std::uint32_t interims_ = 0;
-  std::string head_buffer_;  ///< a response head that came in pieces
+  bool awaiting_ack_ = false;  ///< the deadline is a look whether the request was acknowledged
+  std::uint8_t interims_ = 0;
+  std::uint64_t written_before_ = 0;  ///< Stream::written_bytes() before the request
+  TimePoint first_sent_at_{};         ///< not later than its first byte was written
+  std::string head_buffer_;           ///< a response head that came in pieces
   http::HeadScan head_scan_;
 
   // The response

@@ -1,5 +1,7 @@
 // The request on its way upstream: kept while it may have to be sent again, streamed beyond that.
 
+#include <algorithm>
+
 #include "core/http/fields.h"
 #include "core/http/persistence.h"
 #include "core/http/serializer.h"
@@ -70,7 +72,8 @@ bool Exchange::may_be_replayed() const noexcept {
 
 bool Exchange::worth_holding() const noexcept {
   const std::uint64_t held = outgoing_.size() - head_size_;
-  return idempotent_ && held + request_body_.remaining().value_or(0) <= host_->settings().retry_body_size;
+  const bool may_be_sent_again = idempotent_ || (reused_ && host_->settings().retry_undelivered);
+  return may_be_sent_again && held + request_body_.remaining().value_or(0) <= host_->settings().retry_body_size;
 }
 
 // ---- The body ----
@@ -118,9 +121,11 @@ void Exchange::send_body() {
 }
 
 void Exchange::send_outgoing() {
+  written_before_ = lease_.stream().written_bytes();
+  first_sent_at_ = net::Loop::event_time();
   const net::WriteResult result = net::write_all(lease_.stream(), outgoing_);
   if (result == net::WriteResult::Failed) {
-    return attempt_ended(AttemptEnd::ClosedBeforeWrite, CloseReason::ClosedBeforeWrite);
+    return attempt_ended({.end = AttemptEnd::ClosedBeforeWrite, .at = first_sent_at_}, CloseReason::ClosedBeforeWrite);
   }
   written_upstream(result);
   held_whole_ = worth_holding();
@@ -146,7 +151,31 @@ void Exchange::on_drained() {
 void Exchange::request_sent() {
   sent_at_ = net::Loop::event_time();
   if (state_ != ExchangeState::AwaitingHead) return;
-  context_.deadlines.arm(*this, sent_at_ + host_->settings().response_timeout);
+  const Duration limit = host_->settings().response_timeout;
+  // A fresh connection has just shown that somebody listens.
+  awaiting_ack_ = reused_ && limit > policy::kShortestSilence;
+  context_.deadlines.arm(*this, sent_at_ + (awaiting_ack_ ? policy::kShortestSilence : limit));
+}
+
+/// The request has been on its way for some time on a reused connection: has the peer's kernel taken any of it?
+void Exchange::look_for_acknowledgement(TimePoint now) {
+  const policy::HostSettings& settings = host_->settings();
+  const TimePoint response_due = sent_at_ + settings.response_timeout;
+  const auto sent = response_begun_ ? std::nullopt : lease_.stream().send_state();
+  if (!sent || sent->acknowledged > written_before_) return context_.deadlines.arm(*this, response_due);
+
+  const TimePoint silent_from = sent_at_ + policy::silence_limit(sent->round_trip.bound());
+  if (now < silent_from) {
+    awaiting_ack_ = silent_from < response_due;
+    return context_.deadlines.arm(*this, std::min(silent_from, response_due));
+  }
+  const Ended ended{.end = AttemptEnd::Unacknowledged, .at = now};
+  if (policy::next_step(ended.end, attempt_view(ended)) == policy::NextStep::RetryOnFresh) {
+    return attempt_ended(ended, CloseReason::Unacknowledged);
+  }
+  // Not before: on a connection that is well it would make keepalive wait as long.
+  lease_.stream().limit_unacknowledged(settings.stall_timeout);
+  context_.deadlines.arm(*this, response_due);
 }
 
 void Exchange::drain_body(std::size_t bytes, bool ended) {

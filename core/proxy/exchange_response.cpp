@@ -1,5 +1,6 @@
 // The response on its way to the client.
 
+#include <cerrno>
 #include <chrono>
 
 #include "core/http/fields.h"
@@ -18,10 +19,14 @@ namespace {
 using namespace std::chrono_literals;
 using FramingKind = http::BodyFraming::Kind;
 
-constexpr std::uint32_t kMaxInterims = 100;
+constexpr std::uint8_t kMaxInterims = 100;
 /// How much of a request may be unsent when its answer comes, for its connection to be worth keeping.
 constexpr std::uint64_t kWorthDraining = 256 * 1024;
 constexpr Duration kDrainTime = 10s;  // the client was told that its connection stays
+
+policy::Ending ending_of(int error) noexcept {
+  return error == -ECONNRESET || error == -EPIPE ? policy::Ending::Reset : policy::Ending::Silent;
+}
 
 }  // namespace
 
@@ -42,7 +47,9 @@ void Exchange::on_bytes(std::string_view bytes) {
 
 void Exchange::on_end() {
   if (state_ == ExchangeState::AwaitingHead) {
-    if (!response_begun_) return attempt_ended(AttemptEnd::ClosedAfterWrite, CloseReason::CutResponse);
+    if (!response_begun_) {
+      return attempt_ended(ended_now(AttemptEnd::ClosedAfterWrite, policy::Ending::End), CloseReason::CutResponse);
+    }
     return fail(FailureKind::ResponseIncomplete, "closed the connection within the head of its answer",
                 CloseReason::CutResponse);
   }
@@ -53,9 +60,9 @@ void Exchange::on_end() {
   relay({}, {});
 }
 
-void Exchange::on_broken(int) {
+void Exchange::on_broken(int error) {
   if (state_ == ExchangeState::AwaitingHead && !response_begun_) {
-    return attempt_ended(AttemptEnd::ClosedAfterWrite, CloseReason::CutResponse);
+    return attempt_ended(ended_now(AttemptEnd::ClosedAfterWrite, ending_of(error)), CloseReason::CutResponse);
   }
   fail(FailureKind::ResponseIncomplete, "reset the connection within its answer", CloseReason::CutResponse);
 }
@@ -98,6 +105,7 @@ bool Exchange::relay_interim(const http::ResponseHead& head) {
     fail(FailureKind::BadResponse, "sent too many interim responses", CloseReason::ProtocolError);
     return false;
   }
+  awaiting_ack_ = false;
   if (request_body_.ended()) arm(host_->settings().response_timeout);
   if (client_is_http10_) return true;
   std::string& out = context_.head_out;
@@ -125,15 +133,24 @@ void Exchange::final_head(const http::ResponseHead& head, std::string_view rest)
                 "the parent proxy wants other credentials than those of the key parent (407)",
                 CloseReason::ProtocolError);
   }
-  if (head.status == 408) {
-    policy::AttemptView view = attempt_view();
-    view.response_begun = interims_ > 0;
-    if (policy::next_step(AttemptEnd::RequestTimeoutAnswer, view) == policy::NextStep::RetryOnFresh) {
-      return attempt_ended(AttemptEnd::RequestTimeoutAnswer, CloseReason::RequestTimeout408);
-    }
-    if (reused_) host_->close_idle_since(lease_.connection().idle_since(), idle_age_);
-  }
+  if (head.status == 408 && discard_408(head, *framing)) return;
   begin_response(head, *framing, rest);
+}
+
+/// false: it is passed on.
+bool Exchange::discard_408(const http::ResponseHead& head, const http::BodyFraming& framing) {
+  // Only who closes says by it that no request is read any more.
+  const bool closes = !http::server_may_persist(head, framing);
+  const Ended ended =
+      ended_now(AttemptEnd::RequestTimeoutAnswer, closes ? policy::Ending::Answer408 : policy::Ending::Silent);
+  if (policy::next_step(ended.end, attempt_view(ended)) == policy::NextStep::RetryOnFresh) {
+    attempt_ended(ended, CloseReason::RequestTimeout408);
+    return true;
+  }
+  if (!reused_) return false;
+  if (ended.delivery == policy::Delivery::NotDelivered) lease_.was_closed_idle(ended.at);
+  host_->close_idle_since(lease_.connection().idle_since(), idle_age_);
+  return false;
 }
 
 void Exchange::switch_protocols(const http::ResponseHead& head, std::string_view rest) {

@@ -89,4 +89,11 @@ ExplainedFailure explain(const pool::CheckoutFailure& failure) {
   return explain(failure.dial);
 }
 
+void add_delivery(ExplainedFailure& failure, policy::Delivery delivery) {
+  const std::string_view what =
+      delivery == policy::Delivery::NotDelivered ? "not delivered, safe to retry" : "may have been executed";
+  failure.text.append("; ").append(what);
+  failure.parameters.append("; details=\"").append(what).append("\"");
+}
+
 }  // namespace keepwarm::proxy

@@ -3,6 +3,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/policy/delivery.h"
 #include "core/policy/failure.h"
 #include "core/pool/host_pool.h"
 
@@ -19,5 +20,9 @@ struct ExplainedFailure {
 [[nodiscard]] ExplainedFailure explain(const net::TlsFailure& failure);
 [[nodiscard]] ExplainedFailure explain(const pool::DialFailure& failure);
 [[nodiscard]] ExplainedFailure explain(const pool::CheckoutFailure& failure);
+
+/// Adds whether the request may have been executed, for whoever has to decide whether to send it again: to the text,
+/// and as `details` for Proxy-Status (RFC 9209 §2.1.5).
+void add_delivery(ExplainedFailure& failure, policy::Delivery delivery);
 
 }  // namespace keepwarm::proxy

@@ -11,9 +11,10 @@ from support.waiting import eventually
 
 SECRET = "s3cr3t"
 FIELDS = {"time", "client", "method", "url", "status", "bytes_received", "bytes_sent", "upstream", "connection",
-          "requests_on_connection", "retries", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms"}
+          "requests_on_connection", "idle_ms", "trust", "expected_idle_timeout_ms", "expected_idle_timeout_source", "retries", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms"}
 TEXT = re.compile(r"(?P<time>\S+Z) (?P<client>\S+) (?P<method>\S+) (?P<url>\S+) (?P<status>\d+) in=(?P<received>\d+) "
                   r"out=(?P<sent>\d+) upstream=(?P<upstream>\S+) (?P<connection>reused|fresh|none) requests=(?P<requests>\d+) "
+                  r"idle=(?P<idle>[\d.]+) trust=(?P<trust>\S+) expected=(?P<expected>\S+) "
                   r"retries=(?P<retries>\d+) dns=(?P<dns>[\d.]+) connect=(?P<connect>[\d.]+) tls=(?P<tls>[\d.]+) "
                   r"first=(?P<first>[\d.]+) total=(?P<total>[\d.]+)")
 
@@ -221,6 +222,8 @@ def test_the_text_format_has_the_same_fields(keepwarm, origin):
     assert first["url"] == server.url("/one?...") and first["status"] == "200" and first["client"].startswith("127.0.0.1:")
     assert (first["received"], first["sent"], first["upstream"], first["connection"]) == ("0", "2", server.at, "fresh")
     assert (second["received"], second["connection"], second["requests"], second["retries"]) == ("5", "reused", "2", "0")
+    assert (first["idle"], first["trust"], first["expected"]) == ("0.0", "trusted", "60000/hint")
+    assert (second["trust"], second["expected"]) == ("trusted", "60000/hint")
 
 
 def test_off_is_the_default(keepwarm, origin):

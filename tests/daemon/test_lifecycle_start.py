@@ -69,14 +69,15 @@ def test_a_configuration_that_is_not_there_is_exit_code_1(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["bogus"], ["run", "--bogus"], ["run", "extra"], ["--config"], ["run", "--listen"],
-                                       ["status"], ["probe", "http://x/"], ["env"], ["explain"]], ids=" ".join)
+                                       ["status"], ["env"], ["explain"], ["probe"], ["probe", "http://x/", "--max", "1"]], ids=" ".join)
 def test_a_wrong_command_line_is_exit_code_2(arguments):
     result = run(*arguments)
     assert result.returncode == 2
     assert result.stderr and not result.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["check", "--help"], ["explain", "--help"]],
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["check", "--help"], ["explain", "--help"],
+                                       ["probe", "--help"]],
                          ids=" ".join)
 def test_help_and_version_are_exit_code_0(arguments):
     result = run(*arguments)

@@ -81,6 +81,18 @@ def apache(_servers):
 
 
 @pytest.fixture
+def gunicorn(_servers):
+    """gunicorn(keep_alive=2): a gunicorn with threads; see servers.Gunicorn."""
+
+    def start(*arguments, **options):
+        server = servers.Gunicorn(*arguments, **options)
+        _servers.append(server)
+        return server
+
+    return start
+
+
+@pytest.fixture
 def script(_servers):
     """script(name, tls=()): a server of programs/; see servers.Script."""
 

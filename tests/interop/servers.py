@@ -269,6 +269,26 @@ class Tinyproxy(Server):
         return [program("tinyproxy"), "-d", "-c", str(self.folder / "tinyproxy.conf")]
 
 
+class Gunicorn(Server):
+    """A gunicorn with threads, which closes idle connections after 2 s, or `keep_alive`; it gives no hint."""
+
+    APPLICATION = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "2")])
+    return [b"ok"]
+"""
+
+    def __init__(self, keep_alive: int = 2):
+        super().__init__()
+        self.keep_alive = keep_alive
+        (self.folder / "application.py").write_text(self.APPLICATION)
+        self.start_on_free_port(self._command)
+
+    def _command(self, port: int) -> list[str]:
+        return [program("gunicorn"), "--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", "16",
+                "--keep-alive", str(self.keep_alive), "application"]
+
+
 class Script(Server):
     """A server of programs/, for Node.js or Python, with its default settings. It prints its port first. `tls`: (certificate,
     key)."""

@@ -44,9 +44,10 @@ Route = Canned | bytes | str | Callable[[Request, Connection], "Canned | bytes |
 class HttpOrigin(Origin):
     """`routes` maps a path (without the query) to what answers it: a Canned, a body, or a function of the request and
     the connection that returns one of these, or None if it has answered by itself. "*" answers the rest; without it an
-    unknown path gets 200 with the body "hello"."""
+    unknown path gets 200 with the body "hello". A connection that has been idle for `idle_timeout` seconds is closed."""
 
-    def __init__(self, routes: dict[str, Route] | None = None, **listener):
+    def __init__(self, routes: dict[str, Route] | None = None, idle_timeout: float | None = None, **listener):
+        self.idle_timeout = idle_timeout
         self.routes: dict[str, Route] = {"*": b"hello", **(routes or {})}
         self.requests: list[Request] = []
         self._gate = threading.Event()
@@ -74,7 +75,7 @@ class HttpOrigin(Origin):
 
     def _handle(self, connection: Connection) -> None:
         while True:
-            if not connection.buffer and not connection._receive(Deadline(connection.limit), "a request"):
+            if not connection.buffer and not self._more_comes(connection):
                 return
             request = connection.read_request_head()
             if "100-continue" in request.tokens("expect"):
@@ -87,6 +88,14 @@ class HttpOrigin(Origin):
             self._gate.wait(connection.limit)
             if self._closing or not self._respond(request, connection):
                 return
+
+    def _more_comes(self, connection: Connection) -> bool:
+        if self.idle_timeout is None:
+            return connection._receive(Deadline(connection.limit), "a request")
+        try:
+            return connection._receive(Deadline(self.idle_timeout, exact=True), "a request")
+        except TooLong:
+            return False
 
     def _respond(self, request: Request, connection: Connection) -> bool:
         """Whether the connection goes on."""

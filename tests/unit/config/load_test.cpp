@@ -334,15 +334,8 @@ TEST_CASE("addresses, ranges, ports and methods are checked one by one, at their
   });
 }
 
-TEST_CASE("a key that is not built yet is accepted at its default only") {
-  const auto refused = [](const std::string& standard) {
-    return ": this key is not built yet in this release; allowed: only its default, " + standard + "\n";
-  };
+TEST_CASE("the status page is not built yet: where it listens is accepted at its default, or as off") {
   check_errors({
-      {"[host.\"*\"]\nlearn = false", "k.toml:2:9: host.\"*\".learn" + refused("true")},
-      {"[host.\"*\"]\nkeep_warm = 1", "k.toml:2:13: host.\"*\".keep_warm" + refused("0")},
-      {"[host.\"*\"]\nkeep_warm_for = \"1m\"", "k.toml:2:17: host.\"*\".keep_warm_for" + refused("\"10m\"")},
-      {"[host.\"*\"]\nretry_undelivered = true", "k.toml:2:21: host.\"*\".retry_undelivered" + refused("false")},
       {"[admin]\nlisten = \"127.0.0.1:9999\"",
        "k.toml:2:10: admin.listen: \"127.0.0.1:9999\": this key is not built yet in this release; allowed: its default "
        "\"127.0.0.1:3180\", or \"\"\n"},
@@ -351,9 +344,7 @@ TEST_CASE("a key that is not built yet is accepted at its default only") {
        "allowed: its default \"127.0.0.1:3180\", or \"\"\n"},
       {"[admin]\nlisten = \"here\"",
        "k.toml:2:10: admin.listen: \"here\" is not an address and a port; allowed: \"127.0.0.1:3180\", or \"\"\n"},
-      {"[admin]\nlisten = \"127.0.0.1:3180\"\n[host.\"*\"]\nlearn = true\nkeep_warm = 0\n"
-       "keep_warm_for = \"600s\"\nretry_undelivered = false",
-       ""},
+      {"[admin]\nlisten = \"127.0.0.1:3180\"", ""},
   });
 }
 

@@ -15,7 +15,7 @@ std::string row_start(const Key& key) {
 }
 
 std::string row_end(const Key& key) {
-  const std::string allowed = key.rule.built == Built::AtDefault ? "not built yet: the default" : allowed_of(key);
+  const std::string allowed = allowed_of(key);
   return ' ' + std::string(key.sentence) + " | " + allowed + (allowed.empty() ? "|" : " |");
 }
 

@@ -39,6 +39,9 @@ AccessRecord ordinary(const net::SocketAddress& upstream) {
   record.upstream = &upstream;
   record.reused = true;
   record.requests_on_connection = 7;
+  record.idle = 1500ms;
+  record.trusted = true;
+  record.expected_idle = policy::ExpectedIdle{.timeout = 5s, .source = policy::ExpectedIdle::Source::Hint};
   record.retries = 1;
   record.dns = 250us;
   record.connect = 1550us;
@@ -126,18 +129,21 @@ TEST_CASE("an exchange is one line of text") {
   const net::SocketAddress upstream = address("192.0.2.1", 80);
   CHECK(text(ordinary(upstream)) ==
         "1994-11-06T08:49:37.542Z 127.0.0.1:40001 GET http://example.com:80/a/b 200 in=12 out=3456 "
-        "upstream=192.0.2.1:80 reused requests=7 retries=1 dns=0.2 connect=1.6 tls=0.0 first=12.3 total=2000.0 "
+        "upstream=192.0.2.1:80 reused requests=7 idle=1500.0 trust=trusted expected=5000/hint retries=1 dns=0.2 "
+        "connect=1.6 tls=0.0 first=12.3 total=2000.0 "
         "end=completed error=-");
 }
 
 TEST_CASE("an exchange is one line of JSON") {
   const net::SocketAddress upstream = address("2001:db8::1", 8080);
-  CHECK(json(ordinary(upstream)) ==
-        R"({"time":"1994-11-06T08:49:37.542Z","client":"127.0.0.1:40001","method":"GET",)"
-        R"("url":"http://example.com:80/a/b","status":200,"bytes_received":12,"bytes_sent":3456,)"
-        R"("upstream":"[2001:db8::1]:8080","connection":"reused","requests_on_connection":7,"retries":1,)"
-        R"("dns_ms":0.250,"connect_ms":1.550,"tls_ms":0.000,"first_byte_ms":12.346,"total_ms":2000.000,)"
-        R"("end":"completed","error":null})");
+  CHECK(
+      json(ordinary(upstream)) ==
+      R"({"time":"1994-11-06T08:49:37.542Z","client":"127.0.0.1:40001","method":"GET",)"
+      R"("url":"http://example.com:80/a/b","status":200,"bytes_received":12,"bytes_sent":3456,)"
+      R"("upstream":"[2001:db8::1]:8080","connection":"reused","requests_on_connection":7,"idle_ms":1500.000,"trust":"trusted",)"
+      R"("expected_idle_timeout_ms":5000,"expected_idle_timeout_source":"hint","retries":1,)"
+      R"("dns_ms":0.250,"connect_ms":1.550,"tls_ms":0.000,"first_byte_ms":12.346,"total_ms":2000.000,)"
+      R"("end":"completed","error":null})");
 }
 
 TEST_CASE("what was answered without an upstream says so") {
@@ -152,6 +158,7 @@ TEST_CASE("what was answered without an upstream says so") {
   record.error = "http_request_denied";
   CHECK(text(record) ==
         "1994-11-06T08:49:37.542Z [::1]:40001 POST http://example.com:25/ 403 in=0 out=0 upstream=- none requests=0 "
+        "idle=0.0 trust=none expected=- "
         "retries=0 dns=0.0 connect=0.0 tls=0.0 first=0.0 total=0.0 end=keepwarm error=http_request_denied");
   const auto members = FlatObject::parse(json(record));
   REQUIRE(members);

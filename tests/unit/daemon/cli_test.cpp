@@ -52,6 +52,17 @@ TEST_CASE("check and explain are commands") {
   CHECK(good({"explain", "--", "--odd"}).url == "--odd");
 }
 
+TEST_CASE("probe is a command, and waits for two minutes at most unless it is told otherwise") {
+  const CommandLine probe = good({"probe", "http://example.com/", "--config", "a.toml"});
+  CHECK(probe.command == Command::Probe);
+  CHECK(probe.url == "http://example.com/");
+  CHECK(probe.config_file == "a.toml");
+  CHECK(probe.max == std::chrono::minutes(2));
+  CHECK(good({"probe", "a", "--max", "90s"}).max == std::chrono::seconds(90));
+  CHECK(good({"--max=1s", "probe", "a"}).max == std::chrono::seconds(1));
+  CHECK(good({"probe", "a", "--max", "24h"}).max == std::chrono::hours(24));
+}
+
 TEST_CASE("help and version are asked for with or without a command") {
   CHECK(good({"--version"}).command == Command::Version);
   CHECK(good({"--help"}).command == Command::Help);
@@ -79,23 +90,33 @@ TEST_CASE("a command line that makes no sense is an error that says why") {
   CHECK(error_of({"explain"}) == R"(explain needs a URL, like "http://example.com/")");
   CHECK(error_of({"explain", ""}) == R"(unexpected argument "")");
   CHECK(error_of({"explain", "a", "b"}) == R"(unexpected argument "b")");
+  CHECK(error_of({"probe"}) == R"(probe needs a URL, like "http://example.com/")");
+  CHECK(error_of({"probe", "a", "b"}) == R"(unexpected argument "b")");
+  for (const char* max : {"999ms", "25h", "0s", "5", "soon"}) {
+    CHECK(error_of({"probe", "a", "--max", max}) == R"(--max is from "1s" to "24h", not ")" + std::string(max) + '"');
+  }
+  CHECK(error_of({"probe", "a", "--max"}) == R"(a value is missing after "--max")");
+  CHECK(error_of({"run", "--max", "5s"}) == R"(only the command probe takes "--max")");
+  CHECK(error_of({"probe", "a", "--listen", "127.0.0.1:1"}) == R"(only the command run takes "--listen")");
   CHECK(error_of({"check", "--listen", "127.0.0.1:1"}) == R"(only the command run takes "--listen")");
   CHECK(usage_error_text({"unknown command \"x\""}) == "keepwarm: unknown command \"x\"\nTry \"keepwarm --help\".\n");
 }
 
 TEST_CASE("a command that is not built is an error, and absent from the help") {
-  for (const char* name : {"status", "probe", "env"}) {
+  for (const char* name : {"status", "env"}) {
     CHECK(error_of({name}) == "not built yet in this release: command \"" + std::string(name) + '"');
     CHECK(help_text(std::nullopt).find(std::string("keepwarm ") + name) == std::string::npos);
   }
 }
 
 TEST_CASE("the help names each command, and each command's help its options") {
-  for (const char* name : {"keepwarm [run]", "keepwarm check", "keepwarm explain URL", "--version", "--help"}) {
+  for (const char* name :
+       {"keepwarm [run]", "keepwarm check", "keepwarm explain URL", "keepwarm probe URL", "--version", "--help"}) {
     CHECK(help_text(std::nullopt).find(name) != std::string::npos);
   }
   CHECK(help_text(Command::Run).find("--listen ADDR:PORT") != std::string::npos);
   CHECK(help_text(Command::Check).starts_with("usage: keepwarm check [--config FILE]\n"));
+  CHECK(help_text(Command::Probe).starts_with("usage: keepwarm probe URL [--max DURATION] [--config FILE]\n"));
   CHECK(help_text(Command::Explain).starts_with("usage: keepwarm explain URL [--config FILE]\n"));
 }
 

@@ -135,26 +135,59 @@ TEST_CASE("the sources in explain stand in one column") {
   CHECK(column_of("reuse", "host.\"a\"") == column_of("tls.server_name", "default"));
 }
 
+TEST_CASE("explain says what is expected of the server, and from where that is known") {
+  const TemporaryFile file(
+      "[host.\"deaf\"]\nserver_hint = false\nidle_margin = \"4s\"\n[host.\"stubborn\"]\nlearn = false\n"
+      "[host.\"fixed\"]\nserver_hint = false\nlearn = false\nassumed_idle_timeout = \"20s\"\n"
+      "[host.\"short\"]\nidle_timeout = \"2s\"\n");
+  struct Case {
+    const char* host;
+    const char* expected;
+    const char* trusted;
+  };
+  const Case cases[] = {
+      {"any",
+       "  expected   closed by the server after the lesser of its Keep-Alive hint and what closes have taught (learn = "
+       "true);\n             until then after 5s (assumed), or what three connections have outlived\n",
+       "  trusted    until a margin before the hint, or what was learned, and then closed by keepwarm, which so closes "
+       "first;\n             without that as long as any has survived before, at most 4s\n"},
+      {"deaf",
+       "  expected   closed by the server after what closes have taught (learn = true); hints are ignored\n"
+       "             until then after 5s (assumed), or what three connections have outlived\n",
+       "  trusted    until a margin before what was learned, and then closed by keepwarm, which so closes first;\n"
+       "             without that as long as any has survived before, at most 2500ms\n"},
+      {"stubborn",
+       "  expected   closed by the server after its Keep-Alive hint; without one after 5s (assumed; learn = false)\n",
+       "  trusted    until a margin before the hint, and then closed by keepwarm, which so closes first;\n"
+       "             without that as long as any has survived before, at most 4s\n"},
+      {"fixed", "  expected   closed by the server after 20s (assumed; hints are ignored, learn = false)\n",
+       "  trusted    as long as any has survived before, at most 19s\n"},
+      {"short", "  held       up to 64, each for 2s at most\n", "survived before, at most 2s\n"}};
+  for (const Case& c : cases) {
+    const std::string text = explain(c.host, file.path()).out;
+    CAPTURE(text);
+    CHECK(text.find(c.expected) != std::string::npos);
+    CHECK(text.find(c.trusted) != std::string::npos);
+  }
+}
+
 TEST_CASE("explain says what the settings mean for an idle connection") {
   const TemporaryFile file(
-      "[host.\"never\"]\nreuse = false\n[host.\"deaf\"]\nserver_hint = false\nunsafe_reuse = \"never\"\nidle_margin = "
-      "\"4s\"\nretry = false\n[host.\"short\"]\nidle_timeout = \"2s\"\n");
+      "[host.\"never\"]\nreuse = false\n[host.\"deaf\"]\nunsafe_reuse = \"never\"\nidle_margin = \"4s\"\nretry = "
+      "false\n[host.\"bold\"]\nunsafe_reuse = \"always\"\n");
   const auto has = [&](const std::string& url, const std::string& text) {
     CAPTURE(text);
     CHECK(explain(url, file.path()).out.find(text) != std::string::npos);
   };
   has("http://any/", "  held       up to 64, each for 60s at most\n");
-  has("http://any/", "after its Keep-Alive hint; without one after 5s (assumed)\n");
-  has("http://any/", "until 1s before the hint");
-  has("http://any/", "at most 4s\n");
+  has("http://any/", "  margin     1s; more on a slow link, but no more than half of what is expected");
   has("http://any/", "once more on a fresh one\n");
-  has("http://any/", "other requests: a trusted one, or a fresh connection\n");
+  has("http://any/", "other requests (unsafe_reuse): a trusted one, or a fresh connection\n");
   has("http://never/", "  none: each request has a connection of its own (reuse = false)\n");
-  has("http://deaf/", "after 5s (assumed; hints are ignored)\n");
-  has("http://deaf/", "at most 2500ms\n");
+  has("http://deaf/", "  margin     4s;");
   has("http://deaf/", "502 (retry = false)\n");
-  has("http://deaf/", "other requests: none, always a fresh connection\n");
-  has("http://short/", "at most 2s\n");
+  has("http://deaf/", "other requests (unsafe_reuse): none, always a fresh connection\n");
+  has("http://bold/", "other requests (unsafe_reuse): any of them, at your risk\n");
   has("https://any:8443/", "A tunnel (CONNECT) to port 8443 is refused: proxy.connect_ports does not have it.\n");
   CHECK(explain("https://any/", file.path()).out.find("CONNECT") == std::string::npos);
 }

@@ -15,10 +15,12 @@ constexpr std::uint64_t kMiB = 1024 * kKiB;
 struct Known {
   std::optional<Duration> hint = std::nullopt;
   std::optional<Duration> learned = std::nullopt;
+  Duration survived{};
   Duration proved{};
   Duration round_trip{};
+  Duration srtt{};
 
-  [[nodiscard]] ServerView view() const { return {hint, learned, proved, round_trip}; }
+  [[nodiscard]] ServerView view() const { return {hint, learned, survived, proved, round_trip, srtt}; }
 };
 
 TimePoint at(Duration since_start) {
@@ -53,6 +55,21 @@ TEST_CASE("idle terms follow the hint, then what was learned, then the assumptio
       {"proved beyond the assumption: never beyond its margin", {.proved = 40s}, 60s, 4s},
       {"the proof is less a round trip, at least 250 ms", {.proved = 300ms, .round_trip = 100ms}, 60s, 250ms},
       {"a slow link shortens what the assumption allows", {.proved = 40s, .round_trip = 2s}, 60s, 3s},
+
+      {"what three survived replaces a lesser assumption", {.survived = 20s, .proved = 40s}, 60s, 19s},
+      {"but not a greater one", {.survived = 2s, .proved = 40s}, 60s, 4s},
+      {"and only as far as was proved", {.survived = 20s, .proved = 10s, .round_trip = 40ms}, 60s, 9960ms},
+      {"what was survived does not stretch a hint", {.hint = 5s, .survived = 20s, .proved = 40s}, 4s, 4s},
+      {"nor what was learned", {.learned = 5s, .survived = 20s, .proved = 40s}, 4s, 4s},
+
+      {"a round trip of more than half: the last safe moment",
+       {.hint = 1s, .round_trip = 600ms, .srtt = 600ms},
+       400ms,
+       400ms},
+      {"and one deviation more", {.hint = 1s, .round_trip = 800ms, .srtt = 600ms}, 350ms, 350ms},
+      {"under half it is as before", {.hint = 1s, .round_trip = 400ms, .srtt = 300ms}, 500ms, 500ms},
+      {"a round trip of all of it: no time at all", {.learned = 1s, .round_trip = 1200ms, .srtt = 1100ms}, 0s, 0s},
+      {"nor under an assumption", {.proved = 40s, .round_trip = 6s, .srtt = 6s}, 60s, 0s},
   };
   for (const Case& c : cases) {
     CAPTURE(c.name);
@@ -110,6 +127,46 @@ TEST_CASE("trust never outlasts the hold, whatever is known") {
       }
     }
   }
+}
+
+TEST_CASE("what is expected of the server, and how that is known") {
+  using Source = ExpectedIdle::Source;
+  struct Case {
+    const char* name;
+    Known server;
+    Duration timeout;
+    Source source;
+    const char* described;
+  };
+  const Case cases[] = {
+      {"nothing is known", {.proved = 40s}, 5s, Source::Assumed, "assumed"},
+      {"a hint", {.hint = 10s}, 10s, Source::Hint, "hint"},
+      {"closes", {.learned = 10s}, 10s, Source::Learned, "learned"},
+      {"the lesser: the hint", {.hint = 4s, .learned = 10s}, 4s, Source::Hint, "hint"},
+      {"the lesser: the closes", {.hint = 10s, .learned = 4s}, 4s, Source::Learned, "learned"},
+      {"both say the same", {.hint = 4s, .learned = 4s}, 4s, Source::Hint, "hint"},
+      {"three lived longer than assumed", {.survived = 8s}, 8s, Source::Learned, "learned"},
+      {"three lived, but not longer", {.survived = 5s}, 5s, Source::Assumed, "assumed"},
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const ExpectedIdle expected = expected_idle(kDefaults, c.server.view());
+    CHECK(expected.timeout == c.timeout);
+    CHECK(expected.source == c.source);
+    CHECK(describe(expected.source) == c.described);
+  }
+}
+
+TEST_CASE("a hint that is no longer than the round trip leaves no room") {
+  const auto no_room = [](const Known& server) { return hint_leaves_no_room(kDefaults, server.view()); };
+  CHECK_FALSE(no_room({}));
+  CHECK_FALSE(no_room({.hint = 1s}));
+  CHECK_FALSE(no_room({.hint = 1s, .round_trip = 2s, .srtt = 600ms}));
+  CHECK(no_room({.hint = 1s, .round_trip = 2s, .srtt = 900ms}));
+  CHECK(no_room({.hint = 1s, .round_trip = 1s, .srtt = 1s}));
+  CHECK(no_room({.hint = 0s}));
+  CHECK_FALSE(no_room({.learned = 1s, .round_trip = 2s, .srtt = 900ms}));
+  CHECK_FALSE(no_room({.hint = 2s, .learned = 1s, .round_trip = 2s, .srtt = 900ms}));
 }
 
 TEST_CASE("idle settings are the host's") {

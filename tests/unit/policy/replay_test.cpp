@@ -34,6 +34,25 @@ constexpr AttemptView begun(AttemptView view) {
   view.response_begun = true;
   return view;
 }
+/// TCP proves that nothing was delivered.
+constexpr AttemptView undelivered(AttemptView view) {
+  view.delivery = Delivery::NotDelivered;
+  return view;
+}
+/// It only looks as if.
+constexpr AttemptView unproved(AttemptView view) {
+  view.delivery = Delivery::Unlikely;
+  return view;
+}
+/// As `view`, for a host with retry_undelivered.
+constexpr AttemptView resendable(AttemptView view) {
+  view.resend_undelivered = true;
+  return view;
+}
+/// Such a host, and such a proof.
+constexpr AttemptView proved(AttemptView view) {
+  return resendable(undelivered(view));
+}
 
 }  // namespace
 
@@ -76,6 +95,39 @@ TEST_CASE("what happens when an attempt fails, row by row of the design's table"
       // No retry is ever retried (RFC 9110 §9.2.2).
       {"GET, the retry fails too", End::ClosedAfterWrite, retried(kReplayable), Step::Fail},
 
+      // By default the proof changes nothing but the words of the answer.
+      {"POST, undelivered", End::ClosedAfterWrite, undelivered(kUnsafe), Step::Fail},
+      {"POST, undelivered, 408", End::RequestTimeoutAnswer, undelivered(kUnsafe), Step::PassOn},
+      {"GET, undelivered, retry off", End::ClosedAfterWrite, undelivered(forbidden(kReplayable)), Step::Fail},
+
+      // retry_undelivered: once, on a fresh connection, and only when it is certain
+      {"POST, proved", End::ClosedAfterWrite, proved(kUnsafe), Step::RetryOnFresh},
+      {"POST, proved, 408", End::RequestTimeoutAnswer, proved(kUnsafe), Step::RetryOnFresh},
+      {"POST, may have been executed", End::ClosedAfterWrite, resendable(kUnsafe), Step::Fail},
+      {"POST, may have been executed, 408", End::RequestTimeoutAnswer, resendable(kUnsafe), Step::PassOn},
+      {"POST, not quite proved", End::ClosedAfterWrite, resendable(unproved(kUnsafe)), Step::Fail},
+      {"POST, proved, retry off", End::ClosedAfterWrite, proved(forbidden(kUnsafe)), Step::RetryOnFresh},
+      {"GET, proved, retry off", End::ClosedAfterWrite, proved(forbidden(kReplayable)), Step::RetryOnFresh},
+      {"GET, may have been executed", End::ClosedAfterWrite, resendable(kReplayable), Step::RetryOnFresh},
+      {"POST, proved, body streamed", End::ClosedAfterWrite, proved(streamed(kUnsafe)), Step::Fail},
+      {"POST, proved, body streamed, 408", End::RequestTimeoutAnswer, proved(streamed(kUnsafe)), Step::PassOn},
+      {"POST, proved, on a fresh one", End::ClosedAfterWrite, proved(fresh(kUnsafe)), Step::Fail},
+      {"POST, proved, 408 on a fresh one", End::RequestTimeoutAnswer, proved(fresh(kUnsafe)), Step::PassOn},
+      {"POST, proved, in the retry", End::ClosedAfterWrite, proved(retried(kUnsafe)), Step::Fail},
+      {"POST, proved, second 408", End::RequestTimeoutAnswer, proved(retried(kUnsafe)), Step::PassOn},
+      {"POST, proved, cut", End::ClosedAfterWrite, proved(begun(kUnsafe)), Step::Fail},
+      {"POST, proved, 408 after an interim response", End::RequestTimeoutAnswer, proved(begun(kUnsafe)), Step::PassOn},
+
+      // a peer that is silent: replayable requests go out once more, others wait
+      {"GET, silent", End::Unacknowledged, kReplayable, Step::RetryOnFresh},
+      {"POST, silent", End::Unacknowledged, kUnsafe, Step::Wait},
+      {"POST, silent, undelivered is resent", End::Unacknowledged, resendable(kUnsafe), Step::Wait},
+      {"PUT, silent, body streamed", End::Unacknowledged, streamed(kReplayable), Step::Wait},
+      {"GET, silent, retry off", End::Unacknowledged, forbidden(kReplayable), Step::Wait},
+      {"GET, silent, on a fresh one", End::Unacknowledged, fresh(kReplayable), Step::Wait},
+      {"GET, silent, in the retry", End::Unacknowledged, retried(kReplayable), Step::Wait},
+      {"GET, silent, though the response has begun", End::Unacknowledged, begun(kReplayable), Step::Wait},
+
       // After the first response byte nothing is tried again; an interim response counts.
       {"GET, cut", End::ClosedAfterWrite, begun(kReplayable), Step::Fail},
       {"POST, cut", End::ClosedAfterWrite, begun(kUnsafe), Step::Fail},
@@ -88,22 +140,29 @@ TEST_CASE("what happens when an attempt fails, row by row of the design's table"
   }
 }
 
-TEST_CASE("no request that is not replayable is ever sent twice, and no retry retried, in any combination") {
-  for (unsigned bits = 0; bits < 64; ++bits) {
+TEST_CASE(
+    "what may have been executed is never sent twice unless replayable, and no retry retried, in any combination") {
+  for (unsigned bits = 0; bits < 256; ++bits) {
     CAPTURE(bits);
     const AttemptView attempt{.idempotent = (bits & 1u) != 0,
                               .held_whole = (bits & 2u) != 0,
                               .retry_allowed = (bits & 4u) != 0,
                               .reused = (bits & 8u) != 0,
                               .response_begun = (bits & 16u) != 0,
-                              .is_retry = (bits & 32u) != 0};
-    const bool never = !attempt.idempotent || !attempt.held_whole || !attempt.retry_allowed || attempt.response_begun ||
-                       attempt.is_retry;
-    for (const End end : {End::ClosedBeforeWrite, End::ClosedAfterWrite, End::RequestTimeoutAnswer}) {
+                              .is_retry = (bits & 32u) != 0,
+                              .resend_undelivered = (bits & 64u) != 0,
+                              .delivery = (bits & 128u) != 0 ? Delivery::NotDelivered : Delivery::MayBeExecuted};
+    const bool at_all = attempt.held_whole && !attempt.response_begun && !attempt.is_retry;
+    const bool replayable = attempt.idempotent && attempt.retry_allowed;
+    const bool certain = attempt.reused && attempt.resend_undelivered && attempt.delivery == Delivery::NotDelivered;
+    for (const End end :
+         {End::ClosedBeforeWrite, End::ClosedAfterWrite, End::Unacknowledged, End::RequestTimeoutAnswer}) {
       const Step step = next_step(end, attempt);
+      const bool never = !at_all || !(replayable || (certain && end != End::Unacknowledged));
       if (never) CHECK(step != Step::RetryOnFresh);
       if (end != End::ClosedBeforeWrite) CHECK(step != Step::AnotherConnection);
       CHECK((step == Step::PassOn) == (end == End::RequestTimeoutAnswer && never));
+      if (step == Step::Wait) CHECK(end == End::Unacknowledged);
     }
   }
 }
@@ -117,6 +176,7 @@ TEST_CASE("a stale failure is a reused connection that ended after the request a
   CHECK_FALSE(is_stale_failure(End::ClosedAfterWrite, retried(kReplayable)));
   CHECK_FALSE(is_stale_failure(End::ClosedBeforeWrite, kReplayable));
   CHECK_FALSE(is_stale_failure(End::RequestTimeoutAnswer, kReplayable));
+  CHECK_FALSE(is_stale_failure(End::Unacknowledged, kReplayable));
 }
 
 TEST_CASE("idempotent is what the host's retry_methods name") {

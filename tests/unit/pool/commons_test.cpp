@@ -1,5 +1,6 @@
 #include "core/pool/commons.h"
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -128,6 +129,46 @@ TEST_CASE_FIXTURE(Fixture, "each that waits is claimed by one of those who look"
   done = true;
   for (std::thread& thread : threads) thread.join();
   CHECK(got[0] + got[1] == kTimes);
+}
+
+TEST_CASE_FIXTURE(Fixture, "one worker at a time keeps connections warm, until it resigns") {
+  CHECK_FALSE(host->warmer());
+  CHECK(host->claim_warming(1));
+  CHECK(host->claim_warming(1));
+  CHECK_FALSE(host->claim_warming(2));
+  host->resign_warming(2);
+  CHECK(host->warmer() == 1U);
+  host->resign_warming(1);
+  CHECK_FALSE(host->warmer());
+  CHECK(host->claim_warming(2));
+}
+
+TEST_CASE_FIXTURE(Fixture, "of several that would keep connections warm one does") {
+  std::atomic<int> claimed{0};
+  std::vector<std::thread> threads;
+  for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
+    threads.emplace_back([&, worker] {
+      if (host->claim_warming(worker)) ++claimed;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(claimed == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the host was used last when any worker used it last") {
+  host->used(start + 2s);
+  host->used(start + 1s);
+  CHECK(host->last_used() == start + 2s);
+  host->used(start + 3s);
+  CHECK(host->last_used() == start + 3s);
+}
+
+TEST_CASE_FIXTURE(Fixture, "cold connections are counted over all workers") {
+  host->show_cold(0, 2);
+  host->show_cold(2, 3);
+  CHECK(host->cold() == 5);
+  host->show_cold(0, 0);
+  CHECK(host->cold() == 3);
 }
 
 TEST_CASE_FIXTURE(Fixture, "only the pool that is there can leave") {

@@ -95,7 +95,7 @@ class FakeStream final : public net::Stream {
   void reset_on_close() noexcept override { wire_.reset = true; }
   [[nodiscard]] bool quiet() noexcept override { return true; }
   [[nodiscard]] bool quiet_lately(TimePoint) noexcept override { return true; }
-  [[nodiscard]] std::uint32_t round_trip_us() const noexcept override { return 0; }
+  [[nodiscard]] net::RoundTrip round_trip() const noexcept override { return {}; }
   void acknowledge_now() noexcept override {}
 
  private:

@@ -1,0 +1,128 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "core/base/clock.h"
+
+/// What was seen of a server's idle timeout (DESIGN.md §6.3). No server has to announce it, and most do not.
+///
+/// **The estimate.** Each idle period of a connection ends in one of two ways. The server closes it at some age: that
+/// is its timeout, measured (its FIN reaches us at exactly that age: both delays cancel). Or it is leased, or closed by
+/// us: then the timeout is at least that age, a right-censored lifetime. Usual estimators of such data (Kaplan and
+/// Meier, J. Am. Stat. Assoc. 53, 1958) ask for the distribution. Here it is nearly always one number, and one failure
+/// costs more than many connections, so what is followed is the lower edge: `learned()` is the least age of the last
+/// closes. The first close counts at once.
+///
+/// **What is no idle timeout** (RFC 9112 §9.5: a server may close at any time). A close less than 250 ms after an
+/// answer: a request limit, or a `close` that was not said. Closes of clearly different ages at one moment and one
+/// address: the server restarts. Each close of such a burst is ignored, and those that counted already are retracted.
+///
+/// **How it grows again.** Once the timeout is known we close first (§6.3), and closes are not seen any more. So now
+/// and then a connection whose time is over is left to lapse, as a probe. A connection that outlived a close (25 % and
+/// 250 ms longer, on the same address) contradicts it; four that do, and no close of that age meanwhile, and it is
+/// dropped. So a timeout that was raised is found in a few minutes, and a lone close by a restart is forgotten; servers
+/// of different timeouts at different addresses do not contradict each other. What was not seen again for an hour is
+/// forgotten, too: its address may be gone. Without any close `survived()` grows: what three connections lived through
+/// replaces the assumption.
+///
+/// **Where it fails.**
+/// * One address, servers of different timeouts behind it: those that keep longer contradict the others. What was
+///   learned swings, and after each time that the lower one was dropped a request may meet its close. If closes of both
+///   coincide by chance, they look like a restart.
+/// * A FIN or RST that is lost, or a NAT that drops silently: nothing is seen. The silence is found by other means.
+/// * A NAT or balancer with a timeout of its own that says so with RST: learned as the server's, which serves as well.
+/// * Timers that tick coarsely (gunicorn looks once a second): closes scatter over one tick above the timeout. The
+/// least
+///   of several is near the lower edge; the first may be a tick above it, which is what `idle_margin` is for.
+/// * A restart with only one idle connection is taken for a timeout until it was contradicted: connections are closed
+///   early meanwhile. A timeout that was lowered is found by the first close; that may be a failure.
+/// * A timeout under 250 ms is never learned.
+namespace keepwarm::policy {
+
+/// How an idle period of one connection ended. Of a pool of another worker it serves as well.
+struct IdlePeriod {
+  Duration age;           ///< from the last response byte received to its end
+  std::uint64_t address;  ///< any hash of the server's address
+  TimePoint ended;
+  bool probe = false;  ///< the connection was left to lapse after probe_begun()
+};
+
+/// Of one pool key; a plain value of about 200 bytes that owns nothing and reads no clock.
+class IdleHistory {
+ public:
+  /// The server closed (FIN, RST or 408) a connection that was idle; also a stale failure, with the age at which the
+  /// end was seen, unless the server had read the request. `margin` (HostSettings::idle_margin): a close disproves
+  /// longer ages, and those that fall short of its own by less than this.
+  void closed(const IdlePeriod& period, Duration margin) noexcept;
+
+  /// The connection was still open when its idle period ended: a request on it was answered, or we closed it. Once for
+  /// each period. Nearly always costs two comparisons.
+  void survived(const IdlePeriod& period) noexcept {
+    if (is_news(period.age) || period.probe) note_survival(period);
+  }
+  /// Whether a survival of this age, unless it is a probe's, would change anything.
+  [[nodiscard]] bool is_news(Duration age) const noexcept { return age > noteworthy_; }
+
+  /// A connection was found dead at some age, and nobody knows when it had ended, or why: nothing is learned of it, but
+  /// longer ages than this are not proved any more.
+  void disprove(Duration age) noexcept;
+
+  /// A connection is open at this age, and its idle period goes on: proves the age for younger ones.
+  void seen_open(Duration age) noexcept {
+    if (age > proved_) proved_ = age;
+  }
+
+  /// The server's idle timeout, as far as closes tell; nullopt: none was seen, or they were contradicted.
+  [[nodiscard]] std::optional<Duration> learned() const noexcept {
+    return learned_ == Duration::max() ? std::nullopt : std::optional(learned_);
+  }
+  /// The longest idle age of any connection that was seen open, and that no close disproved.
+  [[nodiscard]] Duration proved() const noexcept { return proved_; }
+  /// The age that three connections have reached (the third-longest); zero: fewer have.
+  [[nodiscard]] Duration survived() const noexcept { return longest_[kSurvivals - 1]; }
+
+  /// Whether a connection whose time is over, because learned() limits it, should be left to lapse instead of being
+  /// closed: one at a time, a minute apart at least, ten while each confirms what is known. It may only serve what is
+  /// replayable. The end of its idle period must be told, however it ends, with `probe` set.
+  [[nodiscard]] bool may_probe(TimePoint now) noexcept;
+  void probe_begun(TimePoint now) noexcept;
+
+ private:
+  static constexpr std::size_t kCloses = 8;
+  static constexpr std::size_t kSurvivals = 3;
+  /// Milliseconds of the clock, modulo 2^32: differences count.
+  using Stamp = std::uint32_t;
+
+  struct Close {
+    std::uint32_t address = 0;
+    std::uint32_t age = 0;  ///< in steps of 100 µs, rounded down; 0: no entry
+    Stamp at = 0;
+    std::uint32_t contradicted = 0;  ///< by so many idle periods, since a close of about this age was seen last
+  };
+
+  void note_survival(const IdlePeriod& period) noexcept;
+  void contradict(Duration age, std::uint32_t address) noexcept;
+  [[nodiscard]] bool is_of_burst(const Close& close) noexcept;
+  void add(const Close& close) noexcept;
+  [[nodiscard]] Close& victim() noexcept;
+  void forget_old(TimePoint now) noexcept;
+  void probe_ended(const IdlePeriod& period, bool closed) noexcept;
+  void update() noexcept;
+
+  std::array<Close, kCloses> closes_{};
+  std::array<Duration, kSurvivals> longest_{};  ///< survived ages of different idle periods, the longest first
+  Duration learned_ = Duration::max();          ///< the least of closes_
+  Duration noteworthy_{};                       ///< survivals up to here change nothing
+  Duration proved_{};
+  TimePoint next_probe_{};
+  Stamp burst_at_ = 0;  ///< the last close of a burst
+  std::uint8_t probe_pause_min_ = 1;
+  bool bursting_ = false;  ///< there was one
+  bool probing_ = false;
+};
+
+static_assert(sizeof(IdleHistory) <= 200, "one for each of 10,000 hosts");
+
+}  // namespace keepwarm::policy

@@ -1,0 +1,27 @@
+#include "daemon/next_hop_text.h"
+
+namespace keepwarm::daemon {
+
+std::string leads_to(const policy::NextHop& hop) {
+  if (!hop.unix_path.empty()) return "unix:" + hop.unix_path + " (connect_to)";
+  std::string address = host_and_port(hop.host, hop.port);
+  switch (hop.via) {
+    case policy::NextHop::Via::Client: return address;
+    case policy::NextHop::Via::ConnectTo: return address + " (connect_to)";
+    case policy::NextHop::Via::Parent: break;
+  }
+  const std::string way = hop.parent_tunnel ? ", through a tunnel of the parent proxy " : ", the parent proxy";
+  return hop.parent_tunnel ? host_and_port(hop.origin.host, hop.origin.port) + way + address : address + way;
+}
+
+std::string speaks(const policy::NextHop& hop) {
+  if (!hop.tls) return hop.absolute_form() ? "plain HTTP, with the whole URL in the request" : "plain HTTP";
+  const policy::TlsTerms& terms = *hop.tls;
+  std::string text = "TLS with " + terms.server_name;
+  if (!terms.verify) return text + ", whose certificate is not verified";
+  text += ", verified by " + (terms.ca_file.empty() ? "the system's authorities" : "those of " + terms.ca_file);
+  if (!terms.client_certificate.empty()) text += ", client certificate " + terms.client_certificate;
+  return text;
+}
+
+}  // namespace keepwarm::daemon

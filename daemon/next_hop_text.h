@@ -1,0 +1,16 @@
+#pragma once
+
+#include <string>
+
+#include "core/policy/next_hop.h"
+
+/// Where the connections of a host lead and what is spoken on them, in words. No credentials are in them.
+namespace keepwarm::daemon {
+
+/// "10.0.0.5:8443 (connect_to)"
+[[nodiscard]] std::string leads_to(const policy::NextHop& hop);
+
+/// "TLS with www.example.com, verified by the system's authorities"
+[[nodiscard]] std::string speaks(const policy::NextHop& hop);
+
+}  // namespace keepwarm::daemon

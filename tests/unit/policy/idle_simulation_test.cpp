@@ -1,0 +1,327 @@
+// What the policy costs and saves in thousands of simulated servers. Whatever is printed here is in the README.
+
+#include "tests/unit/policy/idle_simulation.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <string>
+
+#include <doctest/doctest.h>
+
+namespace keepwarm::policy::simulation {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::uint64_t kSeeds = 20;
+constexpr std::uint64_t kServersPerSeed = 100;
+constexpr int kRequests = 200;
+
+/// Packets and requests do not share their dice: every conduct meets the same requests.
+constexpr std::uint64_t kPackets = 0x5eed;
+
+struct Mix {
+  double posts = 0.5;  ///< their share
+  int one_way = 2;     ///< the latency of 1 to 300 ms is that of the round trip, divided by this
+  bool overlapping = false;
+};
+
+/// Pareto with an exponent of 1.2, at least 50 ms, at most ten minutes.
+Duration pareto_gap(Dice& dice) {
+  const double seconds = 0.05 * std::pow(1.0 - dice.roll(), -1.0 / 1.2);
+  return std::min<Duration>(Duration(static_cast<Duration::rep>(seconds * 1e9)), 10min);
+}
+
+Scene any_server(std::uint64_t seed, const Mix& mix) {
+  Dice dice(seed);
+  Scene scene{.timeout = dice.between(1s, 120s), .latency = dice.between(1ms, 300ms) / mix.one_way};
+  scene.overlapping = mix.overlapping;
+  for (int i = 0; i < kRequests; ++i) {
+    const Duration gap = pareto_gap(dice);
+    scene.requests.push_back({gap, dice.roll() < mix.posts});
+  }
+  return scene;
+}
+
+/// Closes after half a second, 40 ms away, and is asked at about that gap: five GETs and five POSTs in any order.
+Scene race(std::uint64_t seed) {
+  Dice dice(seed);
+  Scene scene{.timeout = 500ms, .latency = 20ms};
+  for (int i = 0; i < 10; ++i) scene.requests.push_back({dice.between(400ms, 600ms), i % 2 == 0});
+  for (std::size_t left = scene.requests.size(); left > 1; --left) {
+    std::swap(scene.requests[left - 1].post,
+              scene.requests[static_cast<std::size_t>(dice.roll() * static_cast<double>(left))].post);
+  }
+  return scene;
+}
+
+/// Idle timeouts as Node and Apache, gunicorn, nginx and others have them by default, in about equal parts.
+Scene as_shipped(std::uint64_t seed) {
+  constexpr std::array<Duration, 6> kTimeouts = {2s, 5s, 15s, 60s, 75s, 120s};
+  Scene scene = any_server(seed, {});
+  Dice dice(seed ^ kPackets);
+  scene.timeout = kTimeouts[static_cast<std::size_t>(dice.roll() * kTimeouts.size())];
+  return scene;
+}
+
+/// A timeout of 1 to 3 s at a distance that takes much of it, and is asked at any pause up to a little beyond.
+Scene far_and_short(std::uint64_t seed) {
+  Dice dice(seed);
+  Scene scene{.timeout = dice.between(1s, 3s), .latency = dice.between(50ms, 300ms)};
+  for (int i = 0; i < kRequests; ++i) {
+    const Duration gap = dice.between(200ms, scene.timeout + 300ms);
+    scene.requests.push_back({gap, dice.roll() < 0.5});
+  }
+  return scene;
+}
+
+/// All hold for ten minutes at most, so that nobody closes before it must.
+HostSettings patient() {
+  HostSettings settings;
+  settings.idle_timeout = 10min;
+  return settings;
+}
+
+Conduct keepwarm() {
+  return {Conduct::Kind::Keepwarm, patient()};
+}
+
+/// Each host as if it was the only one.
+Conduct as_designed() {
+  return {Conduct::Kind::AsDesigned, patient()};
+}
+
+Conduct resending() {
+  Conduct conduct = keepwarm();
+  conduct.settings.retry_undelivered = true;
+  return conduct;
+}
+
+/// A POST goes on any connection that is open.
+Conduct daring() {
+  Conduct conduct = keepwarm();
+  conduct.settings.unsafe_reuse = UnsafeReuse::Always;
+  return conduct;
+}
+
+Conduct oracle() {
+  return {Conduct::Kind::Oracle, patient()};
+}
+
+Conduct fixed(Duration limit) {
+  Conduct conduct{Conduct::Kind::Fixed, patient()};
+  conduct.settings.idle_timeout = limit;
+  return conduct;
+}
+
+template <typename MakeScene>
+std::vector<Server> servers_of(std::uint64_t seed, std::uint64_t count, MakeScene make_scene) {
+  std::vector<Server> servers;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t own = seed * 1'000'003 + i;
+    servers.push_back({make_scene(own), own ^ kPackets});
+  }
+  return servers;
+}
+
+Tally one_after_another(const std::vector<Server>& servers, const Conduct& conduct, ClosePrior& prior) {
+  Tally sum;
+  for (const Server& server : servers) sum += simulate(server, conduct, prior);
+  return sum;
+}
+
+/// Of all seeds, one after another; what was learned of the servers of one is known with the next.
+template <typename MakeScene>
+Tally all_seeds(std::uint64_t servers, const Conduct& conduct, MakeScene make_scene) {
+  Tally sum;
+  ClosePrior prior;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    sum += one_after_another(servers_of(seed, servers, make_scene), conduct, prior);
+  }
+  return sum;
+}
+
+Tally any_servers(const Mix& mix, const Conduct& conduct) {
+  return all_seeds(kServersPerSeed, conduct, [&mix](std::uint64_t seed) { return any_server(seed, mix); });
+}
+
+/// Each seed anew: 300 hosts are all that is ever met.
+Tally races(const Conduct& conduct) {
+  Tally sum;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    ClosePrior prior;
+    sum += one_after_another(servers_of(seed, 300, race), conduct, prior);
+  }
+  return sum;
+}
+
+Tally races_at_once(const Conduct& conduct) {
+  Tally sum;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    ClosePrior prior;
+    sum += simulate(servers_of(seed, 300, race), conduct, prior);
+  }
+  return sum;
+}
+
+double ratio(std::uint64_t part, std::uint64_t whole) {
+  return static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string row(const char* name, const Tally& tally, const Tally& ideal) {
+  std::array<char, 160> text{};
+  std::snprintf(text.data(), text.size(), "| %s | %llu | %.2f | %llu | %llu (%.4f %%) |\n", name,
+                static_cast<unsigned long long>(tally.opened), ratio(tally.opened, ideal.opened),
+                static_cast<unsigned long long>(tally.get_failures),
+                static_cast<unsigned long long>(tally.post_failures), 100 * ratio(tally.post_failures, tally.posts));
+  return text.data();
+}
+
+/// What each conduct comes to; the rows that are checked are given.
+template <typename Run>
+std::string table(const char* title, Run run, const Tally& ideal, const Tally& ours, const Tally& ours_resending) {
+  std::string text = std::string("\n") + title + "\n\n";
+  text += "| | connections | of the oracle's | failed GETs | failed POSTs |\n|---|---:|---:|---:|---:|\n";
+  text += row("knows the server's timeout (oracle)", ideal, ideal);
+  text += row("keepwarm", ours, ideal);
+  text += row("keepwarm, `retry_undelivered = true`", ours_resending, ideal);
+  text += row("keepwarm, each host by itself (as designed)", run(as_designed()), ideal);
+  text += row("keepwarm, `unsafe_reuse = \"always\"`", run(daring()), ideal);
+  text += row("a fixed 4 s", run(fixed(4s)), ideal);
+  text += row("a fixed 20 s", run(fixed(20s)), ideal);
+  return text;
+}
+
+void check_no_failure(const Tally& tally) {
+  CHECK(tally.get_failures == 0);
+  CHECK(tally.posts_executed_twice == 0);
+  CHECK(tally.late_post_failures == 0);
+  CHECK(ratio(tally.post_failures, tally.posts) <= 0.001);
+}
+
+void check_resending(const Tally& tally) {
+  CHECK(tally.get_failures == 0);
+  CHECK(tally.post_failures == 0);
+  CHECK(tally.posts_executed_twice == 0);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "thousands of servers of unknown timeouts: no GET fails, and no POST that a fresh connection would have saved") {
+  const auto run = [](const Conduct& conduct) { return any_servers({}, conduct); };
+  const Tally ideal = run(oracle());
+  const Tally ours = run(keepwarm());
+  const Tally ours_resending = run(resending());
+  CHECK(ideal.requests == kSeeds * kServersPerSeed * kRequests);
+  CHECK(ideal.get_failures + ideal.post_failures == 0);
+  check_no_failure(ours);
+  check_resending(ours_resending);
+  CHECK(ratio(ours.opened, ideal.opened) <= 1.15);
+  // Without the others' word a POST after a longer pause than any before opens a connection.
+  const Tally alone = run(as_designed());
+  check_no_failure(alone);
+  CHECK(ratio(alone.opened, ideal.opened) > 1.8);
+  CHECK(ratio(alone.opened, ideal.opened) <= 2.2);
+  MESSAGE(table("2,000 servers, 200 requests each, half of them POST", run, ideal, ours, ours_resending));
+}
+
+TEST_CASE("with one POST among ten requests there are fewer that open a connection of their own") {
+  const Mix mix{.posts = 0.1};
+  const auto run = [&mix](const Conduct& conduct) { return any_servers(mix, conduct); };
+  const Tally ideal = run(oracle());
+  const Tally ours = run(keepwarm());
+  const Tally ours_resending = run(resending());
+  check_no_failure(ours);
+  check_resending(ours_resending);
+  CHECK(ratio(ours.opened, ideal.opened) <= 1.15);
+  MESSAGE(table("2,000 servers, 200 requests each, one in ten a POST", run, ideal, ours, ours_resending));
+}
+
+TEST_CASE("nothing fails either at twice the distance, or with several requests at a time") {
+  struct Case {
+    const char* name = "";
+    Mix mix;
+    double most_connections = 0;
+  };
+  const Case cases[] = {{"300 ms one way", {.one_way = 1}, 1.15},
+                        {"several at a time", {.overlapping = true}, 1.15},
+                        {"several at a time, 300 ms one way", {.one_way = 1, .overlapping = true}, 1.15}};
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    const Tally ours = any_servers(c.mix, keepwarm());
+    check_no_failure(ours);
+    check_resending(any_servers(c.mix, resending()));
+    CHECK(ratio(ours.opened, any_servers(c.mix, oracle()).opened) <= c.most_connections);
+  }
+}
+
+TEST_CASE("requests that race with the server's close: at most one POST in a hundred fails, and no GET") {
+  const Tally ideal = races(oracle());
+  const Tally ours = races(keepwarm());
+  const Tally ours_resending = races(resending());
+  CHECK(ours.get_failures == 0);
+  CHECK(ours.posts_executed_twice == 0);
+  CHECK(ours.late_post_failures == 0);
+  CHECK(ratio(ours.post_failures, ours.posts) <= 0.01);
+  check_resending(ours_resending);
+  MESSAGE(table("the race: 6,000 servers that close after 0.5 s, 40 ms away, asked after 0.4 to 0.6 s", races, ideal,
+                ours, ours_resending));
+}
+
+TEST_CASE("hundreds of hosts that are met at the same time do not lead each other into the race") {
+  const Tally ours = races_at_once(keepwarm());
+  CHECK(ours.requests == kSeeds * 300 * 10);
+  CHECK(ours.get_failures == 0);
+  CHECK(ours.posts_executed_twice == 0);
+  CHECK(ours.late_post_failures == 0);
+  CHECK(ratio(ours.post_failures, ours.posts) <= 0.01);
+  check_resending(races_at_once(resending()));
+  CHECK(ratio(ours.opened, races_at_once(oracle()).opened) <= 1.3);
+}
+
+TEST_CASE("the idle timeouts that servers come with are met, and not trusted") {
+  const auto run = [](const Conduct& conduct) { return all_seeds(kServersPerSeed, conduct, as_shipped); };
+  const Tally ideal = run(oracle());
+  const Tally ours = run(keepwarm());
+  check_no_failure(ours);
+  check_resending(run(resending()));
+  MESSAGE(table("2,000 servers with the idle timeouts that servers come with", run, ideal, ours, run(resending())));
+}
+
+TEST_CASE("a short timeout at the end of a long path leaves little room, and what is left is safe") {
+  const auto run = [](const Conduct& conduct) { return all_seeds(10, conduct, far_and_short); };
+  const Tally ours = run(keepwarm());
+  check_no_failure(ours);
+  CHECK(ours.opened < ours.requests);  // something is reused
+  check_resending(run(resending()));
+  MESSAGE(table("timeouts of 1 to 3 s, 100 to 600 ms away", run, run(oracle()), ours, run(resending())));
+}
+
+TEST_CASE("where POSTs are let race, those that were not delivered are saved by being sent again") {
+  const Tally lost = races(daring());
+  CHECK(lost.post_failures > 0);
+  CHECK(ratio(lost.post_failures, lost.posts) <= 0.035);  // a host's first; what is learned of it spares the others
+  Conduct daring_resending = daring();
+  daring_resending.settings.retry_undelivered = true;
+  const Tally saved = races(daring_resending);
+  check_resending(saved);
+  CHECK(saved.retries > races(keepwarm()).retries);
+}
+
+TEST_CASE("a server that reads requests and closes without an answer never executes a POST twice") {
+  for (const Conduct& conduct : {keepwarm(), resending()}) {
+    const Tally tally = all_seeds(10, conduct, [](std::uint64_t seed) {
+      Scene scene = any_server(seed, {});
+      scene.dies = 0.1;
+      return scene;
+    });
+    CHECK(tally.posts_executed_twice == 0);
+    CHECK(tally.retries > 0);
+    CHECK(tally.post_failures == 0);  // none but those that it read
+  }
+}
+
+}  // namespace keepwarm::policy::simulation

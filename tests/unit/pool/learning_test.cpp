@@ -1,0 +1,134 @@
+#include <algorithm>
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/pool/pool_fixture.h"
+
+/// What a pool learns of its server's idle timeout, and does with it. The estimate itself:
+/// policy/idle_history_test.cpp.
+namespace keepwarm::pool::test {
+namespace {
+
+using Source = policy::ExpectedIdle::Source;
+
+policy::HostSettings without_margin() {
+  policy::HostSettings settings;
+  settings.idle_margin = 0s;
+  return settings;
+}
+
+/// The server closes a connection that has been idle for `age`.
+void lapse(Fixture& fixture, Duration age) {
+  const std::uint64_t before = fixture.closed(CloseReason::ServerClosedIdle);
+  fixture.close_far_end(fixture.add_idle(age));
+  fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) > before; });
+}
+
+/// Whether a request is served by what is idle.
+bool served(Fixture& fixture, const Demand& demand) {
+  Client client;
+  fixture.names->forget("origin.test");
+  fixture.host->checkout(*client.waiter, demand);
+  const bool given = static_cast<bool>(client.lease);
+  if (given) Fixture::give_back(client);
+  client.waiter->withdraw();
+  fixture.run_until([&] { return fixture.context.stats.openings == 0; });
+  fixture.names->set("origin.test", {literal("127.0.0.1")});
+  return given;
+}
+
+bool served_at(Fixture& fixture, Duration age, const Demand& demand) {
+  fixture.add_idle(age);
+  const bool given = served(fixture, demand);
+  fixture.host->close_all_idle(CloseReason::Shutdown);
+  return given;
+}
+
+void wait(Fixture& fixture, Duration duration) {
+  bool over = false;
+  net::Timer timer(fixture.loop, [&over] { over = true; });
+  timer.arm(duration);
+  fixture.run_until([&] { return over; });
+}
+
+TEST_CASE("one close by the server bounds what is trusted and what is held") {
+  Fixture fixture;
+  CHECK(fixture.host->expected_idle().source == Source::Assumed);
+  lapse(fixture, 3s);
+  const policy::ExpectedIdle expected = fixture.host->expected_idle();
+  CHECK(expected.source == Source::Learned);
+  CHECK(expected.timeout >= 3s - 1ms);
+  CHECK(expected.timeout < 3500ms);
+  CHECK(served_at(fixture, 1900ms, kUnsafe));  // the margin is a second
+  CHECK_FALSE(served_at(fixture, 2500ms, kUnsafe));
+  CHECK_FALSE(served_at(fixture, 2500ms, kReplayable));  // we close first
+}
+
+TEST_CASE("a host that does not learn keeps its assumption") {
+  policy::HostSettings settings;
+  settings.learn = false;
+  Fixture fixture(settings);
+  lapse(fixture, 3s);
+  CHECK(fixture.host->expected_idle().source == Source::Assumed);
+  CHECK(served_at(fixture, 3500ms, kReplayable));
+}
+
+TEST_CASE("a hint that is shorter than what was learned decides, and a longer one does not") {
+  Fixture fixture;
+  lapse(fixture, 3s);
+  fixture.add_idle(0s, {.timeout = 2s, .max = {}});
+  CHECK(fixture.host->expected_idle().source == Source::Hint);
+  CHECK(fixture.host->expected_idle().timeout == 2s);
+  fixture.add_idle(0s, {.timeout = 30s, .max = {}});
+  CHECK(fixture.host->expected_idle().source == Source::Learned);
+}
+
+TEST_CASE("a request that met the close teaches the idle timeout, too") {
+  Fixture fixture;
+  fixture.add_idle(3s);
+  Client client;
+  fixture.take(client, kReplayable);
+  client.lease.was_closed_idle(net::Loop::now());
+  client.lease.close(CloseReason::StaleFailure);
+  CHECK(fixture.host->expected_idle().source == Source::Learned);
+}
+
+TEST_CASE("when its time is over a connection is closed, and now and then one is left to lapse as a probe") {
+  Fixture fixture(without_margin());
+  lapse(fixture, 400ms);
+  fixture.add_idle();
+  fixture.add_idle();
+  fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 1; });
+  wait(fixture, 200ms);
+  REQUIRE(fixture.host->idle() == 1);
+  SUBCASE("which serves no request that cannot be replayed") {
+    CHECK_FALSE(served(fixture, kUnsafe));
+    CHECK(served(fixture, kReplayable));
+  }
+  SUBCASE("which serves none either where the user takes the risk of reuse") {
+    auto settings = without_margin();
+    settings.unsafe_reuse = policy::UnsafeReuse::Always;
+    fixture.host->set_settings(settings);
+    CHECK_FALSE(served(fixture, kUnsafe));
+    fixture.host->set_settings(fixture.pool->host(fixture.origin()).settings());
+  }
+}
+
+TEST_CASE("a hint that leaves no room is told once, and such a connection is not pooled") {
+  Fixture fixture;
+  Client client;
+  for (int i = 0; i < 2; ++i) {
+    fixture.open(client);
+    Fixture::give_back(client, 0s, {.timeout = Duration(1), .max = {}});
+    client.events = 0;
+  }
+  CHECK(fixture.host->idle() == 0);
+  CHECK(fixture.context.stats.hints_without_room == 2);
+  CHECK(std::count_if(fixture.log.lines.begin(), fixture.log.lines.end(), [](const std::string& line) {
+          return line.find("none can be used again safely") != std::string::npos;
+        }) == 1);
+}
+
+}  // namespace
+}  // namespace keepwarm::pool::test
