@@ -18,6 +18,8 @@ constexpr std::int32_t kBurstMs = 250;
 constexpr std::uint32_t kContradictions = 4;
 constexpr std::int32_t kForgetAfterMs = 60 * 60 * 1000;
 constexpr int kLongestPauseMin = 10;
+/// Until so many closes are known probes follow one another.
+constexpr int kEnough = 3;
 
 using Step = std::chrono::duration<std::uint32_t, std::ratio<1, 10'000>>;
 
@@ -147,10 +149,15 @@ void IdleHistory::update() noexcept {
 }
 
 bool IdleHistory::may_probe(TimePoint now) noexcept {
-  if (probing_ || now < next_probe_) return false;
+  if (probing_ || (now < next_probe_ && !knows_little())) return false;
   forget_old(now);
   update();
   return learned().has_value();
+}
+
+/// One close may be a restart's, or a tick of a coarse timer above the timeout.
+bool IdleHistory::knows_little() const noexcept {
+  return std::count_if(closes_.begin(), closes_.end(), [](const Close& close) { return close.age != 0; }) < kEnough;
 }
 
 void IdleHistory::probe_begun(TimePoint now) noexcept {

@@ -84,8 +84,8 @@ class IdleHistory {
   [[nodiscard]] Duration survived() const noexcept { return longest_[kSurvivals - 1]; }
 
   /// Whether a connection whose time is over, because learned() limits it, should be left to lapse instead of being
-  /// closed: one at a time, a minute apart at least, ten while each confirms what is known. It may only serve what is
-  /// replayable. The end of its idle period must be told, however it ends, with `probe` set.
+  /// closed: one at a time; once three closes are known a minute apart at least, ten while each confirms what is known.
+  /// It may only serve what is replayable. The end of its idle period must be told, however it ends, with `probe` set.
   [[nodiscard]] bool may_probe(TimePoint now) noexcept;
   void probe_begun(TimePoint now) noexcept;
 
@@ -108,6 +108,7 @@ class IdleHistory {
   void add(const Close& close) noexcept;
   [[nodiscard]] Close& victim() noexcept;
   void forget_old(TimePoint now) noexcept;
+  [[nodiscard]] bool knows_little() const noexcept;
   void probe_ended(const IdlePeriod& period, bool closed) noexcept;
   void update() noexcept;
 

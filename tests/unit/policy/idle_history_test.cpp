@@ -304,8 +304,17 @@ TEST_CASE_FIXTURE(Fixture, "one probe at a time") {
   CHECK(history.may_probe(now));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a minute between probes, and up to ten while they confirm what is known") {
+TEST_CASE_FIXTURE(Fixture, "until three closes are known probes follow one another") {
   closes(5s);
+  for (int i = 0; i < 2; ++i) {
+    REQUIRE(history.may_probe(now));
+    probe_is_closed(5s);
+  }
+  CHECK_FALSE(history.may_probe(now));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a minute between probes, and up to ten while they confirm what is known") {
+  for (int i = 0; i < 3; ++i) closes_later(5s);
   for (const Duration pause : {2min, 4min, 8min, 10min, 10min}) {
     CAPTURE(pause.count());
     REQUIRE(history.may_probe(now));
@@ -318,7 +327,7 @@ TEST_CASE_FIXTURE(Fixture, "a minute between probes, and up to ten while they co
 
 TEST_CASE_FIXTURE(Fixture, "a probe that tells nothing keeps the pace") {
   survives_times(3, 10s);
-  closes(5s);
+  for (int i = 0; i < 3; ++i) closes_later(5s);
   for (int i = 0; i < 3; ++i) {
     REQUIRE(history.may_probe(now));
     probe_survives(2s);
@@ -330,7 +339,7 @@ TEST_CASE_FIXTURE(Fixture, "a probe that tells nothing keeps the pace") {
 }
 
 TEST_CASE_FIXTURE(Fixture, "a probe that contradicts is followed by the next one at once, until the close is dropped") {
-  closes(5s);
+  for (int i = 0; i < 2; ++i) closes_later(5s);
   probe_is_closed(5s);
   pass(2min);
   for (int i = 0; i < 4; ++i) {
@@ -343,7 +352,7 @@ TEST_CASE_FIXTURE(Fixture, "a probe that contradicts is followed by the next one
 }
 
 TEST_CASE_FIXTURE(Fixture, "after a contradiction the pauses begin at a minute again") {
-  closes(5s);
+  for (int i = 0; i < 3; ++i) closes_later(5s);
   for (int i = 0; i < 4; ++i) {
     probe_is_closed(5s);
     pass(10min);
