@@ -8,7 +8,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t kBinsPerOctave = 8;
+constexpr std::size_t kBinsPerOctave = 32;
 constexpr Duration kFirstEdge = 250ms;  ///< younger closes are no idle timeouts
 /// In one bin.
 constexpr std::uint16_t kMostHosts = 1000;
@@ -18,7 +18,7 @@ constexpr std::uint32_t kOneIn = 100;
 /// Where bins begin; the last one ends at the last edge.
 template <std::size_t kCount>
 constexpr std::array<Duration, kCount> make_edges() noexcept {
-  constexpr double kStep = 1.0905077326652577;  // 2^(1/8)
+  constexpr double kStep = 1.0218971486541166;  // 2^(1/32)
   std::array<Duration, kCount> edges{};
   Duration octave = kFirstEdge;
   double factor = 1;

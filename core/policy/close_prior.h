@@ -5,49 +5,47 @@
 
 #include "core/base/clock.h"
 
-/// What the servers of all hosts together tell of one of which nothing is known (DESIGN.md §6.3).
+/// What the servers of all hosts together tell of one of which nothing is known (an addition to DESIGN.md §6.3).
 ///
-/// **Why.** Such a host is trusted as far as its own connections have proved. So each pause that is longer than all
-/// before costs a request that is not replayable a new connection; over thousands of servers that is as many
-/// connections again as were needed (idle_simulation_test.cpp). Yet most servers keep a connection for much longer than
-/// most pauses last. Who has met hundreds of them knows at which ages they close, and at which they do not.
+/// **Why.** Such a host is trusted as far as its own connections have proved: each pause that is longer than all before
+/// costs a request that is not replayable a new connection. Over thousands of servers those are as many connections
+/// again as were needed (idle_simulation_test.cpp). Yet most servers keep a connection for longer than most pauses
+/// last. Who has met hundreds of them knows at which ages they close, and at which they do not.
 ///
 /// **What is counted** are hosts, not idle periods: one busy host must not vouch for all. Idle age is divided into
-/// bins, eight for each doubling. For each bin: how many hosts have lived through it to its end, and how many had their
-/// first close in it. A host that closed says nothing more; its own history decides from then on. Nor does one count
-/// that gives hints: we close its connections shortly before its time, so it would be seen to live and never to close.
+/// bins, 32 for each doubling. For each: how many hosts have lived through it to its end, and how many had their first
+/// close in it. A host that closed says nothing more; its own history decides from then on. Nor does one count that
+/// gives hints: its connections are closed by us shortly before its time, so it would be seen to live and never to
+/// close.
 ///
-/// **What is asked.** A connection is open at some age; is it at the age plus a round trip, when a request would
-/// arrive? Of the hosts that lived through all bins from the one to the other, or closed in them, n in number, k
-/// closed. The estimate is Laplace's rule of succession, (k + 1) / (n + 2), and must be 1 % at most. It is the expected
-/// value of the risk if each risk was equally likely before, and an expected value is what counts where the loss is a
-/// share of requests; a confidence bound would ask for more hosts, and lose as many requests. It errs high: without
-/// evidence it says one half, a host that left in the midst of the bins counts only if it closed, and bins count whole.
-/// Without a close it takes 98 hosts that lived through all of the bins, with one 197, with three 395. Before, nothing
-/// is trusted beyond what DESIGN.md says.
+/// **What is asked.** A connection is open at some age; will it be after another round trip, when a request arrives? Of
+/// the n hosts that lived through all bins in between, or closed in one of them, k closed. The estimate is Laplace's
+/// rule of succession, (k + 1) / (n + 2): the expected risk if any risk was as likely as any other before. It must be
+/// 1 % at most. An expectation is what counts where the loss is a share of requests; a bound of 95 % confidence would
+/// ask for three times the hosts. It errs high: without evidence it says one half, a host that left between counts only
+/// if it closed, and bins count whole. Narrow bins cost nothing, as all of them make one estimate.
 ///
-/// **Forgetting.** At 1,000 hosts all counts are halved, so the last thousand decide.
+/// It takes 98 hosts that lived through all of the bins; with one close 197, with three 395. As long as they are not
+/// there, what DESIGN.md says is all that holds: no age is trusted that was not proved.
+///
+/// **Forgetting.** Whenever a thousand hosts are counted, all counts are halved.
 ///
 /// **Where it fails.**
-/// * The next host is unlike those before: the first servers that close after 2 s, where hundreds keep for a minute.
-/// One
-///   request for each host may fail, as its first close is its own from then on; and each is counted: after ten in a
-///   thousand, nobody trusts that age any more.
-/// * Hosts that are one server (hundreds of names at one address) count as many.
-/// * Closes that are no idle timeouts (a network that resets all connections at once) raise the risk at ages where
-/// there
-///   is none, until they are halved away: connections are opened that need not be. Hosts that had them do not ask
-///   again.
-/// * A host that was forgotten (Pool::kMaxUnusedHosts) counts again when it comes back.
+/// * The next hosts are unlike those before: the first that close after 2 s, where hundreds keep for a minute. Each may
+///   fail one request; then its own close is what counts. About ten do before that age is trusted no more.
+/// * Hundreds of names of one server count as hundreds of hosts.
+/// * Closes that are no idle timeouts (a network that resets all connections at once) raise the risk at ages that have
+///   none, until they are halved away. Connections are opened that need not be.
+/// * A host counts again when its HostPool was forgotten, or was replaced because of new settings.
 namespace keepwarm::policy {
 
-/// Of one engine; a plain value of half a KiB that owns nothing and reads no clock.
+/// Of one engine; a plain value of less than 2 KiB that owns nothing and reads no clock.
 class ClosePrior {
  public:
   /// What one host has told so far: each keeps its own, so that nothing of it counts twice.
   struct Witness {
-    std::uint8_t bins = 0;  ///< it lived through so many
-    bool closed = false;    ///< it tells, and asks, nothing any more
+    std::uint16_t bins = 0;  ///< it lived through so many
+    bool closed = false;     ///< it tells, and asks, nothing any more
   };
 
   /// Connections of the host were seen open at this idle age. No-op unless it is older than before by a bin.
@@ -57,7 +55,7 @@ class ClosePrior {
   void closed(Witness& host, Duration age) noexcept;
 
   /// Whether a connection of the host that is open at this idle age may be trusted to be open after another
-  /// `round_trip`. Only for hosts whose timeout is neither announced nor learned.
+  /// `round_trip`. To be asked only of hosts whose timeout is neither announced nor learned.
   [[nodiscard]] bool may_trust(const Witness& host, Duration age, Duration round_trip) const noexcept;
 
  private:
@@ -65,13 +63,13 @@ class ClosePrior {
     std::uint16_t lived = 0;   ///< never more than in the bin before
     std::uint16_t closed = 0;  ///< not in `lived`, unless the host's timeout was longer before
   };
-  static constexpr std::size_t kBins = 112;  ///< 250 ms to 68 min
+  static constexpr std::size_t kBins = 448;  ///< 250 ms to 68 min
 
   void halve() noexcept;
 
   std::array<Bin, kBins> bins_{};
 };
 
-static_assert(sizeof(ClosePrior) <= 1024);
+static_assert(sizeof(ClosePrior) <= 2048);
 
 }  // namespace keepwarm::policy

@@ -63,10 +63,10 @@ HostPool::Fit HostPool::fit(const Connection& connection, const Demand& demand, 
   return settings_->unsafe_reuse == policy::UnsafeReuse::Always ? Fit::Untrusted : Fit::No;
 }
 
-/// Whether other hosts say that it may be trusted at this age. One that never served they know nothing of: until its
-/// first request it is under another time limit.
+/// Whether other hosts say that it may be trusted at this age, which is between trust and hold: so there is no hint,
+/// and nothing was learned of closes. Of one that never served they know nothing: it is under another time limit.
 bool HostPool::vouched_for(const Connection& connection, Duration age) const noexcept {
-  if (!settings_->learn || connection.hint_timeout_ || history_.learned() || connection.served_ == 0) return false;
+  if (!settings_->learn || connection.served_ == 0) return false;
   return context_.close_prior.may_trust(witness_, age, connection.round_trip_.bound());
 }
 

@@ -173,10 +173,15 @@ void HostPool::keep_warm(TimePoint moment) {
   const policy::WarmPlan plan = policy::warm_plan(view, moment);
   if (plan.let_go) return let_go_of_idle();
   close_what_is_over(plan, moment);
-  TimePoint look_again = plan.look_again;
-  for (std::uint32_t count = 0; count < plan.open && admit() == policy::Admission::Connect; ++count) open_for_nobody();
+  for (std::uint32_t count = 0; count < plan.open; ++count) {
+    if (admit() != policy::Admission::Connect) {
+      look_soon();  // another worker has taken the place meanwhile
+      break;
+    }
+    open_for_nobody();
+  }
   if (plan.missing > 0 && view.elsewhere) tell_warmer();
-  if (!warming_->look_soon_) context_.deadlines.arm(*warming_, look_again);
+  if (!warming_->look_soon_) context_.deadlines.arm(*warming_, plan.look_again);
 }
 
 /// Nobody uses the host any more.

@@ -145,6 +145,6 @@ def test_whatever_a_worker_has_is_replaced_in_time(keepwarm, http_origin):
     for number in range(8):
         time.sleep(0.6)
         ask(clients[number % 2], server.url())
-    told = [record for record in records(daemon, 2 * 10) if record["url"] == server.url()]
+    told = [record for record in records(daemon, 22) if record["url"] == server.url()]  # with those of 12 times settle()
     assert [record["connection"] for record in told[2:]] == ["reused"] * 8
     assert len(server.connections) <= 2 * (time.monotonic() - began) / 0.85 + 4

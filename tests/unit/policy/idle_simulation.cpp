@@ -52,7 +52,9 @@ struct Connection {
   TimePoint sampled_at;
   Duration srtt{};  ///< as sampled
   Duration round_trip{};
-  std::uint64_t turn = 0;  ///< of idle and leased: tells events that are out of date
+  TimePoint hold_until;  ///< while idle
+  TimePoint looked_at;   ///< an event comes then
+  bool idle = false;
   bool gone = false;
   bool probe = false;
 };
@@ -66,12 +68,11 @@ struct Exchange {
 };
 
 struct Event {
-  enum class Kind : std::uint8_t { Request, Opened, Answer, Failure, End, HoldOver };
+  enum class Kind : std::uint8_t { Request, Opened, Answer, Failure, Look };
   TimePoint at;
   std::uint64_t order;  ///< of those at one moment
   Kind kind;
   Connection* connection;
-  std::uint64_t turn;
   Exchange exchange;
 
   bool operator>(const Event& other) const { return at != other.at ? at > other.at : order > other.order; }
@@ -105,7 +106,7 @@ class Client {
   // ---- Events ----
 
   void schedule(Event::Kind kind, TimePoint at, Connection* connection, const Exchange& exchange = {}) {
-    events_.push({at, order_++, kind, connection, connection != nullptr ? connection->turn : 0, exchange});
+    events_.push({at, order_++, kind, connection, exchange});
   }
 
   void schedule_next(std::size_t index) {
@@ -116,14 +117,12 @@ class Client {
 
   void on(const Event& event) {
     Connection* connection = event.connection;
-    if (connection != nullptr && (connection->gone || connection->turn != event.turn)) return;
     switch (event.kind) {
       case Event::Kind::Request: return request_came(event.exchange);
       case Event::Kind::Opened: return send(*connection, event.exchange);
       case Event::Kind::Answer: return answered(*connection, event.exchange);
       case Event::Kind::Failure: return failed(*connection, event.exchange);
-      case Event::Kind::End: return server_closed(*connection);
-      case Event::Kind::HoldOver: return hold_over(*connection);
+      case Event::Kind::Look: return look(*connection);
     }
   }
 
@@ -158,7 +157,7 @@ class Client {
     Connection* connection = take_idle(!exchange.post);
     if (connection == nullptr) return open_for(exchange);
     connection->lease_age = now_ - connection->idle_since;
-    ++connection->turn;
+    connection->idle = false;
     std::erase(idle_, connection);
     Exchange on_reused = exchange;
     on_reused.reused = true;
@@ -234,6 +233,7 @@ class Client {
   // ---- The pool ----
 
   void survived(Connection& connection, Duration age) {
+    if (!connection.probe && !history_.is_news(age)) return;
     history_.survived({age, kAddress, now_, connection.probe});
     bear_witness();
   }
@@ -244,8 +244,7 @@ class Client {
   }
 
   [[nodiscard]] bool vouched_for(const Connection& connection, Duration age) const {
-    return conduct_.kind == Conduct::Kind::Keepwarm && !history_.learned() &&
-           prior_.may_trust(witness_, age, connection.round_trip);
+    return conduct_.kind == Conduct::Kind::Keepwarm && prior_.may_trust(witness_, age, connection.round_trip);
   }
 
   void sample(Connection& connection, TimePoint at) {
@@ -255,7 +254,7 @@ class Client {
   }
 
   [[nodiscard]] IdleTerms terms(const Connection& connection) const {
-    if (conduct_.kind == Conduct::Kind::Keepwarm || conduct_.kind == Conduct::Kind::AsDesigned) {
+    if (conduct_.kind == Conduct::Kind::Keepwarm || conduct_.kind == Conduct::Kind::Alone) {
       return idle_terms(terms_, {.learned = history_.learned(),
                                  .survived = history_.survived(),
                                  .proved = history_.proved(),
@@ -300,10 +299,25 @@ class Client {
   }
 
   void make_idle(Connection& connection) {
-    ++connection.turn;
+    connection.idle = true;
     idle_.push_back(&connection);
-    schedule(Event::Kind::End, connection.end_arrives, &connection);
-    schedule(Event::Kind::HoldOver, now_ + terms(connection).held_for, &connection);
+    connection.hold_until = now_ + terms(connection).held_for;
+    look_later(connection);
+  }
+
+  /// When its idle period ends, or before: while it is used all the time nobody looks each time.
+  void look_later(Connection& connection) {
+    const TimePoint due = std::min(connection.end_arrives, connection.hold_until);
+    if (connection.looked_at > now_ && connection.looked_at <= due) return;
+    connection.looked_at = due;
+    schedule(Event::Kind::Look, due, &connection);
+  }
+
+  void look(Connection& connection) {
+    if (!connection.idle || connection.gone || connection.looked_at != now_) return;
+    if (connection.end_arrives <= now_) return server_closed(connection);
+    if (connection.hold_until <= now_) return hold_over(connection);
+    look_later(connection);
   }
 
   void close_seen(Connection& connection) {
@@ -322,7 +336,8 @@ class Client {
     if (!connection.probe && age < conduct_.settings.idle_timeout && history_.may_probe(now_)) {
       connection.probe = true;
       history_.probe_begun(now_);
-      return schedule(Event::Kind::HoldOver, connection.idle_since + conduct_.settings.idle_timeout, &connection);
+      connection.hold_until = connection.idle_since + conduct_.settings.idle_timeout;
+      return look_later(connection);
     }
     survived(connection, age);
     close(connection);

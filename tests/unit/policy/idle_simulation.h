@@ -46,7 +46,7 @@ struct Scene {
 struct Conduct {
   enum class Kind : std::uint8_t {
     Keepwarm,
-    AsDesigned,  ///< keepwarm where no host knows of the others
+    Alone,  ///< keepwarm where no host knows of the others
     Fixed,  ///< reuses what has been idle for less than settings.idle_timeout, and closes it then
     Oracle  ///< knows when the server will close, and whether a request will be in time
   };
@@ -70,7 +70,7 @@ struct Tally {
 
 struct Server {
   Scene scene;
-  std::uint64_t seed;  ///< of the packets
+  std::uint64_t seed = 0;  ///< of the packets
 };
 
 /// `prior`: what those before have told, and what this one adds to it.

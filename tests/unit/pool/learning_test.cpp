@@ -130,5 +130,160 @@ TEST_CASE("a hint that leaves no room is told once, and such a connection is not
         }) == 1);
 }
 
+// ---- The word of other hosts ----
+
+/// So many other hosts have lived through this idle age.
+void others_live(Fixture& fixture, int count, Duration age) {
+  for (int i = 0; i < count; ++i) {
+    policy::ClosePrior::Witness host;
+    fixture.context.close_prior.lived(host, age);
+  }
+}
+
+/// Whether a host that is new would be trusted at this age.
+bool is_trusted_elsewhere(const Fixture& fixture, Duration age) {
+  return fixture.context.close_prior.may_trust({}, age, 1ms);
+}
+
+TEST_CASE("a host of which nothing is known is trusted at an age that a hundred others lived through") {
+  Fixture fixture;
+  CHECK_FALSE(served_at(fixture, 20s, kUnsafe));
+  others_live(fixture, 97, 50s);
+  CHECK_FALSE(served_at(fixture, 20s, kUnsafe));
+  others_live(fixture, 1, 50s);
+  CHECK(served_at(fixture, 20s, kUnsafe));  // even beyond what is assumed
+  CHECK(fixture.host->expected_idle().source == Source::Assumed);
+}
+
+TEST_CASE("such a lease is a trusted one") {
+  Fixture fixture;
+  others_live(fixture, 98, 50s);
+  fixture.add_idle(20s);
+  Client client;
+  fixture.take(client, kUnsafe);
+  CHECK(client.lease.connection().trusted());
+}
+
+TEST_CASE("an age is trusted as long as the others lived through what is left of its bin, and no longer") {
+  Fixture fixture;
+  others_live(fixture, 98, 20s);
+  CHECK(served_at(fixture, 19s, kUnsafe));
+  CHECK_FALSE(served_at(fixture, 19999ms, kUnsafe));
+}
+
+TEST_CASE("the others have no say about a host whose own history or settings decide") {
+  policy::HostSettings settings;
+  SUBCASE("it does not learn") {
+    settings.learn = false;
+  }
+  SUBCASE("what cannot be replayed is never to be reused") {
+    settings.unsafe_reuse = policy::UnsafeReuse::Never;
+  }
+  SUBCASE("it is held no longer") {
+    settings.idle_timeout = 10s;
+  }
+  Fixture fixture(settings);
+  others_live(fixture, 200, 50s);
+  http::KeepAliveHint hint;
+  SUBCASE("its server gives a hint") {
+    hint.timeout = 30s;
+  }
+  SUBCASE("a close was seen") {
+    lapse(fixture, 30s);
+  }
+  SUBCASE("a connection failed, whatever the reason") {
+    fixture.host->close_idle_since(net::Loop::now(), 30s);
+    CHECK_FALSE(fixture.host->expected_idle().source == Source::Learned);
+  }
+  fixture.add_idle(29500ms, hint);
+  CHECK_FALSE(served(fixture, kUnsafe));
+}
+
+TEST_CASE("the others have no say about a connection that never served") {
+  Fixture fixture;
+  others_live(fixture, 200, 50s);
+  Client nobody;
+  fixture.host->checkout(*nobody.waiter, kReplayable);
+  nobody.waiter->withdraw();
+  fixture.run_until([&] { return fixture.host->idle() == 1; });
+  wait(fixture, 300ms);  // until 250 ms any connection is trusted
+  CHECK_FALSE(served(fixture, kUnsafe));
+}
+
+TEST_CASE("the others have no say about a probe") {
+  Fixture fixture(without_margin());
+  lapse(fixture, 400ms);
+  fixture.add_idle();
+  wait(fixture, 500ms);
+  REQUIRE(fixture.host->idle() == 1);
+  others_live(fixture, 200, 50s);
+  CHECK_FALSE(served(fixture, kUnsafe));
+}
+
+TEST_CASE("what a host lives through is told, once") {
+  Fixture fixture;
+  others_live(fixture, 97, 260ms);
+  CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));
+  SUBCASE("when a request is answered") {
+    fixture.add_idle();
+    wait(fixture, 300ms);
+    CHECK(served(fixture, kReplayable));
+    wait(fixture, 300ms);
+    CHECK(served(fixture, kReplayable));
+  }
+  SUBCASE("when the oldest is still open") {
+    fixture.add_idle();
+    wait(fixture, 300ms);
+    CHECK_FALSE(served(fixture, kUnsafe));  // it proves as much for younger ones only
+  }
+  CHECK(is_trusted_elsewhere(fixture, 250ms));
+  policy::ClosePrior::Witness host;
+  fixture.context.close_prior.closed(host, 252ms);
+  CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));
+  others_live(fixture, 98, 260ms);
+  CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));  // 196 of 197
+}
+
+TEST_CASE("the first close of a host is told, and no further one") {
+  Fixture fixture;
+  others_live(fixture, 99, 50s);
+  SUBCASE("that it lived until then") {
+    CHECK(is_trusted_elsewhere(fixture, 20s));
+    lapse(fixture, 20s);
+    CHECK_FALSE(is_trusted_elsewhere(fixture, 20s));
+    CHECK(is_trusted_elsewhere(fixture, 10s));
+    lapse(fixture, 10s);
+    CHECK(is_trusted_elsewhere(fixture, 10s));
+  }
+  SUBCASE("or a failure that may have been one") {
+    fixture.host->close_idle_since(net::Loop::now(), 20s);
+    CHECK_FALSE(is_trusted_elsewhere(fixture, 20s));
+  }
+}
+
+TEST_CASE("a host that does not learn, or gives hints, tells the others nothing") {
+  policy::HostSettings settings;
+  http::KeepAliveHint hint;
+  SUBCASE("does not learn") {
+    settings.learn = false;
+  }
+  SUBCASE("gives hints") {
+    hint.timeout = 30s;
+  }
+  Fixture fixture(settings);
+  others_live(fixture, 97, 260ms);
+  fixture.add_idle({}, hint);
+  wait(fixture, 300ms);
+  CHECK(served(fixture, kReplayable));
+  CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));
+  others_live(fixture, 1, 50s);
+  CHECK(is_trusted_elsewhere(fixture, 250ms));
+  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.close_far_end(fixture.add_idle(251ms, hint));
+  fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
+  fixture.host->close_idle_since(net::Loop::now(), 251ms);
+  CHECK(is_trusted_elsewhere(fixture, 250ms));
+}
+
 }  // namespace
 }  // namespace keepwarm::pool::test

@@ -120,6 +120,7 @@ TEST_CASE("each connection is replaced shortly before its trust ends, and then c
   Warm fixture(keep(1));
   Client client;
   fixture.open(client);
+  fixture.pass(150ms);  // it has looked, and saw no end
   Fixture::give_back(client, 0s, kOneSecond);
   bool always_one = true;
   for (std::uint64_t closed = 1; closed <= 3; ++closed) {
@@ -141,6 +142,22 @@ TEST_CASE("of a server whose timeout is only assumed the oldest that has served 
   // The first that was opened for nobody has been replaced twice.
   fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 2; });
   CHECK(fixture.context.stats.opened <= 5);
+  CHECK(fixture.host->idle() <= 3);
+  fixture.close_far_end(served);
+  fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
+  CHECK(fixture.host->expected_idle().source == policy::ExpectedIdle::Source::Learned);
+}
+
+TEST_CASE("so is one that was opened for nobody, once it has served") {
+  Warm fixture(keep_short(1));
+  Client first, client;
+  fixture.open(first);
+  first.lease.close(CloseReason::Unused);
+  fixture.await_warmed(1);
+  fixture.take(client, kReplayable);
+  const std::uint16_t served = Fixture::name_of(client);
+  Fixture::give_back(client);
+  fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 2; });
   CHECK(fixture.host->idle() <= 3);
   fixture.close_far_end(served);
   fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
