@@ -39,6 +39,8 @@ class Loop {
   /// Whatever wakes code on a loop calls it first: each callback that libuv is given. Each turn begins a new event,
   /// too.
   static void begin_event() noexcept { event_time_ = {}; }
+  /// The same, for who knows better than the clock when it began.
+  static void begin_event(TimePoint began) noexcept { event_time_ = began; }
 
   /// Counts the turns: the loop polls its sockets between one and the next.
   [[nodiscard]] std::uint32_t turn() const noexcept { return turn_; }

@@ -51,7 +51,7 @@ struct RoundTrip {
 struct SendState {
   std::uint64_t acknowledged = 0;  ///< to be compared with what written_bytes() said
   bool peer_ended = false;         ///< its FIN has been read, whatever TLS made of it
-  Duration least_round_trip{};     ///< of the last minutes; 0: not measured
+  Duration least_round_trip{};     ///< the kernel's least of the last minutes, at each look so far; 0: not measured
   RoundTrip round_trip{};
 };
 

@@ -9,6 +9,7 @@
 
 #include "core/base/slab.h"
 #include "core/net/loop.h"
+#include "core/net/send_history.h"
 #include "core/net/stream.h"
 
 namespace keepwarm::net {
@@ -37,7 +38,7 @@ struct TcpNode {
   uv_tcp_t handle{};
   StreamEvents* events = nullptr;  ///< nullptr: nobody listens any more
   std::unique_ptr<WriteQueue> queue;
-  std::uint64_t written = 0;        ///< bytes that write() took, see Stream::written_bytes()
+  SendHistory sent;
   std::uint32_t reading_since = 0;  ///< the turn of the loop in which reading was last resumed
   bool reading : 1 = false;
   bool ended : 1 = false;   ///< the peer's FIN was told

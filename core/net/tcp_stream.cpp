@@ -180,17 +180,26 @@ void append_rest(std::string& out, std::span<const std::string_view> pieces, std
   }
 }
 
+std::optional<TcpFacts> look(TcpNode* node) noexcept {
+  const auto facts = tcp_facts(fd_of(node));
+  if (facts && facts->least_rtt_us > 0) {
+    std::uint32_t& least = node->sent.least_rtt_us;
+    least = least == 0 ? facts->least_rtt_us : std::min(least, facts->least_rtt_us);
+  }
+  return facts;
+}
+
 class MovingTcp final : public MovingStream {
  public:
-  MovingTcp(Descriptor descriptor, std::uint64_t written) noexcept
-      : descriptor_(std::move(descriptor)), written_(written) {}
+  MovingTcp(Descriptor descriptor, const SendHistory& sent) noexcept
+      : descriptor_(std::move(descriptor)), sent_(sent) {}
   [[nodiscard]] std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets>) override {
-    return TcpStream::adopt(client.loop(), descriptor_.release(), written_);
+    return TcpStream::adopt(client.loop(), descriptor_.release(), sent_);
   }
 
  private:
   Descriptor descriptor_;
-  std::uint64_t written_;
+  SendHistory sent_;
 };
 
 }  // namespace
@@ -213,9 +222,9 @@ std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, StreamEvents& ev
   return stream;
 }
 
-std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, std::uint64_t written) {
+std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, const SendHistory& sent) {
   TcpNode* const node = make_tcp_node(loop, TcpNode::Side::Upstream);
-  node->written = written;
+  node->sent = sent;
   return from_descriptor(node, fd);
 }
 
@@ -250,7 +259,7 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
     std::string& waiting = node_->queue->waiting;
     const std::size_t before = waiting.size();
     append_rest(waiting, pieces, 0);
-    node_->written += waiting.size() - before;
+    node_->sent.written += waiting.size() - before;
     return WriteResult::Queued;
   }
   while (!pieces.empty()) {
@@ -260,11 +269,11 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
     const ssize_t written = write_now(fd(), now, offered);
     if (written < 0) return WriteResult::Failed;
     const auto taken = static_cast<std::size_t>(written);
-    node_->written += taken;
+    node_->sent.written += taken;
     if (taken < offered) {
       node_->queue = std::make_unique<WriteQueue>();
       append_rest(node_->queue->in_flight, pieces, taken);
-      node_->written += node_->queue->in_flight.size();
+      node_->sent.written += node_->queue->in_flight.size();
       write_in_flight(node_);
       return WriteResult::Queued;
     }
@@ -321,21 +330,25 @@ ssize_t TcpStream::read_now(std::span<char> to) noexcept {
 }
 
 RoundTrip TcpStream::round_trip() const noexcept {
-  const auto facts = tcp_facts(fd());
+  const auto facts = look(node_);
   return facts ? RoundTrip{facts->rtt_us, facts->rtt_variation_us} : RoundTrip{};
 }
 
 std::uint64_t TcpStream::written_bytes() const noexcept {
-  return node_->written;
+  return node_->sent.written;
+}
+
+const SendHistory& TcpStream::sent() const noexcept {
+  return node_->sent;
 }
 
 std::optional<SendState> TcpStream::send_state() const noexcept {
-  const auto facts = tcp_facts(fd());
+  const auto facts = look(node_);
   if (!facts) return std::nullopt;
   // Without the SYN. Of a connection that we did not open it is not counted, but those are never asked about.
   return SendState{.acknowledged = facts->bytes_acked - std::min<std::uint64_t>(facts->bytes_acked, 1),
                    .peer_ended = node_->ended,
-                   .least_round_trip = std::chrono::microseconds(facts->least_rtt_us),
+                   .least_round_trip = std::chrono::microseconds(node_->sent.least_rtt_us),
                    .round_trip = {facts->rtt_us, facts->rtt_variation_us}};
 }
 
@@ -362,7 +375,7 @@ std::unique_ptr<MovingStream> TcpStream::depart() {
   // A duplicate, so that libuv may close its own: it cannot be made to let go of a descriptor in any other way.
   Descriptor descriptor = Descriptor::duplicate_of(fd());
   if (!descriptor) return nullptr;
-  return std::make_unique<MovingTcp>(std::move(descriptor), node_->written);
+  return std::make_unique<MovingTcp>(std::move(descriptor), node_->sent);
 }
 
 int TcpStream::fd() const noexcept {

@@ -9,6 +9,7 @@
 #include "core/base/result.h"
 #include "core/base/slab.h"
 #include "core/net/loop.h"
+#include "core/net/send_history.h"
 #include "core/net/stream.h"
 
 namespace keepwarm::net {
@@ -24,9 +25,8 @@ class TcpStream final : public Stream, public Slabbed<TcpStream> {
   /// Takes over the connected stream socket `fd` of a client; on failure closes it and returns nullptr. Reading begins
   /// with the first resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, StreamEvents& events);
-  /// The same of an upstream connection, with the events to be set before resume_reading(). `written`: its
-  /// written_bytes() so far.
-  [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, std::uint64_t written = 0);
+  /// The same of an upstream connection, with the events to be set before resume_reading().
+  [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, const SendHistory& sent = {});
   /// Takes over the node of a uv_tcp_t that has just been connected. Events are to be set before resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node);
 
@@ -56,6 +56,7 @@ class TcpStream final : public Stream, public Slabbed<TcpStream> {
   /// -EAGAIN: nothing has. For a user that has to know inside another's event.
   [[nodiscard]] ssize_t read_now(std::span<char> to) noexcept;
 
+  [[nodiscard]] const SendHistory& sent() const noexcept;
   [[nodiscard]] int fd() const noexcept;
 
  private:

@@ -264,11 +264,11 @@ bool TlsStream::quiet() noexcept {
 
 class TlsStream::Moving final : public MovingStream {
  public:
-  Moving(TlsSession::Moved session, Descriptor descriptor, std::uint64_t written) noexcept
-      : session_(std::move(session)), descriptor_(std::move(descriptor)), written_(written) {}
+  Moving(TlsSession::Moved session, Descriptor descriptor, const SendHistory& sent) noexcept
+      : session_(std::move(session)), descriptor_(std::move(descriptor)), sent_(sent) {}
 
   [[nodiscard]] std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets> tickets) override {
-    auto transport = TcpStream::adopt(client.loop(), descriptor_.release(), written_);
+    auto transport = TcpStream::adopt(client.loop(), descriptor_.release(), sent_);
     if (!transport) return nullptr;
     return std::unique_ptr<Stream>(
         new TlsStream(client, std::move(session_), std::move(tickets), std::move(transport)));
@@ -277,7 +277,7 @@ class TlsStream::Moving final : public MovingStream {
  private:
   TlsSession::Moved session_;
   Descriptor descriptor_;
-  std::uint64_t written_;
+  SendHistory sent_;
 };
 
 TlsStream::TlsStream(TlsClient& client, TlsSession::Moved session, std::shared_ptr<TlsTickets> tickets,
@@ -297,7 +297,7 @@ std::unique_ptr<MovingStream> TlsStream::depart() {
   if (!descriptor) return nullptr;
   phase_ = Phase::Over;  // no close_notify
   later_.reset();
-  return std::make_unique<Moving>(session_.depart(), std::move(descriptor), transport_->written_bytes());
+  return std::make_unique<Moving>(session_.depart(), std::move(descriptor), transport_->sent());
 }
 
 bool TlsStream::quiet_lately(TimePoint since) noexcept {

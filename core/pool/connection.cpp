@@ -37,9 +37,9 @@ void Connection::on_end() {
 }
 
 void Connection::on_broken(int error) {
-  // Else TCP's own probes were not answered: nobody knows since when.
-  const bool closed = error == -ECONNRESET || error == -EPIPE || error == -ECONNABORTED;
-  host_.idle_ended(*this, closed ? CloseReason::ServerClosedIdle : CloseReason::Unacknowledged);
+  // Where TCP's own probes were not answered, nobody knows since when.
+  const bool silent = error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH;
+  host_.idle_ended(*this, silent ? CloseReason::Unacknowledged : CloseReason::ServerClosedIdle);
 }
 
 void Connection::on_deadline(TimePoint now) {

@@ -163,6 +163,7 @@ class HostPool : public ListHook<HostPool> {
 
   // Idle time (host_pool_idle.cpp)
   [[nodiscard]] policy::ServerView server_view(std::optional<Duration> hint, net::RoundTrip round_trip) const noexcept;
+  [[nodiscard]] policy::ServerView server_view(const Connection& connection) const noexcept;
   [[nodiscard]] policy::IdleTerms terms(const Connection& connection) const noexcept;
   [[nodiscard]] bool vouched_for(const Connection& connection, Duration age) const noexcept;
   [[nodiscard]] TimePoint idle_until(const Connection& connection) const noexcept;
@@ -171,6 +172,7 @@ class HostPool : public ListHook<HostPool> {
   void idle_survived(Connection& connection, Duration age, TimePoint moment);
   void idle_closed(Connection& connection, TimePoint moment);
   void learn_close(const policy::IdlePeriod& period);
+  void disprove(Duration age) noexcept;
   void bear_witness() noexcept;
   void idle_ended(Connection& connection, CloseReason reason);
   void idle_time_over(Connection& connection, TimePoint now);
@@ -195,6 +197,7 @@ class HostPool : public ListHook<HostPool> {
   [[nodiscard]] WarmTime warm_time(const Connection& connection) const noexcept;
   [[nodiscard]] TimePoint look_for_cold(TimePoint moment) noexcept;
   [[nodiscard]] TimePoint in_use_until() const noexcept;
+  [[nodiscard]] bool take_warming(bool can_open) noexcept;
   [[nodiscard]] policy::WarmView warm_view(TimePoint moment);
   void keep_warm(TimePoint moment);
   void let_go_of_idle();
@@ -287,7 +290,9 @@ class HostPool : public ListHook<HostPool> {
   AddressHistory addresses_;
   policy::IdleHistory history_;
   policy::ClosePrior::Witness witness_;
-  std::optional<Duration> last_hint_;  ///< of the last response
+  std::optional<Duration> last_hint_;               ///< of the last response
+  Duration first_request_limit_ = Duration::max();  ///< after so long the server closed one that had never served
+  TimePoint limit_forgotten_at_{};                  ///< that is believed until then
   Duration opening_cost_{};
   TimePoint last_used_{};             ///< when a request came last
   std::unique_ptr<Warming> warming_;  ///< nullptr: keep_warm is 0, or nobody has come yet

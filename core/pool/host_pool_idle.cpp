@@ -12,8 +12,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// A connection that is found dead so soon after an answer did not die of idleness; and so long any is trusted.
+/// A connection that is found dead so soon after an answer did not die of idleness.
 constexpr Duration kLeastTelling = 250ms;
+
+/// How long a limit for first requests is believed after it was seen: it may have been a restart.
+constexpr Duration kFirstRequestLimitLife = 10min;
+
+/// Where an idle age is uncertain by more than this, and by more than a quarter, it is no observation.
+constexpr Duration kAgeBlur = 250ms;
 
 TimePoint now() noexcept {
   return net::Loop::event_time();
@@ -41,9 +47,16 @@ policy::ServerView HostPool::server_view(std::optional<Duration> hint, net::Roun
           .srtt = round_trip.smoothed()};
 }
 
+policy::ServerView HostPool::server_view(const Connection& connection) const noexcept {
+  policy::ServerView view = server_view(connection.hint_timeout_, connection.round_trip_);
+  if (connection.served_ == 0 && settings_->learn && now() < limit_forgotten_at_) {
+    view.learned = std::min(view.learned.value_or(Duration::max()), first_request_limit_);
+  }
+  return view;
+}
+
 policy::IdleTerms HostPool::terms(const Connection& connection) const noexcept {
-  return policy::idle_terms(policy::idle_settings(*settings_),
-                            server_view(connection.hint_timeout_, connection.round_trip_));
+  return policy::idle_terms(policy::idle_settings(*settings_), server_view(connection));
 }
 
 policy::ExpectedIdle HostPool::expected_idle() const noexcept {
@@ -83,7 +96,7 @@ bool HostPool::still_usable(const Connection& connection) const {
 
 /// It is over as soon as it is idle. Where that is the server's doing, somebody should know why nothing is reused.
 void HostPool::note_no_room(const Connection& connection) {
-  const auto view = server_view(connection.hint_timeout_, connection.round_trip_);
+  const auto view = server_view(connection);
   if (!policy::hint_leaves_no_room(policy::idle_settings(*settings_), view)) return;
   ++context_.stats.hints_without_room;
   if (std::exchange(warned_no_room_, true)) return;
@@ -117,16 +130,27 @@ void HostPool::bear_witness() noexcept {
 
 /// The server closed it, as was seen at `moment`.
 void HostPool::idle_closed(Connection& connection, TimePoint moment) {
-  const Duration age = moment - connection.idle_since_;
-  // One that never served met the limit for a first request. Less than expected, it bounds what can be held; more tells
-  // nothing of how long the others live.
-  if (connection.served_ == 0 && age >= expected_idle().timeout) return;
+  const Duration age = moment - connection.returned_at_;
+  if (connection.served_ == 0) {
+    // It met the server's limit for a first request, which tells nothing of how long the others live.
+    if (age < kLeastTelling) return;
+    first_request_limit_ = age;
+    limit_forgotten_at_ = moment + kFirstRequestLimitLife;
+    return;
+  }
+  // Of an answer that came slowly, or was read slowly, nobody knows when the server began to count.
+  const Duration longest = moment - connection.idle_since_;
+  if (longest - age > kAgeBlur && longest - age > age / 4) return disprove(age);
   const policy::IdlePeriod period{.age = age,
                                   .address = address_key(connection),
                                   .ended = moment,
                                   .probe = std::exchange(connection.probe_, false)};
   learn_close(period);
-  if (common_) tell_of_close(period);
+  if (common_ && settings_->learn && age >= kLeastTelling) tell_of_close(period);
+}
+
+void HostPool::disprove(Duration age) noexcept {
+  if (age >= kLeastTelling) history_.disprove(std::max(age - settings_->idle_margin, Duration::zero()));
 }
 
 void HostPool::learn_close(const policy::IdlePeriod& period) {
@@ -146,6 +170,10 @@ void HostPool::idle_ended(Connection& connection, CloseReason reason) {
 }
 
 void HostPool::idle_time_over(Connection& connection, TimePoint moment) {
+  // What was learned may have been dropped since it was armed.
+  if (const TimePoint until = idle_until(connection); until > moment) {
+    return context_.deadlines.arm(connection, until);
+  }
   if (!connection.stream_->quiet()) return idle_ended(connection, CloseReason::ServerClosedIdle);
   if (may_lapse(connection, moment)) {
     connection.probe_ = true;
@@ -182,13 +210,18 @@ void HostPool::close_idle_since(TimePoint moment, Duration age) {
 }
 
 void HostPool::close_own_idle_since(TimePoint moment, Duration age) {
-  if (age >= kLeastTelling) {
-    history_.disprove(std::max(age - settings_->idle_margin, Duration::zero()));
-    // Whatever the reason, a request failed at this age: here the others' word does not count any more.
-    if (settings_->learn && !last_hint_) context_.close_prior.closed(witness_, age);
-  }
+  disprove(age);
+  // Whatever the reason, a request failed at this age: here the others' word does not count any more.
+  if (age >= kLeastTelling && settings_->learn && !last_hint_) context_.close_prior.closed(witness_, age);
   const auto as_old = [moment](const Connection& connection) { return connection.idle_since_ <= moment; };
-  while (Connection* connection = find_idle(as_old)) close(*connection, CloseReason::SuspectedStale);
+  while (Connection* connection = find_idle(as_old)) {
+    // What the kernel has of their ends tells whether it was a timeout, or all went at once.
+    if (!connection->stream_->quiet()) {
+      idle_ended(*connection, CloseReason::ServerClosedIdle);
+    } else {
+      close(*connection, CloseReason::SuspectedStale);
+    }
+  }
 }
 
 }  // namespace keepwarm::pool

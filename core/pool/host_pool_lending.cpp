@@ -128,7 +128,7 @@ void HostPool::ask(std::uint32_t worker, Ask what, const Demand& demand) {
 void HostPool::lend(std::uint32_t worker, Ask what, const Demand& demand) {
   Answer answer{.to = what};
   Connection* best = take_idle(demand, now());
-  if (best != nullptr && !best->retire_) answer.connection = pack(*best);
+  if (best != nullptr && !best->retire_ && !best->probe_) answer.connection = pack(*best);
   if (what == Ask::Room && !answer.connection && idle_count_ > 0) {
     Connection& oldest = *idle_.back();
     record_close(oldest, CloseReason::PoolFull);
@@ -199,6 +199,7 @@ void HostPool::borrowed(LentConnection& lent) {
   connection.index_ = connections_.size() - 1;
   connection.opened_at_ = lent.opened_at;
   connection.idle_since_ = lent.idle_since;
+  connection.returned_at_ = lent.returned_at;
   connection.lease_age_ = moment - lent.returned_at;
   connection.hint_timeout_ = lent.hint_timeout;
   connection.served_ = lent.served;

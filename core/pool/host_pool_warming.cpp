@@ -112,8 +112,7 @@ bool HostPool::may_adopt(const Opening& opening) const noexcept {
 // ---- What is there ----
 
 HostPool::WarmTime HostPool::warm_time(const Connection& connection) const noexcept {
-  const auto view = server_view(connection.hint_timeout_, connection.round_trip_);
-  const Duration warm_for = policy::warm_for(policy::idle_settings(*settings_), view);
+  const Duration warm_for = policy::warm_for(policy::idle_settings(*settings_), server_view(connection));
   TimePoint until = connection.idle_since_ + warm_for;
   if (settings_->max_lifetime > Duration::zero())
     until = std::min(until, connection.opened_at_ + settings_->max_lifetime);
@@ -137,16 +136,25 @@ TimePoint HostPool::in_use_until() const noexcept {
   return (common_ ? std::max(last_used_, common_->last_used()) : last_used_) + settings_->keep_warm_for;
 }
 
+/// Whether connections are opened by this worker, if any are. One that can open none leaves it to the others.
+bool HostPool::take_warming(bool can_open) noexcept {
+  if (!common_) return true;
+  if (can_open) return common_->claim_warming(context_.worker);
+  common_->resign_warming(context_.worker);
+  return false;
+}
+
 policy::WarmView HostPool::warm_view(TimePoint moment) {
   warming_->reached_ = warming_->reached_ || !connections_.empty();
   const Duration warm_for = policy::warm_for(policy::idle_settings(*settings_), server_view(last_hint_, {}));
   const bool worth_it = warming_->reached_ && warm_for >= policy::kLeastWarm;
+  const std::uint32_t wanted = worth_it ? policy::warm_wanted(*settings_) : 0;
   const TimePoint next_change = look_for_cold(moment);
   const auto is_for_nobody = [](const auto& opening) { return opening->for_nobody(); };
   const auto warming = static_cast<std::uint32_t>(std::count_if(openings_.begin(), openings_.end(), is_for_nobody));
   const std::uint32_t idle = idle_of_all();
   const std::uint32_t will_be_idle = idle - std::min(idle, warming_->cold_) + warming;
-  return {.wanted = worth_it ? policy::warm_wanted(*settings_) : 0,
+  return {.wanted = wanted,
           .open = open_of_all(),
           .cold = common_ ? common_->cold() : warming_->cold_,
           .opening = static_cast<std::uint32_t>(openings_.size()),
@@ -154,7 +162,7 @@ policy::WarmView HostPool::warm_view(TimePoint moment) {
           .idle_room = settings_->max_idle - std::min(settings_->max_idle, will_be_idle),
           .connections_full = open_of_all() >= settings_->max_connections,
           .idle_full = idle >= settings_->max_idle,
-          .elsewhere = common_ && !common_->claim_warming(context_.worker),
+          .elsewhere = !take_warming(wanted > 0),
           .backoff_until = warming_->backoff_.until(),
           .in_use_until = in_use_until(),
           .next_change = next_change};

@@ -22,12 +22,11 @@ class Warming final : public Deadline {
 
   HostPool& host_;
   policy::WarmBackoff backoff_;
-  TimePoint told_others_{};    ///< when other workers were last told that the host is in use
-  std::uint32_t cold_ = 0;     ///< idle connections whose cold_ is set
-  bool look_soon_ = false;     ///< something has happened: armed for now
-  bool reached_ = false;       ///< a connection was open: a host that cannot be reached is not tried again for nobody
-  bool failing_ = false;       ///< what was opened last for nobody failed
-  bool local_client_ = false;  ///< of the last request: what it could not reach is not opened on its account
+  TimePoint told_others_{};  ///< when other workers were last told that the host is in use
+  std::uint32_t cold_ = 0;   ///< idle connections whose cold_ is set
+  bool look_soon_ = false;   ///< something has happened: armed for now
+  bool reached_ = false;     ///< a connection was open: a host that cannot be reached is not tried again for nobody
+  bool failing_ = false;     ///< what was opened last for nobody failed
 };
 
 }  // namespace keepwarm::pool

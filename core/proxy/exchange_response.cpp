@@ -285,14 +285,16 @@ std::optional<CloseReason> Exchange::why_close_upstream() const {
 void Exchange::complete() {
   if (client_blocked_) lease_.stream().resume_reading();  // an interim response is still on its way to the client
   const pool::GiveBack how{policy::idle_since(arrival_), hint_};
+  bool bound = false;
   if (const auto reason = why_close_upstream()) {
     lease_.close(*reason);
   } else if (!bound_auth_ && !on_bound_connection_) {
     lease_.give_back(how);
-  } else if (lease_.keep_bound(how)) {
-    downstream_->bind_connection(std::move(host_), std::move(lease_));
+  } else {
+    bound = lease_.keep_bound(how);
   }
   log(EndedBy::Completed, {});
+  if (bound) downstream_->bind_connection(std::move(host_), std::move(lease_));
   // A client that did not say close may be sending its next request already.
   const AfterExchange closing = client_may_persist_ ? AfterExchange::CloseLingering : AfterExchange::Close;
   over(ExchangeEvent::MessagesEnded, keep_client_ ? AfterExchange::Continue : closing);

@@ -305,3 +305,11 @@ def test_a_log_that_is_switched_on_tells_nothing_of_what_was_before(keepwarm, or
     exchange(daemon, server, upstream, path="/after")
     eventually(lambda: any("/after" in line for line in list(daemon.log)))
     assert daemon.log_text().count("/before") == 1
+
+
+def test_an_exchange_that_binds_its_connection_is_told(logged):
+    daemon, server = logged
+    client = begin(daemon, server, "GET", "/", "Authorization: NTLM abc=")
+    serve(server.accept(), "ok", KEEP)
+    finish(client)
+    assert records(daemon, 1)[0]["expected_idle_timeout_source"] == "hint"

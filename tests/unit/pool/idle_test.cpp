@@ -369,7 +369,7 @@ TEST_CASE("an idle age that was survived is trusted from then on, until a close 
   survive(fixture);
   CHECK(trusted_at(fixture, 350ms));
   const auto closes_at = [&](Duration age) {
-    fixture.close_far_end(fixture.add_idle(age));
+    fixture.close_far_end(fixture.add_lying(age));
     fixture.run_until([&] { return fixture.host->idle() == 0; });
   };
   SUBCASE("by the server, while idle") {

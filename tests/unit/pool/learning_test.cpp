@@ -21,7 +21,7 @@ policy::HostSettings without_margin() {
 /// The server closes a connection that has been idle for `age`.
 void lapse(Fixture& fixture, Duration age) {
   const std::uint64_t before = fixture.closed(CloseReason::ServerClosedIdle);
-  fixture.close_far_end(fixture.add_idle(age));
+  fixture.close_far_end(fixture.add_lying(age));
   fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) > before; });
 }
 
@@ -86,12 +86,47 @@ TEST_CASE("a hint that is shorter than what was learned decides, and a longer on
 
 TEST_CASE("a request that met the close teaches the idle timeout, too") {
   Fixture fixture;
-  fixture.add_idle(3s);
+  fixture.add_lying(3s);
   Client client;
   fixture.take(client, kReplayable);
   client.lease.was_closed_idle(net::Loop::now());
   client.lease.close(CloseReason::StaleFailure);
   CHECK(fixture.host->expected_idle().source == Source::Learned);
+}
+
+TEST_CASE("a close teaches nothing where nobody knows when the server began to count") {
+  Fixture fixture;
+  // A body that was under way for 30 s, and read slowly: the server may have sent its last byte long ago, or just now.
+  const TimePoint now = net::Loop::now();
+  const policy::Arrival slow{.first_byte = now - 30s, .last_byte = now, .last_pause = now - 20s, .body_bytes = 1000000};
+  Client client;
+  fixture.open(client);
+  const std::uint16_t name = Fixture::name_of(client);
+  client.lease.give_back({.idle_since = policy::idle_since(slow), .hint = {}});
+  net::Loop::begin_event();
+  fixture.close_far_end(name);
+  fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
+  CHECK(fixture.host->expected_idle().source == Source::Assumed);
+}
+
+TEST_CASE("a restart is no idle timeout, whether a request meets it or not") {
+  Fixture fixture;
+  std::uint16_t names[] = {fixture.add_lying(20s), fixture.add_lying(8s), fixture.add_lying(1s)};
+  Client client;
+  SUBCASE("nobody asks") {
+    for (const std::uint16_t name : names) fixture.close_far_end(name);
+    fixture.run_until([&] { return fixture.host->idle() == 0; });
+  }
+  SUBCASE("a request crosses the youngest one's close") {
+    fixture.take(client, kReplayable);
+    REQUIRE(Fixture::name_of(client) == names[2]);
+    for (const std::uint16_t name : names) fixture.close_far_end(name);
+    const TimePoint since = client.lease.connection().idle_since();
+    client.lease.was_closed_idle(net::Loop::now());
+    client.lease.close(CloseReason::StaleFailure);
+    fixture.host->close_idle_since(since, 1s);
+  }
+  CHECK(fixture.host->expected_idle().source == Source::Assumed);
 }
 
 TEST_CASE("when its time is over a connection is closed, and now and then one is left to lapse as a probe") {

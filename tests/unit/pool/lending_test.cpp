@@ -303,5 +303,24 @@ TEST_CASE_FIXTURE(Pair, "a worker without a descriptor has the others close an i
   CHECK(closed(CloseReason::OutOfDescriptors) == 1);
 }
 
+TEST_CASE("a probe is not lent: its end is what it is there for") {
+  policy::HostSettings settings;
+  settings.idle_margin = 0s;
+  Pair pair(settings);
+  pair.close_far_end(pair.add_lying(400ms));
+  pair.run_until([&] { return pair.closed(CloseReason::ServerClosedIdle) == 1; });
+  pair.add_idle();
+  bool over = false;
+  net::Timer timer(pair.loop, [&over] { over = true; });
+  timer.arm(700ms);
+  pair.run_until([&] { return over; });
+  REQUIRE(pair.host->idle() == 1);
+  Client client;
+  pair.ask_other(client);
+  pair.await(client);
+  CHECK(pair.context.stats.lent == 0);
+  CHECK(pair.host->idle() == 1);
+}
+
 }  // namespace
 }  // namespace keepwarm::pool::test

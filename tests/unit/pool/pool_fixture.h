@@ -187,6 +187,18 @@ class Fixture : public net::test::LoopFixture {
     return which;
   }
 
+  /// The same, but it has lain in the pool for that time: its end tells how old it was.
+  std::uint16_t add_lying(Duration age, const http::KeepAliveHint& hint = {}) {
+    Client client;
+    open(client, kFresh);
+    const std::uint16_t which = name_of(client);
+    const TimePoint since = net::Loop::now() - age;
+    net::Loop::begin_event(since);
+    client.lease.give_back({.idle_since = since, .hint = hint});
+    net::Loop::begin_event();
+    return which;
+  }
+
   /// A connection's name: its port on our side.
   [[nodiscard]] static std::uint16_t name_of(Client& client) {
     REQUIRE(client.lease);

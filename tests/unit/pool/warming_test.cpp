@@ -340,29 +340,24 @@ TEST_CASE("what a client may not reach is not opened on its account") {
   CHECK(fixture.context.stats.warmed == before);
 }
 
-TEST_CASE("how long an unused connection lived teaches only what is less than expected") {
-  policy::HostSettings settings;
-  settings.assumed_idle_timeout = 600ms;
-  const auto loses_an_unused_one = [](Warm& fixture, Duration age) {
+TEST_CASE("a server's limit for first requests bounds the connections that never served, and no others") {
+  Warm fixture(keep(0));
+  const auto add_unused = [&fixture] {
     Client leaves;
-    fixture.host->checkout(*leaves.waiter, kReplayable);
+    fixture.host->checkout(*leaves.waiter, kFresh);
     leaves.waiter->withdraw();
     fixture.await_idle(1);
-    fixture.pass(age);
-    fixture.close_far_ends();
-    fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
   };
-  using Source = policy::ExpectedIdle::Source;
-  SUBCASE("more") {
-    Warm fixture(settings);
-    loses_an_unused_one(fixture, 700ms);
-    CHECK(fixture.host->expected_idle().source == Source::Assumed);
-  }
-  SUBCASE("less") {
-    Warm fixture(keep(0));
-    loses_an_unused_one(fixture, 300ms);
-    CHECK(fixture.host->expected_idle().source == Source::Learned);
-  }
+  add_unused();
+  fixture.pass(400ms);
+  fixture.close_far_ends();
+  fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
+  CHECK(fixture.host->expected_idle().source == policy::ExpectedIdle::Source::Assumed);
+  add_unused();
+  fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 1; });  // we close first
+  fixture.add_idle();
+  fixture.pass(500ms);
+  CHECK(fixture.host->idle() == 1);
 }
 
 // ---- Several workers ----
@@ -441,6 +436,19 @@ TEST_CASE("a host that any worker uses is in use") {
   CHECK(fixture.closed(CloseReason::HostUnused) == 0);
   fixture.run_until([&] { return fixture.common->open() == 0; });
   CHECK_FALSE(fixture.common->warmer());
+}
+
+TEST_CASE("a worker that could not reach the host leaves keep_warm to those that can") {
+  WarmPair pair;
+  pair.names->forget("origin.test");
+  Client failed;
+  pair.host->checkout(*failed.waiter, kReplayable);
+  pair.run_until([&] { return failed.events > 0; });
+  pair.pass(200ms);
+  pair.names->set("origin.test", {literal("127.0.0.1")});
+  pair.use_other();
+  pair.await_settled();
+  CHECK(pair.common->open() == 2);
 }
 
 }  // namespace

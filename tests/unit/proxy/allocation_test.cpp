@@ -185,7 +185,7 @@ TEST_CASE("what lives by the thousand stays small") {
   CHECK(sizeof(ClientSession) <= 240);
   CHECK(sizeof(pool::Connection) <= 216);
   CHECK(sizeof(net::TcpStream) <= 16);
-  CHECK(sizeof(net::TcpNode) <= sizeof(uv_tcp_t) + 32);
+  CHECK(sizeof(net::TcpNode) <= sizeof(uv_tcp_t) + 40);
   CHECK(sizeof(Exchange) <= 832);
 }
 
