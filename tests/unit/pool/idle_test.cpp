@@ -21,19 +21,6 @@ policy::HostSettings with(T policy::HostSettings::*member, T value) {
   return settings;
 }
 
-/// Whether an exchange that asks now is served by what is idle. If not, nothing is opened for it.
-bool served(Fixture& fixture, const Demand& demand) {
-  fixture.names->forget("origin.test");
-  Client client;
-  fixture.host->checkout(*client.waiter, demand);
-  const bool given = static_cast<bool>(client.lease);
-  if (given) Fixture::give_back(client);
-  client.waiter->withdraw();
-  fixture.run_until([&] { return fixture.context.stats.openings == 0; });
-  fixture.names->set("origin.test", {literal("127.0.0.1")});
-  return given;
-}
-
 TEST_CASE("what may not be pooled is closed when it comes back, and counted by its reason") {
   struct Case {
     std::string_view name;
@@ -153,7 +140,7 @@ TEST_CASE("what came in the very turn in which a connection returns is found by 
   fixture.close_far_end(Fixture::name_of(client));
   SUBCASE("and that asks afterwards") {
     Fixture::give_back(client);
-    CHECK_FALSE(served(fixture, kUnsafe));
+    CHECK_FALSE(fixture.served(kUnsafe));
   }
   SUBCASE("and that waits") {
     fixture.names->hold();
@@ -245,7 +232,7 @@ TEST_CASE("trust: which exchanges an idle connection of some age may serve") {
       Fixture fixture(c.settings);
       fixture.add_idle(c.age, c.hint);
       REQUIRE(fixture.host->idle() == 1);
-      CHECK(served(fixture, replayable ? kReplayable : kUnsafe) == (replayable ? c.replayable : c.unsafe));
+      CHECK(fixture.served(replayable ? kReplayable : kUnsafe) == (replayable ? c.replayable : c.unsafe));
     }
   }
 }
@@ -266,7 +253,7 @@ TEST_CASE("a connection whose time is over serves nobody, though the loop has no
   while (net::Loop::now() < over) {  // the loop must not turn
   }
   net::Loop::begin_event();
-  CHECK_FALSE(served(fixture, kReplayable));
+  CHECK_FALSE(fixture.served(kReplayable));
 }
 
 TEST_CASE("a replayable exchange prefers a trusted connection, and takes any other") {
@@ -284,25 +271,18 @@ TEST_CASE("a replayable exchange prefers a trusted connection, and takes any oth
 /// what was seen counts. The ages that are compared with it are far enough away for a slow machine.
 constexpr Duration kSurvived = 600ms;
 
-void wait(Fixture& fixture, Duration duration) {
-  bool over = false;
-  net::Timer timer(fixture.loop, [&] { over = true; });
-  timer.arm(duration);
-  fixture.run_until([&] { return over; });
-}
-
 /// A connection survives kSurvived in the pool, and is gone.
 void survive(Fixture& fixture) {
   fixture.add_idle();
-  wait(fixture, kSurvived);
-  REQUIRE(served(fixture, kReplayable));
+  fixture.pass(kSurvived);
+  REQUIRE(fixture.served(kReplayable));
   fixture.host->close_all_idle(CloseReason::Shutdown);
 }
 
 /// Whether an exchange that cannot be replayed is served by a connection that has been idle for so long.
 bool trusted_at(Fixture& fixture, Duration age) {
   fixture.add_idle(age);
-  const bool trusted = served(fixture, kUnsafe);
+  const bool trusted = fixture.served(kUnsafe);
   fixture.host->close_all_idle(CloseReason::Shutdown);
   return trusted;
 }
@@ -310,7 +290,7 @@ bool trusted_at(Fixture& fixture, Duration age) {
 TEST_CASE("an older connection that is still open proves the younger ones, and not itself") {
   Fixture fixture;
   fixture.add_idle();
-  wait(fixture, kSurvived);
+  fixture.pass(kSurvived);
   const std::uint16_t younger = fixture.add_idle(300ms);
   Client unsafe;
   fixture.take(unsafe, kUnsafe);
@@ -323,18 +303,18 @@ TEST_CASE("an older connection that is still open proves the younger ones, and n
 TEST_CASE("an older connection whose close has arrived proves nothing") {
   Fixture fixture;
   const std::uint16_t oldest = fixture.add_idle();
-  wait(fixture, kSurvived);
+  fixture.pass(kSurvived);
   fixture.add_idle(300ms);
   fixture.close_far_end(oldest);
-  CHECK_FALSE(served(fixture, kUnsafe));
+  CHECK_FALSE(fixture.served(kUnsafe));
 }
 
 TEST_CASE("only what a connection went through in the pool proves something") {
   Fixture fixture;
   fixture.add_idle(3s);  // its answer came slowly to the client: all that time nobody looked
   fixture.add_idle(1s);
-  CHECK_FALSE(served(fixture, kUnsafe));
-  CHECK(served(fixture, kReplayable));
+  CHECK_FALSE(fixture.served(kUnsafe));
+  CHECK(fixture.served(kReplayable));
   fixture.host->close_all_idle(CloseReason::Shutdown);
   CHECK_FALSE(trusted_at(fixture, 1s));
 }
@@ -347,9 +327,9 @@ TEST_CASE("a connection that was opened and never used proves nothing") {
   leaves.waiter->withdraw();
   fixture.names->let_go();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
-  wait(fixture, kSurvived);
+  fixture.pass(kSurvived);
   fixture.add_idle(300ms);
-  CHECK_FALSE(served(fixture, kUnsafe));
+  CHECK_FALSE(fixture.served(kUnsafe));
 }
 
 TEST_CASE("nothing is proved beyond what is assumed of the server") {

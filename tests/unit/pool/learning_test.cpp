@@ -25,31 +25,11 @@ void lapse(Fixture& fixture, Duration age) {
   fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) > before; });
 }
 
-/// Whether a request is served by what is idle.
-bool served(Fixture& fixture, const Demand& demand) {
-  Client client;
-  fixture.names->forget("origin.test");
-  fixture.host->checkout(*client.waiter, demand);
-  const bool given = static_cast<bool>(client.lease);
-  if (given) Fixture::give_back(client);
-  client.waiter->withdraw();
-  fixture.run_until([&] { return fixture.context.stats.openings == 0; });
-  fixture.names->set("origin.test", {literal("127.0.0.1")});
-  return given;
-}
-
 bool served_at(Fixture& fixture, Duration age, const Demand& demand) {
   fixture.add_idle(age);
-  const bool given = served(fixture, demand);
+  const bool given = fixture.served(demand);
   fixture.host->close_all_idle(CloseReason::Shutdown);
   return given;
-}
-
-void wait(Fixture& fixture, Duration duration) {
-  bool over = false;
-  net::Timer timer(fixture.loop, [&over] { over = true; });
-  timer.arm(duration);
-  fixture.run_until([&] { return over; });
 }
 
 TEST_CASE("one close by the server bounds what is trusted and what is held") {
@@ -135,17 +115,17 @@ TEST_CASE("when its time is over a connection is closed, and now and then one is
   fixture.add_idle();
   fixture.add_idle();
   fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 1; });
-  wait(fixture, 200ms);
+  fixture.pass(200ms);
   REQUIRE(fixture.host->idle() == 1);
   SUBCASE("which serves no request that cannot be replayed") {
-    CHECK_FALSE(served(fixture, kUnsafe));
-    CHECK(served(fixture, kReplayable));
+    CHECK_FALSE(fixture.served(kUnsafe));
+    CHECK(fixture.served(kReplayable));
   }
   SUBCASE("which serves none either where the user takes the risk of reuse") {
     auto settings = without_margin();
     settings.unsafe_reuse = policy::UnsafeReuse::Always;
     fixture.host->set_settings(settings);
-    CHECK_FALSE(served(fixture, kUnsafe));
+    CHECK_FALSE(fixture.served(kUnsafe));
     fixture.host->set_settings(fixture.pool->host(fixture.origin()).settings());
   }
 }
@@ -231,7 +211,7 @@ TEST_CASE("the others have no say about a host whose own history or settings dec
     CHECK_FALSE(fixture.host->expected_idle().source == Source::Learned);
   }
   fixture.add_idle(29500ms, hint);
-  CHECK_FALSE(served(fixture, kUnsafe));
+  CHECK_FALSE(fixture.served(kUnsafe));
 }
 
 TEST_CASE("the others have no say about a connection that never served") {
@@ -241,18 +221,18 @@ TEST_CASE("the others have no say about a connection that never served") {
   fixture.host->checkout(*nobody.waiter, kReplayable);
   nobody.waiter->withdraw();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
-  wait(fixture, 300ms);  // until 250 ms any connection is trusted
-  CHECK_FALSE(served(fixture, kUnsafe));
+  fixture.pass(300ms);  // until 250 ms any connection is trusted
+  CHECK_FALSE(fixture.served(kUnsafe));
 }
 
 TEST_CASE("the others have no say about a probe") {
   Fixture fixture(without_margin());
   lapse(fixture, 400ms);
   fixture.add_idle();
-  wait(fixture, 500ms);
+  fixture.pass(500ms);
   REQUIRE(fixture.host->idle() == 1);
   others_live(fixture, 200, 50s);
-  CHECK_FALSE(served(fixture, kUnsafe));
+  CHECK_FALSE(fixture.served(kUnsafe));
 }
 
 TEST_CASE("what a host lives through is told, once") {
@@ -261,15 +241,15 @@ TEST_CASE("what a host lives through is told, once") {
   CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));
   SUBCASE("when a request is answered") {
     fixture.add_idle();
-    wait(fixture, 300ms);
-    CHECK(served(fixture, kReplayable));
-    wait(fixture, 300ms);
-    CHECK(served(fixture, kReplayable));
+    fixture.pass(300ms);
+    CHECK(fixture.served(kReplayable));
+    fixture.pass(300ms);
+    CHECK(fixture.served(kReplayable));
   }
   SUBCASE("when the oldest is still open") {
     fixture.add_idle();
-    wait(fixture, 300ms);
-    CHECK_FALSE(served(fixture, kUnsafe));  // it proves as much for younger ones only
+    fixture.pass(300ms);
+    CHECK_FALSE(fixture.served(kUnsafe));  // it proves as much for younger ones only
   }
   CHECK(is_trusted_elsewhere(fixture, 250ms));
   policy::ClosePrior::Witness host;
@@ -308,8 +288,8 @@ TEST_CASE("a host that does not learn, or gives hints, tells the others nothing"
   Fixture fixture(settings);
   others_live(fixture, 97, 260ms);
   fixture.add_idle({}, hint);
-  wait(fixture, 300ms);
-  CHECK(served(fixture, kReplayable));
+  fixture.pass(300ms);
+  CHECK(fixture.served(kReplayable));
   CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));
   others_live(fixture, 1, 50s);
   CHECK(is_trusted_elsewhere(fixture, 250ms));

@@ -199,6 +199,26 @@ class Fixture : public net::test::LoopFixture {
     return which;
   }
 
+  /// Whether an exchange that asks now is served by what is idle. If not, nothing is opened for it.
+  bool served(const Demand& demand) {
+    names->forget("origin.test");
+    Client client;
+    host->checkout(*client.waiter, demand);
+    const bool given = static_cast<bool>(client.lease);
+    if (given) give_back(client);
+    client.waiter->withdraw();
+    run_until([this] { return context.stats.openings == 0; });
+    names->set("origin.test", {literal("127.0.0.1")});
+    return given;
+  }
+  /// What should happen only later, or never, has the time to happen.
+  void pass(Duration duration) {
+    bool over = false;
+    net::Timer timer(loop, [&over] { over = true; });
+    timer.arm(duration);
+    run_until([&over] { return over; });
+  }
+
   /// A connection's name: its port on our side.
   [[nodiscard]] static std::uint16_t name_of(Client& client) {
     REQUIRE(client.lease);

@@ -29,13 +29,6 @@ policy::HostSettings keep_short(std::uint32_t count) {
 struct Warm : Fixture {
   explicit Warm(const policy::HostSettings& settings = keep(2)) : Fixture(settings) {}
 
-  /// What should happen only later, or never, has the time to happen.
-  void pass(Duration duration) {
-    bool over = false;
-    net::Timer timer(loop, [&] { over = true; });
-    timer.arm(duration);
-    run_until([&] { return over; });
-  }
   void await_idle(std::uint32_t count) {
     run_until([&] { return host->idle() == count && context.stats.openings == 0; });
   }
@@ -364,12 +357,6 @@ TEST_CASE("a server's limit for first requests bounds the connections that never
 
 struct WarmPair : Pair {
   explicit WarmPair(const policy::HostSettings& settings = keep(2)) : Pair(settings) {}
-  void pass(Duration duration) {
-    bool over = false;
-    net::Timer timer(loop, [&] { over = true; });
-    timer.arm(duration);
-    run_until([&] { return over; });
-  }
   void await_settled() {
     run_until([&] { return common->idle() == common->open() && common->open() >= 2; });
   }
