@@ -32,6 +32,7 @@ HostPool::~HostPool() {
   while (Waiter* waiter = waiters_.front()) withdraw(*waiter);
   openings_.clear();
   while (!connections_.empty()) {
+    connections_.back()->probe_ = false;  // the settings may be gone, and nothing is to be learned any more
     record_close(*connections_.back(), CloseReason::Shutdown);
     remove(*connections_.back()).reset();
   }

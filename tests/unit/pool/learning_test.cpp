@@ -110,6 +110,8 @@ TEST_CASE("a restart is no idle timeout, whether a request meets it or not") {
 }
 
 TEST_CASE("when its time is over a connection is closed, and now and then one is left to lapse as a probe") {
+  policy::HostSettings risky = without_margin();
+  risky.unsafe_reuse = policy::UnsafeReuse::Always;
   Fixture fixture(without_margin());
   lapse(fixture, 400ms);
   fixture.add_idle();
@@ -122,11 +124,8 @@ TEST_CASE("when its time is over a connection is closed, and now and then one is
     CHECK(fixture.served(kReplayable));
   }
   SUBCASE("which serves none either where the user takes the risk of reuse") {
-    auto settings = without_margin();
-    settings.unsafe_reuse = policy::UnsafeReuse::Always;
-    fixture.host->set_settings(settings);
+    fixture.host->set_settings(risky);
     CHECK_FALSE(fixture.served(kUnsafe));
-    fixture.host->set_settings(fixture.pool->host(fixture.origin()).settings());
   }
 }
 
