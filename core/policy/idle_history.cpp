@@ -10,8 +10,6 @@ using namespace std::chrono_literals;
 
 /// A close sooner after an answer is no idle timeout.
 constexpr Duration kLeastAge = 250ms;
-/// Ages that differ by more than this, and by more than a quarter, are clearly different.
-constexpr Duration kClearly = 250ms;
 /// Closes of clearly different ages that come within this time of each other are no idle timeouts.
 constexpr std::int32_t kBurstMs = 250;
 /// A close that so many idle periods contradict is dropped.
@@ -30,10 +28,6 @@ constexpr Duration from_steps(std::uint32_t steps) noexcept {
 constexpr std::uint32_t to_steps(Duration age) noexcept {
   constexpr Duration kMost = 24h;
   return static_cast<std::uint32_t>(std::min(age, kMost) / from_steps(1));
-}
-
-constexpr bool clearly_longer(Duration age, Duration than) noexcept {
-  return age - than > kClearly && age - than > than / 4;
 }
 
 constexpr bool clearly_differ(std::uint32_t one, std::uint32_t other) noexcept {

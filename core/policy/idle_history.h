@@ -33,9 +33,8 @@
 ///   coincide by chance, they look like a restart.
 /// * A FIN or RST that is lost, or a NAT that drops silently: nothing is seen. The silence is found by other means.
 /// * A NAT or balancer with a timeout of its own that says so with RST: learned as the server's, which serves as well.
-/// * Timers that tick coarsely (gunicorn looks once a second): closes scatter over one tick above the timeout. The
-/// least
-///   of several is near the lower edge; the first may be a tick above it, which is what `idle_margin` is for.
+/// * Timers that tick coarsely (gunicorn looks once a second): closes scatter over one tick above the timeout. Of
+///   several the least is near the lower edge; the first may be a tick above it: `idle_margin` is for that.
 /// * A restart with only one idle connection is taken for a timeout until it was contradicted: connections are closed
 ///   early meanwhile. A timeout that was lowered is found by the first close; that may be a failure.
 /// * A timeout under 250 ms is never learned.
@@ -48,6 +47,11 @@ struct IdlePeriod {
   TimePoint ended;
   bool probe = false;  ///< the connection was left to lapse after probe_begun()
 };
+
+/// Whether two idle ages differ by more than they do by chance: by more than 250 ms, and by more than a quarter.
+[[nodiscard]] constexpr bool clearly_longer(Duration age, Duration than) noexcept {
+  return age - than > std::chrono::milliseconds(250) && age - than > than / 4;
+}
 
 /// Of one pool key; a plain value of about 200 bytes that owns nothing and reads no clock.
 class IdleHistory {

@@ -18,9 +18,6 @@ constexpr Duration kLeastTelling = 250ms;
 /// How long a limit for first requests is believed after it was seen: it may have been a restart.
 constexpr Duration kFirstRequestLimitLife = 10min;
 
-/// Where an idle age is uncertain by more than this, and by more than a quarter, it is no observation.
-constexpr Duration kAgeBlur = 250ms;
-
 TimePoint now() noexcept {
   return net::Loop::event_time();
 }
@@ -139,8 +136,7 @@ void HostPool::idle_closed(Connection& connection, TimePoint moment) {
     return;
   }
   // Of an answer that came slowly, or was read slowly, nobody knows when the server began to count.
-  const Duration longest = moment - connection.idle_since_;
-  if (longest - age > kAgeBlur && longest - age > age / 4) return disprove(age);
+  if (policy::clearly_longer(moment - connection.idle_since_, age)) return disprove(age);
   const policy::IdlePeriod period{.age = age,
                                   .address = address_key(connection),
                                   .ended = moment,
