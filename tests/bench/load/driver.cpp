@@ -1,7 +1,6 @@
 #include "tests/bench/load/driver.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "tests/bench/tools/stop.h"
@@ -15,18 +14,27 @@ constexpr Nanos kNever = kSecond * 1'000'000;
 }  // namespace
 
 Driver::Driver(const Plan& plan)
-    : plan_(plan), wire_{plan, poller_, std::string(kBuffer, '\0'), std::string(kBuffer, 'x')}, cpu_(plan.watched) {}
+    : plan_(plan), wire_{plan, poller_, std::string(kBuffer, '\0'), std::string(kBuffer, 'x')}, window_(plan.watched) {}
 
 void Driver::run() {
   began_ = time_ = next_arrival_ = now();
-  if (plan_.total != 0) open_window();
-  while (stop_requested == 0 && window_to_ == 0) {
+  if (plan_.total != 0) window_.open(wire_);
+  while (stop_requested == 0 && closed_.size() < plan_.windows) {
     turn();
-    const bool counted_out = plan_.total != 0 && ended_ == plan_.total;
-    const bool timed_out = plan_.total == 0 && window_from_ != 0 && time_ >= window_from_ + plan_.window;
-    if (window_from_ == 0 && warm()) open_window();
-    if (counted_out || timed_out) close_window();
+    if (window_.is_open() && window_over()) {
+      close_window();
+    } else if (!window_.is_open() && window_due()) {
+      window_.open(wire_);
+    }
   }
+}
+
+bool Driver::window_due() const {
+  return closed_.empty() ? warm() : time_ >= closed_.back().to() + plan_.between;
+}
+
+bool Driver::window_over() const {
+  return plan_.total != 0 ? ended_ == plan_.total : time_ >= window_.from() + plan_.window;
 }
 
 /// The warm-up is over. Of many clients the last may be waiting to be accepted while the first are served time and
@@ -34,7 +42,8 @@ void Driver::run() {
 bool Driver::warm() const {
   const Nanos waited = time_ - began_;
   constexpr int kPatience = 4;
-  const bool all_there = plan_.rate > 0 || joined_ == plan_.clients || waited >= kPatience * plan_.warm_up;
+  const bool all_there =
+      plan_.rate > 0 || joined_ == plan_.clients - plan_.burst || waited >= kPatience * plan_.warm_up;
   return waited >= plan_.warm_up && all_there;
 }
 
@@ -49,32 +58,33 @@ void Driver::turn() {
   }
 }
 
-void Driver::open_window() {
-  window_from_ = time_ = now();
-  latencies_.clear();
-  failures_.clear();
-  wire_.bytes_in = wire_.bytes_out = wire_.connections = 0;
-  cpu_.begin();
-}
-
 void Driver::close_window() {
-  cpu_.end();
-  window_to_ = now();
+  window_.close(wire_, ended_, plan_.clients - joined_);
   // What was due in the window and has no answer yet: at a fixed rate each is a latency that the percentiles must show.
-  if (plan_.rate <= 0) return;
-  for (const Nanos planned : late_) latencies_.add(window_to_ - planned);
-  for (const Client& client : clients_) {
-    if (client.busy()) latencies_.add(window_to_ - client.started());
+  if (plan_.rate > 0) {
+    for (const Nanos planned : late_) window_.add_latency(window_.to() - planned);
+    for (const Client& client : clients_) {
+      if (client.busy()) window_.add_latency(window_.to() - client.started());
+    }
   }
+  closed_.push_back(window_);
 }
 
-/// Clients join over the first half of the warm-up: all at once, thousands would overflow any listen queue.
+/// How many clients there are when all that may be there by now have come: those of the burst come with the first
+/// window.
+std::size_t Driver::clients_to_come() const {
+  return window_.from() == 0 ? plan_.clients - plan_.burst : plan_.clients;
+}
+
+/// Clients join over the first half of the warm-up: all at once, thousands would overflow any listen queue. The clients
+/// of a burst do just that.
 void Driver::add_clients() {
-  if (clients_.size() == plan_.clients) return;
+  const std::size_t all = clients_to_come();
+  if (clients_.size() == all) return;
   const Nanos ramp = plan_.total != 0 ? 0 : plan_.warm_up / 2;
   const auto share = ramp == 0 ? 1.0 : static_cast<double>(time_ - began_ + kMillisecond) / static_cast<double>(ramp);
   constexpr std::size_t kMost = 256;  // a turn
-  const auto wanted = static_cast<std::size_t>(std::min(share, 1.0) * static_cast<double>(plan_.clients));
+  const auto wanted = static_cast<std::size_t>(std::min(share, 1.0) * static_cast<double>(all));
   const std::size_t until = std::min(std::max<std::size_t>(wanted, 1), clients_.size() + kMost);
   while (clients_.size() < until) next(clients_.emplace_back(wire_, clients_.size()));
 }
@@ -105,12 +115,12 @@ void Driver::settle(Client& client, Client::Outcome outcome) {
   ++ended_;
   if (client.joins()) ++joined_;
   if (outcome == Client::Outcome::Failed) {
-    ++failures_[client.failure()];
+    window_.add_failure(client.failure());
     again_.push_back(&client);
     return;
   }
   // At a fixed rate what was due in the warm-up and came late is the warm-up's.
-  if (plan_.rate <= 0 || client.started() >= window_from_) latencies_.add(now() - client.started());
+  if (plan_.rate <= 0 || client.started() >= window_.from()) window_.add_latency(now() - client.started());
   next(client);
 }
 
@@ -130,26 +140,14 @@ void Driver::next(Client& client) {
 Nanos Driver::until_next_start() const {
   if (!again_.empty()) return 0;
   Nanos next = time_ + 50 * kMillisecond;  // the window's edges are looked at
-  if (clients_.size() < plan_.clients) next = time_ + kMillisecond;
+  if (clients_.size() < clients_to_come()) next = time_ + kMillisecond;
   if (!pauses_.empty()) next = std::min(next, pauses_.top().until);
   if (plan_.rate > 0) next = std::min(next, next_arrival_);
   return std::max<Nanos>(next - now(), 0);
 }
 
 void Driver::report() const {
-  std::string failures;
-  for (const auto& [what, count] : failures_) {
-    failures += (failures.empty() ? "\"" : ", \"") + what + "\": " + std::to_string(count);
-  }
-  std::printf(
-      "{\"seconds\": %.6f, \"exchanges\": %llu, \"ended\": %llu, \"failures\": {%s}, \"bytes_in\": %llu, "
-      "\"bytes_out\": %llu, \"connections\": %llu, \"cpu\": %.6f, \"user\": %.2f, \"system\": %.2f, "
-      "\"p50\": %.1f, \"p99\": %.1f, \"p999\": %.1f}\n",
-      static_cast<double>(window_to_ - window_from_) / 1e9, static_cast<unsigned long long>(latencies_.total()),
-      static_cast<unsigned long long>(ended_), failures.c_str(), static_cast<unsigned long long>(wire_.bytes_in),
-      static_cast<unsigned long long>(wire_.bytes_out), static_cast<unsigned long long>(wire_.connections),
-      cpu_.seconds(), cpu_.user_seconds(), cpu_.system_seconds(), latencies_.percentile(50), latencies_.percentile(99),
-      latencies_.percentile(99.9));
+  for (const Window& window : closed_) window.report();
 }
 
 }  // namespace keepwarm::bench

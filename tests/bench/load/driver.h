@@ -1,26 +1,23 @@
 #pragma once
 #include <deque>
 #include <functional>
-#include <map>
 #include <queue>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "tests/bench/load/client.h"
-#include "tests/bench/load/cpu_watch.h"
 #include "tests/bench/load/plan.h"
-#include "tests/bench/tools/histogram.h"
+#include "tests/bench/load/window.h"
 
 namespace keepwarm::bench {
 
-/// Has the clients ask as the plan says, and measures its window.
+/// Has the clients ask as the plan says, and measures its windows.
 class Driver {
  public:
   explicit Driver(const Plan& plan);
 
   void run();
-  /// One line of JSON.
+  /// A line of JSON for each window that was closed.
   void report() const;
 
  private:
@@ -32,8 +29,10 @@ class Driver {
 
   void turn();
   [[nodiscard]] bool warm() const;
-  void open_window();
+  [[nodiscard]] bool window_due() const;
+  [[nodiscard]] bool window_over() const;
   void close_window();
+  [[nodiscard]] std::size_t clients_to_come() const;
   void add_clients();
   void start_due();
   void start(Client& client, Nanos planned);
@@ -52,12 +51,9 @@ class Driver {
   std::deque<Nanos> late_;      ///< at a fixed rate: requests that are due and found no client
   std::priority_queue<Pause, std::vector<Pause>, std::greater<>> pauses_;
   std::minstd_rand random_{1};
-  CpuWatch cpu_;
 
   Nanos time_ = 0;  ///< of this turn
   Nanos began_ = 0;
-  Nanos window_from_ = 0;  ///< 0: not yet
-  Nanos window_to_ = 0;
   Nanos next_arrival_ = 0;
   std::size_t next_host_ = 0;
   std::uint64_t started_ = 0;
@@ -65,8 +61,8 @@ class Driver {
 
   std::size_t joined_ = 0;  ///< clients that have had an answer
 
-  Histogram latencies_;  ///< the window's
-  std::map<std::string, std::uint64_t> failures_;
+  Window window_;  ///< the open one; while none is, it takes what nobody will read
+  std::vector<Window> closed_;
 };
 
 }  // namespace keepwarm::bench

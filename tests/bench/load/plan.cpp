@@ -33,6 +33,7 @@ Plan::Plan(Arguments& arguments)
     : target(parse_address(arguments.text("target"))),
       body(static_cast<std::uint64_t>(arguments.whole("body", 0))),
       clients(static_cast<std::size_t>(arguments.whole("clients", 1))),
+      burst(static_cast<std::size_t>(arguments.whole("burst", 0))),
       per_connection(arguments.whole("per-connection", 0)),
       rate(arguments.number("rate", 0)),
       pause_from(arguments.whole("pause-from", 0) * kMillisecond),
@@ -40,7 +41,12 @@ Plan::Plan(Arguments& arguments)
       total(static_cast<std::uint64_t>(arguments.whole("total", 0))),
       warm_up(static_cast<Nanos>(arguments.number("warm-up", 0) * kSecond)),
       window(static_cast<Nanos>(arguments.number("window", 1) * kSecond)),
+      windows(static_cast<std::size_t>(arguments.whole("windows", 1))),
+      between(static_cast<Nanos>(arguments.number("between", 0) * kSecond)),
       watched(process_ids(arguments.text("watch", ""))) {
+  if (burst > clients) die("--burst is part of --clients");
+  if (total != 0 && (burst != 0 || windows != 1)) die("--total has one window, and no --burst");
+
   const std::string method = arguments.text("method", "GET");
   const std::string path = arguments.text("path", "/");
   const std::string form = arguments.text("form", "absolute");

@@ -24,14 +24,17 @@ struct Plan {
   std::vector<Request> requests;  ///< one for each host, taken in turn
   std::uint64_t body = 0;         ///< bytes of each request's body
   std::size_t clients = 1;
+  std::size_t burst = 0;    ///< of the clients, those that come at once when the first window opens
   long per_connection = 0;  ///< requests on a connection; 0: no limit
   double rate = 0;          ///< requests a second that start whatever becomes of the others; 0: each client in turn
   Nanos pause_from = 0;     ///< from an answer to the client's next request, to the same host: random in this range
   Nanos pause_to = 0;
-  std::uint64_t total = 0;  ///< ends after so many requests; 0: after warm_up and window
+  std::uint64_t total = 0;  ///< ends after so many requests; 0: after warm_up and the windows
   Nanos warm_up = 0;
   Nanos window = 0;            ///< what is measured
-  std::vector<pid_t> watched;  ///< processes whose CPU time is measured over the window
+  std::size_t windows = 1;     ///< so many of that length, each reported by itself; one with `total`
+  Nanos between = 0;           ///< from a window's end to the start of the next
+  std::vector<pid_t> watched;  ///< processes whose CPU time is measured over each window
 };
 
 }  // namespace keepwarm::bench

@@ -47,11 +47,12 @@ class Origin(Tool):
 
 @dataclass
 class Measured:
-    """What `load` reports (load/driver.cpp)."""
+    """What `load` reports of a window (load/window.cpp)."""
 
     seconds: float
     exchanges: int          # in the window
-    ended: int              # in all, failures too
+    ended: int              # since the start of the run, failures too
+    unserved: int           # clients that had no answer yet when the window ended
     failures: dict[str, int]
     bytes_in: int           # of bodies, in the window
     bytes_out: int
@@ -68,7 +69,7 @@ class Measured:
         return sum(self.failures.values())
 
 
-def load(*, watch: list[int] = (), limit: float = 120, **options) -> Measured:
+def load_windows(*, watch: list[int] = (), limit: float = 120, **options) -> list[Measured]:
     """Runs `load`; options are its arguments with underscores, None leaves one out."""
     command = [tool("load")]
     for name, value in options.items():
@@ -77,7 +78,13 @@ def load(*, watch: list[int] = (), limit: float = 120, **options) -> Measured:
     if watch:
         command += ["--watch", ",".join(map(str, watch))]
     run = subprocess.run(on_cpu(LOAD_CPU, command), stdout=subprocess.PIPE, timeout=limit, check=True)
-    return Measured(**json.loads(run.stdout))
+    return [Measured(**json.loads(line)) for line in run.stdout.splitlines()]
+
+
+def load(**options) -> Measured:
+    """The same with one window."""
+    [measured] = load_windows(**options)
+    return measured
 
 
 class TlsOrigin(Program):
