@@ -6,6 +6,7 @@ peers.py       keepwarm and what it is compared with, each with its configuratio
 compare.py     one kind of load on all peers in turn, over and over
 counting.py    what does not depend on the machine's mood: system calls and instructions for each exchange
 scenarios.py   the list of scenarios
+burst.py       thousands of clients at once
 special.py     those that are not a load on all peers: memory, first visits, the stale race
 report.py      tables
 """

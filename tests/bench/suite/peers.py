@@ -24,6 +24,7 @@ class Setting:
     tls_origin: str | None = None   # https:// there, in place of http:// to `origin`
     authority: Path | None = None   # PEM, whom to trust for it
     fresh: bool = False             # relay: an upstream connection of its own for each client
+    max_connections: int = MANY     # keepwarm: to a host
     hosts: int = 0                  # nginx: has so many hosts (host_name) as upstreams, in place of the one origin
 
 
@@ -62,7 +63,7 @@ class Keepwarm(Peer):
     name = "keepwarm"
     binary = os.environ.get("KEEPWARM_BIN", "")
     absolute_https = True
-    limits = f"max_connections = {MANY}\nmax_idle = {MANY}\n"
+    limits = f"max_connections = {{most}}\nmax_idle = {MANY}\n"
     clients = f"max_clients = {MANY}\n"
     workers = 1
 
@@ -79,7 +80,7 @@ listen = ""
 [log]
 level = "warn"
 [host."*"]
-{self.limits}
+{self.limits.format(most=self.setting.max_connections)}
 [host."*".tls]
 {trust}
 """)

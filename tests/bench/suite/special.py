@@ -1,4 +1,4 @@
-"""Scenarios that are no load on all peers in turn: memory, first visits, the stale race."""
+"""Scenarios that are no load on all peers in turn: memory, first visits, the stale race. The burst has a file of its own."""
 
 import contextlib
 import statistics
@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from . import holding
+from .burst import burst
 from .compare import running
 from .hosts import isolated
 from .peers import ALL, Peer
@@ -135,4 +136,4 @@ def stale(given) -> tuple[str, dict]:
             "hint: the origin says Keep-Alive: timeout.\n", figures)
 
 
-SPECIAL = {"memory": memory, "firstvisit": firstvisit, "stale": stale}
+SPECIAL = {"burst": burst, "memory": memory, "firstvisit": firstvisit, "stale": stale}
