@@ -12,8 +12,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # support
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from suite import peers, report  # noqa: E402
-from suite.compare import chosen_peers, compare  # noqa: E402
+from suite import builds, peers, report  # noqa: E402
+from suite.compare import Comparison, Scenario, chosen_peers, compare  # noqa: E402
 from suite.counting import count  # noqa: E402
 from suite.hosts import isolated  # noqa: E402
 from suite.isolation import name_service  # noqa: E402
@@ -32,9 +32,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--repetitions", type=int, help="that count (default: 7)")
     parser.add_argument("--peers", type=lambda text: text.split(","), help="these and relay, separated by commas")
     parser.add_argument("--binary", action="append", default=[], metavar="NAME=PATH",
-                        help="one more build of keepwarm, as one more peer")
+                        help="one more build of keepwarm, as one more peer; ratios to it are shown at the end")
     parser.add_argument("--no-counts", action="store_true", help="no system calls and instructions")
-    parser.add_argument("--only-counts", action="store_true", help="nothing else")
+    parser.add_argument("--only-counts", action="store_true", help="nothing else, of the scenarios that have them")
     parser.add_argument("--json", type=Path, help="where the figures go (default: beside the built tools)")
     given = parser.parse_args()
     for name in given.scenarios:
@@ -50,21 +50,29 @@ def arguments() -> argparse.Namespace:
     return given
 
 
-def measure(name: str, given: argparse.Namespace) -> dict[str, dict]:
-    """Prints the tables of a scenario; its figures, under the names of its parts."""
+def measure_part(scenario: Scenario, given: argparse.Namespace) -> Comparison:
+    types = chosen_peers(scenario, given.peers, given.more)
+    result = Comparison(scenario) if given.only_counts else compare(scenario, types, given.repetitions, given.quick)
+    if scenario.counts and not given.no_counts:
+        counted = [kind for kind in types if kind.name in scenario.counts or kind in given.more]
+        result.counting = {kind.name: count(scenario, kind) for kind in counted}
+    print(report.counted(result) if given.only_counts else report.compared(result), flush=True)
+    return result
+
+
+def measure(name: str, given: argparse.Namespace, results: list[Comparison]) -> dict[str, dict]:
+    """Prints the tables of a scenario; its figures, under the names of its parts. Comparisons are added to `results`."""
     if name in SPECIAL:
+        if given.only_counts:
+            return {}
         text, figures = SPECIAL[name](given)
         print(text, flush=True)
         return {name: figures}
     parts = {}
     for scenario in COMPARED.get(name) or PARTS[name]:
-        types = chosen_peers(scenario, given.peers, given.more)
-        result = compare(scenario, types, 1 if given.only_counts else given.repetitions, given.quick)
-        if scenario.counts and not given.no_counts:
-            counted = [kind for kind in types if kind.name in scenario.counts or kind in given.more]
-            result.counting = {kind.name: count(scenario, kind) for kind in counted}
-        parts[scenario.name] = report.as_json(result)
-        print(report.compared(result), flush=True)
+        if scenario.counts or not given.only_counts:
+            results.append(measure_part(scenario, given))
+            parts[scenario.name] = report.as_json(results[-1])
     return parts
 
 
@@ -72,16 +80,20 @@ def measure_all(given: argparse.Namespace) -> list[str]:
     """The names of the scenarios that could not be measured."""
     results = {"machine": report.machine(), "scenarios": {}}
     print("Machine:", json.dumps(results["machine"]), "\n", flush=True)
-    broken = []
+    broken, compared = [], []
     for name in given.scenarios:
         began = time.monotonic()
         try:
-            results["scenarios"] |= measure(name, given)
+            results["scenarios"] |= measure(name, given, compared)
         except (RuntimeError, OSError, subprocess.SubprocessError) as failure:
             print(f"### {name}: not measured\n\n{failure}\n", flush=True)
             broken.append(name)
         print(f"    ({name}: {time.monotonic() - began:.0f} s)\n", file=sys.stderr)
+        results["builds"] = {kind.name: {result.scenario.name: builds.against(kind.name, result) for result in compared}
+                             for kind in given.more}
         given.json.write_text(json.dumps(results, indent=1))
+    for kind in given.more if compared else []:
+        print(builds.report(kind.name, compared))
     print(f"Figures: {given.json.resolve()}")
     return broken
 

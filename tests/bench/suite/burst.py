@@ -58,7 +58,8 @@ def cost(measured: Measured) -> float:
 
 def _listen_overflows() -> int:
     """Of all sockets in this network since it is there: connections that came and found the listen queue full."""
-    names, values = [line.split() for line in Path("/proc/net/netstat").read_text().splitlines() if line.startswith("TcpExt:")]
+    lines = Path("/proc/net/netstat").read_text().splitlines()
+    names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
     return int(dict(zip(names, values))["ListenOverflows"])
 
 

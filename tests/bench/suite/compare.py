@@ -64,8 +64,15 @@ class Comparison:
 
     def ratio(self, peer: str, other: str, what=lambda row: row.cost) -> float | None:
         """The median of the ratios peer / other, paired by repetition."""
+        found = self.ratios(peer, other, what)
+        return statistics.median(found) if found else None
+
+    def ratios(self, peer: str, other: str, what=lambda row: row.cost) -> list[float]:
+        """One for each repetition that counts; none where one of the two was not measured, or found to be 0."""
+        if not {peer, other} <= self.rows.keys():
+            return []
         pairs = [(what(self.rows[peer][i]), what(self.rows[other][i])) for i in self.counted()]
-        return statistics.median(a / b for a, b in pairs) if all(b for _, b in pairs) else None
+        return [a / b for a, b in pairs] if all(b for _, b in pairs) else []
 
 
 def settle(peers: list[Peer]) -> None:

@@ -47,15 +47,13 @@ def compared(result: Comparison) -> str:
         speed = (lambda row: (row.measured.bytes_in + row.measured.bytes_out) / row.measured.seconds / 1e6) \
             if scenario.bodies else (lambda row: row.measured.exchanges / row.measured.seconds)
         line = [peer, number(median(lambda row: row.cost)),
-                number(result.ratio(OURS, peer) if OURS in result.rows else None),
-                number(result.ratio(peer, "relay") if "relay" in result.rows else None), number(median(speed), 0),
+                number(result.ratio(OURS, peer)), number(result.ratio(peer, "relay")), number(median(speed), 0),
                 number(median(lambda row: row.measured.p50), 0), number(median(lambda row: row.measured.p99), 0),
                 number(median(lambda row: row.measured.p999), 0),
                 "–" if scenario.tls or scenario.bodies else number(100 * median(lambda row: row.reused), 1),
                 number(max(row.memory for row in done) / 2**20, 1), str(sum(row.measured.failed for row in done))]
         if result.counting:
-            counting = result.counting.get(peer, {})
-            line += [number(counting.get("system_calls", {}).get("total")), number(counting.get("instructions"), 0)]
+            line += _counts(result, peer)
         if scenario.threads:
             line.append(number(100 * median(lambda row: row.busiest), 0))
         rows.append(line)
@@ -63,16 +61,33 @@ def compared(result: Comparison) -> str:
     return f"### {scenario.title}\n\n{len(counted)} of {total} repetitions count.\n\n{table(header, rows)}\n"
 
 
+def _counts(result: Comparison, peer: str) -> list[str]:
+    counting = result.counting.get(peer, {})
+    return [number(counting.get("system_calls", {}).get("total")), number(counting.get("instructions"), 0)]
+
+
+def counted(result: Comparison) -> str:
+    """The counts alone, of a scenario that was not measured otherwise."""
+    rows = [[peer, *_counts(result, peer)] for peer in result.counting]
+    return f"### {result.scenario.title}\n\n{table(['peer', 'system calls', 'instructions'], rows)}\n"
+
+
 def as_json(result: Comparison) -> dict:
     return {
         "title": result.scenario.title, "unit": result.scenario.unit(), "load": result.scenario.load,
-        "counted": result.counted(),
-        "peers": {peer: {
-            "cost": result.median(peer, lambda row: row.cost),
-            "keepwarm_ratio": result.ratio(OURS, peer) if OURS in result.rows else None,
-            **result.counting.get(peer, {}),
-            "repetitions": [dataclasses.asdict(row) for row in rows],
-        } for peer, rows in result.rows.items()},
+        "counted": result.counted() if result.rows else [],
+        "peers": {peer: {**_measured(result, peer), **result.counting.get(peer, {})}
+                  for peer in {**result.rows, **result.counting}},
+    }
+
+
+def _measured(result: Comparison, peer: str) -> dict:
+    if peer not in result.rows:
+        return {}
+    return {
+        "cost": result.median(peer, lambda row: row.cost),
+        "keepwarm_ratio": result.ratio(OURS, peer),
+        "repetitions": [dataclasses.asdict(row) for row in result.rows[peer]],
     }
 
 

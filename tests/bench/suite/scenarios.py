@@ -8,6 +8,7 @@ TUNNELS = ("relay", "keepwarm", "trafficserver", "squid", "tinyproxy")
 MANY_CLIENTS = ("relay", "keepwarm", "haproxy", "nginx", "trafficserver", "squid")
 BEST = ("relay", "keepwarm", "haproxy", "nginx", "trafficserver")
 COUNTED = ("relay", "keepwarm", "haproxy", "nginx", "trafficserver", "squid")
+OURS = ("keepwarm",)
 BODY = 64 << 20
 
 
@@ -21,14 +22,15 @@ COMPARED = {
     "newclient": [Scenario("newclient", "A new client connection for each exchange, 64 at a time",
                            {"clients": 64, "per_connection": 1}, EVERY, counts=COUNTED)],
     "hosts1000": [Scenario("hosts1000", "1,000 hosts in turn, 64 keep-alive clients", {"clients": 64, "hosts": 1000},
-                           ANY_HOST, needs=frozenset({"any host"}), warm_up=0.6)],
+                           ANY_HOST, needs=frozenset({"any host"}), warm_up=0.6, counts=OURS)],
     "down64m": [Scenario("down64m", "64 MiB bodies downstream, 2 clients", {"clients": 2, "path": f"/bytes/{BODY}"}, EVERY,
                          bodies=True)],
     "up64m": [Scenario("up64m", "64 MiB bodies upstream, 2 clients", {"clients": 2, "method": "POST", "body": BODY}, EVERY,
                        bodies=True)],
     "tunnels": [
         Scenario("tunnels", "A CONNECT tunnel for each exchange, 64 at a time",
-                 {"clients": 64, "per_connection": 1, "form": "tunnel"}, TUNNELS, needs=frozenset({"tunnels"}), fresh=True),
+                 {"clients": 64, "per_connection": 1, "form": "tunnel"}, TUNNELS, needs=frozenset({"tunnels"}), fresh=True,
+                 counts=OURS),
         Scenario("tunnels-down", "64 MiB bodies downstream through CONNECT tunnels, 2 clients",
                  {"clients": 2, "path": f"/bytes/{BODY}", "form": "tunnel"}, TUNNELS, needs=frozenset({"tunnels"}),
                  bodies=True),

@@ -2,7 +2,6 @@
 
 import contextlib
 import statistics
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 from . import holding
