@@ -21,12 +21,12 @@ std::string row_end(const Key& key) {
 
 }  // namespace
 
-TEST_CASE("the README has a row for every key, with its default") {
-  std::ifstream file(KEEPWARM_SOURCE_DIR "/README.md");
-  const std::string readme{std::istreambuf_iterator<char>(file), {}};
+TEST_CASE("the manual has a row for every key, with its default") {
+  std::ifstream file(KEEPWARM_SOURCE_DIR "/packaging/doc/settings.md");
+  const std::string manual{std::istreambuf_iterator<char>(file), {}};
   for (const Key& key : keys()) {
     INFO("the row that belongs there: ", row_start(key) + row_end(key));
-    CHECK(readme.find('\n' + row_start(key)) != std::string::npos);
+    CHECK(manual.find('\n' + row_start(key)) != std::string::npos);
   }
 }
 
