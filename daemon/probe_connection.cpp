@@ -116,7 +116,7 @@ void ProbeConnection::read_body(std::string_view bytes) {
 }
 
 void ProbeConnection::response_ended() {
-  if (answers_++ == 0) measured_ = stream_->send_state();
+  if (answers_++ == 0) measured_ = stream_->path().send_state();
   timer_.disarm();
   state_ = State::Idle;
   if (!answer_.persists) {
@@ -138,7 +138,7 @@ void ProbeConnection::on_end() {
 
 void ProbeConnection::on_broken(int) {
   // TLS calls an end without its close_notify broken; here it is a close like any other.
-  const auto sent = stream_->send_state();
+  const auto sent = stream_->path().send_state();
   server_ended(sent && sent->peer_ended ? Ending::Fin : Ending::Rst);
 }
 

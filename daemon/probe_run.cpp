@@ -108,7 +108,7 @@ void ProbeRun::note_cost(const ProbeConnection& connection) {
   cost.tls = lesser(cost.tls, opening.tls);
   const auto& measured = connection.measured();
   if (!measured) return;
-  findings_.least_round_trip = lesser(findings_.least_round_trip, measured->least_round_trip);
+  findings_.least_round_trip = lesser(findings_.least_round_trip, measured->min_round_trip);
   findings_.round_trip = lesser(findings_.round_trip, measured->round_trip.bound());
 }
 

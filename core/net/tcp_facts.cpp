@@ -17,7 +17,7 @@ std::optional<TcpFacts> tcp_facts(int fd) noexcept {
   if (size < offsetof(tcp_info, tcpi_min_rtt) + sizeof info.tcpi_min_rtt) return std::nullopt;
   const bool measured = info.tcpi_min_rtt != std::numeric_limits<std::uint32_t>::max();
   return TcpFacts{.bytes_acked = info.tcpi_bytes_acked,
-                  .least_rtt_us = measured ? info.tcpi_min_rtt : 0,
+                  .min_rtt_us = measured ? info.tcpi_min_rtt : 0,
                   .rtt_us = info.tcpi_rtt,
                   .rtt_variation_us = info.tcpi_rttvar};
 }

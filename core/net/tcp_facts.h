@@ -7,9 +7,9 @@
 namespace keepwarm::net {
 
 struct TcpFacts {
-  std::uint64_t bytes_acked = 0;   ///< by the peer, from the first byte on; the SYN counts as one
-  std::uint32_t least_rtt_us = 0;  ///< 0: not measured
-  std::uint32_t rtt_us = 0;        ///< smoothed
+  std::uint64_t bytes_acked = 0;  ///< by the peer, from the first byte on; the SYN counts as one
+  std::uint32_t min_rtt_us = 0;   ///< 0: not measured
+  std::uint32_t rtt_us = 0;       ///< smoothed
   std::uint32_t rtt_variation_us = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <uv.h>
@@ -11,6 +12,7 @@
 #include "core/net/loop.h"
 #include "core/net/send_history.h"
 #include "core/net/stream.h"
+#include "core/net/tcp_path.h"
 
 namespace keepwarm::net {
 
@@ -23,8 +25,9 @@ struct WriteQueue {
 };
 
 /// What of a TCP connection libuv points into, and so must live until libuv's close callback: made before the
-/// connection is there (connector.cpp), taken over by a TcpStream once it is.
-struct TcpNode {
+/// connection is there (connector.cpp), taken over by a TcpStream once it is. It is also the TcpPath of that stream.
+/// Private to core/net.
+struct TcpNode final : TcpPath {
   /// Who connected. Nodes of the two sides lie in slabs of their own: clients that stay do not hold the memory of
   /// upstream connections that have gone, nor the other way round.
   enum class Side : std::uint8_t { Client, Upstream };
@@ -35,16 +38,34 @@ struct TcpNode {
   static void operator delete(void* node) noexcept { free_in_slab(node); }
   static void operator delete(void* node, Side) noexcept { free_in_slab(node); }
 
+  [[nodiscard]] static TcpNode* of(void* data) noexcept { return static_cast<TcpNode*>(data); }
+  [[nodiscard]] Loop& loop() const noexcept { return Loop::of(*handle.loop); }
+  [[nodiscard]] int fd() const noexcept;
+  [[nodiscard]] uv_stream_t* stream() noexcept { return reinterpret_cast<uv_stream_t*>(&handle); }
+
+  [[nodiscard]] RoundTrip round_trip() noexcept override;
+  [[nodiscard]] std::optional<SendState> send_state() noexcept override;
+  void enable_keepalive() noexcept override;
+  void limit_unacknowledged(Duration limit) noexcept override;
+  void acknowledge_now() noexcept override;
+
+  void count_written(std::size_t bytes) noexcept { written_ += bytes; }
+  [[nodiscard]] SendHistory sent() const noexcept { return {written_, min_rtt_us}; }
+  void continue_from(const SendHistory& sent) noexcept;
+
+  // There is one node for each connection, so the small members come first, where they fill a gap.
+  std::uint32_t min_rtt_us = 0;  ///< SendHistory
+  /// The low bits of the loop's turn in which reading was last resumed. If an old turn looks like this one, the one
+  /// consequence is a system call more (TcpStream::check_idle_alive_cached()).
+  std::uint16_t reading_since = 0;
+  bool reading : 1 = false;
+  bool ended : 1 = false;   ///< the peer's FIN was reported
+  bool broken : 1 = false;  ///< on_broken() was reported
+  bool finish_when_drained : 1 = false;
+  bool reset_on_close : 1 = false;
   uv_tcp_t handle{};
   StreamEvents* events = nullptr;  ///< nullptr: nobody listens any more
   std::unique_ptr<WriteQueue> queue;
-  SendHistory sent;
-  std::uint32_t reading_since = 0;  ///< the turn of the loop in which reading was last resumed
-  bool reading : 1 = false;
-  bool ended : 1 = false;   ///< the peer's FIN was told
-  bool broken : 1 = false;  ///< on_broken was told
-  bool finish_when_drained : 1 = false;
-  bool reset_on_close : 1 = false;
 };
 
 /// A node with an initialised handle without a socket. Ends in close_tcp_node() or in a TcpStream.

@@ -3,11 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
-#include <limits>
 #include <linux/sockios.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -16,7 +12,6 @@
 
 #include "core/net/descriptor.h"
 #include "core/net/socket_calls.h"
-#include "core/net/tcp_facts.h"
 #include "core/net/tcp_node.h"
 #include "core/net/tls_client.h"
 
@@ -31,37 +26,10 @@ constexpr std::size_t kCopiedPieces = 2048;
 /// quarter more CPU for each byte.
 constexpr std::size_t kReadAtOnce = std::size_t{4} << 20U;
 
-// See Stream::probe_while_quiet().
-constexpr int kProbeAfter = 15;    // seconds
-constexpr int kProbeInterval = 4;  // seconds
-constexpr int kProbes = 3;
-
-/// Whether it is a TCP socket, which alone has some of the options, is of no concern.
-void set_option(int fd, int level, int name, int value) noexcept {
-  ::setsockopt(fd, level, name, &value, sizeof value);
-}
-
-TcpNode* node_of(void* data) noexcept {
-  return static_cast<TcpNode*>(data);
-}
-uv_stream_t* stream_of(TcpNode* node) noexcept {
-  return reinterpret_cast<uv_stream_t*>(&node->handle);
-}
-
 void tell_broken(TcpNode* node, int error) {
   if (node->broken || node->events == nullptr) return;
   node->broken = true;
   node->events->on_broken(error);
-}
-
-Loop& loop_of(TcpNode* node) noexcept {
-  return Loop::of(*node->handle.loop);
-}
-
-int fd_of(const TcpNode* node) noexcept {
-  uv_os_fd_t fd = -1;
-  uv_fileno(reinterpret_cast<const uv_handle_t*>(&node->handle), &fd);
-  return fd;
 }
 
 ssize_t receive(int fd, std::span<char> to) noexcept {
@@ -71,9 +39,9 @@ ssize_t receive(int fd, std::span<char> to) noexcept {
 
 /// Tells what has come. The node stays until libuv's close callback, whatever its user does inside an event.
 void read_ready(TcpNode* node) {
-  const std::span<char> buffer = loop_of(node).read_buffer();
+  const std::span<char> buffer = node->loop().read_buffer();
   for (std::size_t taken = 0; taken < kReadAtOnce && node->reading && node->events != nullptr;) {
-    const ssize_t count = receive(fd_of(node), buffer);
+    const ssize_t count = receive(node->fd(), buffer);
     if (count == -EAGAIN || count == -EINTR) return;
     if (count <= 0) {
       if (count < 0) return tell_broken(node, static_cast<int>(count));
@@ -95,7 +63,7 @@ void on_allocate(uv_handle_t*, std::size_t, uv_buf_t* buffer) {
 
 /// Called with UV_ENOBUFS, for want of that buffer.
 void on_readable(uv_stream_t* stream, ssize_t, const uv_buf_t*) {
-  TcpNode* const node = node_of(stream->data);
+  TcpNode* const node = TcpNode::of(stream->data);
   Loop::begin_event();
   if (!node->ended && !node->broken) return read_ready(node);
   // Nothing more will come, and this is told again each turn. Not stopped when the end was read: mostly the stream is
@@ -103,23 +71,27 @@ void on_readable(uv_stream_t* stream, ssize_t, const uv_buf_t*) {
   uv_read_stop(stream);
 }
 
+std::uint16_t low_bits(std::uint32_t turn) noexcept {
+  return static_cast<std::uint16_t>(turn);
+}
+
 int start_reading(TcpNode* node) noexcept {
   node->reading = true;
-  node->reading_since = loop_of(node).turn();
-  return uv_read_start(stream_of(node), on_allocate, on_readable);
+  node->reading_since = low_bits(node->loop().turn());
+  return uv_read_start(node->stream(), on_allocate, on_readable);
 }
 
 void finish_now(TcpNode* node) noexcept {
   // shutdown(2) directly: uv_shutdown() waits for a queue that is empty here, for a request and a turn of the loop
   // more.
-  ::shutdown(fd_of(node), SHUT_WR);
+  ::shutdown(node->fd(), SHUT_WR);
 }
 
 void write_in_flight(TcpNode* node);
 
 void on_written(uv_write_t* request, int status) {
   Loop::begin_event();
-  TcpNode* node = node_of(request->data);
+  TcpNode* node = TcpNode::of(request->data);
   if (status == 0 && !node->queue->waiting.empty()) {
     node->queue->in_flight = std::exchange(node->queue->waiting, {});
     return write_in_flight(node);
@@ -135,7 +107,7 @@ void write_in_flight(TcpNode* node) {
   uv_buf_t buffer = uv_buf_init(queue.in_flight.data(), static_cast<unsigned>(queue.in_flight.size()));
   queue.request.data = node;
   // Fails only for a handle without a socket or one being closed, and this is neither.
-  uv_write(&queue.request, stream_of(node), &buffer, 1, on_written);
+  uv_write(&queue.request, node->stream(), &buffer, 1, on_written);
 }
 
 ssize_t send_copied(int fd, std::span<const std::string_view> pieces) noexcept {
@@ -180,20 +152,11 @@ void append_rest(std::string& out, std::span<const std::string_view> pieces, std
   }
 }
 
-std::optional<TcpFacts> look(TcpNode* node) noexcept {
-  const auto facts = tcp_facts(fd_of(node));
-  if (facts && facts->least_rtt_us > 0) {
-    std::uint32_t& least = node->sent.least_rtt_us;
-    least = least == 0 ? facts->least_rtt_us : std::min(least, facts->least_rtt_us);
-  }
-  return facts;
-}
-
-class MovingTcp final : public MovingStream {
+class DetachedTcp final : public DetachedStream {
  public:
-  MovingTcp(Descriptor descriptor, const SendHistory& sent) noexcept
+  DetachedTcp(Descriptor descriptor, const SendHistory& sent) noexcept
       : descriptor_(std::move(descriptor)), sent_(sent) {}
-  [[nodiscard]] std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets>) override {
+  [[nodiscard]] std::unique_ptr<Stream> attach(TlsClient& client, std::shared_ptr<TlsTickets>) override {
     return TcpStream::adopt(client.loop(), descriptor_.release(), sent_);
   }
 
@@ -204,18 +167,6 @@ class MovingTcp final : public MovingStream {
 
 }  // namespace
 
-TcpNode* make_tcp_node(Loop& loop, TcpNode::Side side) {
-  auto* node = new (side) TcpNode;
-  uv_tcp_init(&loop.uv(), &node->handle);
-  node->handle.data = node;
-  return node;
-}
-
-void close_tcp_node(TcpNode* node) noexcept {
-  node->events = nullptr;
-  uv_close(reinterpret_cast<uv_handle_t*>(&node->handle), [](uv_handle_t* handle) { delete node_of(handle->data); });
-}
-
 std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, StreamEvents& events) {
   auto stream = from_descriptor(make_tcp_node(loop, TcpNode::Side::Client), fd);
   if (stream) stream->set_events(events);
@@ -224,7 +175,7 @@ std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, StreamEvents& ev
 
 std::unique_ptr<TcpStream> TcpStream::adopt(Loop& loop, int fd, const SendHistory& sent) {
   TcpNode* const node = make_tcp_node(loop, TcpNode::Side::Upstream);
-  node->sent = sent;
+  node->continue_from(sent);
   return from_descriptor(node, fd);
 }
 
@@ -259,7 +210,7 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
     std::string& waiting = node_->queue->waiting;
     const std::size_t before = waiting.size();
     append_rest(waiting, pieces, 0);
-    node_->sent.written += waiting.size() - before;
+    node_->count_written(waiting.size() - before);
     return WriteResult::Queued;
   }
   while (!pieces.empty()) {
@@ -269,11 +220,11 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
     const ssize_t written = write_now(fd(), now, offered);
     if (written < 0) return WriteResult::Failed;
     const auto taken = static_cast<std::size_t>(written);
-    node_->sent.written += taken;
+    node_->count_written(taken);
     if (taken < offered) {
       node_->queue = std::make_unique<WriteQueue>();
       append_rest(node_->queue->in_flight, pieces, taken);
-      node_->sent.written += node_->queue->in_flight.size();
+      node_->count_written(node_->queue->in_flight.size());
       write_in_flight(node_);
       return WriteResult::Queued;
     }
@@ -283,7 +234,7 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
 }
 
 std::size_t TcpStream::queued_bytes() const noexcept {
-  return node_->queue ? uv_stream_get_write_queue_size(stream_of(node_)) + node_->queue->waiting.size() : 0;
+  return node_->queue ? uv_stream_get_write_queue_size(node_->stream()) + node_->queue->waiting.size() : 0;
 }
 
 std::size_t TcpStream::unacknowledged_bytes() const noexcept {
@@ -295,7 +246,7 @@ std::size_t TcpStream::unacknowledged_bytes() const noexcept {
 void TcpStream::pause_reading() noexcept {
   if (!node_->reading) return;
   node_->reading = false;
-  uv_read_stop(stream_of(node_));
+  uv_read_stop(node_->stream());
 }
 
 void TcpStream::resume_reading() noexcept {
@@ -312,74 +263,41 @@ void TcpStream::reset_on_close() noexcept {
   node_->reset_on_close = true;
 }
 
-bool TcpStream::quiet() noexcept {
+bool TcpStream::check_idle_alive() noexcept {
   char byte = 0;
   const ssize_t got = ::recv(fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
-bool TcpStream::quiet_lately(TimePoint since) noexcept {
+bool TcpStream::check_idle_alive_cached(TimePoint since) noexcept {
   // What was resumed in this turn may not be among what the loop polls yet.
   const bool polled =
-      node_->reading && !node_->ended && !node_->broken && node_->reading_since != loop_of(node_).turn();
-  return (polled && loop_of(node_).input_of(fd(), since) == Loop::Input::None) || quiet();
+      node_->reading && !node_->ended && !node_->broken && node_->reading_since != low_bits(node_->loop().turn());
+  return (polled && node_->loop().input_of(fd(), since) == Loop::Input::None) || check_idle_alive();
 }
 
 ssize_t TcpStream::read_now(std::span<char> to) noexcept {
   return receive(fd(), to);
 }
 
-RoundTrip TcpStream::round_trip() const noexcept {
-  const auto facts = look(node_);
-  return facts ? RoundTrip{facts->rtt_us, facts->rtt_variation_us} : RoundTrip{};
+TcpPath& TcpStream::path() noexcept {
+  return *node_;
 }
 
-std::uint64_t TcpStream::written_bytes() const noexcept {
-  return node_->sent.written;
+SendHistory TcpStream::sent() const noexcept {
+  return node_->sent();
 }
 
-const SendHistory& TcpStream::sent() const noexcept {
-  return node_->sent;
-}
-
-std::optional<SendState> TcpStream::send_state() const noexcept {
-  const auto facts = look(node_);
-  if (!facts) return std::nullopt;
-  // Without the SYN. Of a connection that we did not open it is not counted, but those are never asked about.
-  return SendState{.acknowledged = facts->bytes_acked - std::min<std::uint64_t>(facts->bytes_acked, 1),
-                   .peer_ended = node_->ended,
-                   .least_round_trip = std::chrono::microseconds(node_->sent.least_rtt_us),
-                   .round_trip = {facts->rtt_us, facts->rtt_variation_us}};
-}
-
-void TcpStream::probe_while_quiet() noexcept {
-  set_option(fd(), IPPROTO_TCP, TCP_KEEPIDLE, kProbeAfter);
-  set_option(fd(), IPPROTO_TCP, TCP_KEEPINTVL, kProbeInterval);
-  set_option(fd(), IPPROTO_TCP, TCP_KEEPCNT, kProbes);
-  set_option(fd(), SOL_SOCKET, SO_KEEPALIVE, 1);
-}
-
-void TcpStream::limit_unacknowledged(Duration limit) noexcept {
-  using Milliseconds = std::chrono::duration<std::int64_t, std::milli>;
-  const auto milliseconds = std::chrono::ceil<Milliseconds>(limit).count();
-  set_option(fd(), IPPROTO_TCP, TCP_USER_TIMEOUT,
-             static_cast<int>(std::min<std::int64_t>(milliseconds, std::numeric_limits<int>::max())));
-}
-
-void TcpStream::acknowledge_now() noexcept {
-  set_option(fd(), IPPROTO_TCP, TCP_QUICKACK, 1);
-}
-
-std::unique_ptr<MovingStream> TcpStream::depart() {
+std::unique_ptr<DetachedStream> TcpStream::detach() {
   if (node_->queue || node_->ended || node_->broken) return nullptr;
   // A duplicate, so that libuv may close its own: it cannot be made to let go of a descriptor in any other way.
   Descriptor descriptor = Descriptor::duplicate_of(fd());
   if (!descriptor) return nullptr;
-  return std::make_unique<MovingTcp>(std::move(descriptor), node_->sent);
+  return std::make_unique<DetachedTcp>(std::move(descriptor), node_->sent());
 }
 
 int TcpStream::fd() const noexcept {
-  return fd_of(node_);
+  return node_->fd();
 }
 
 }  // namespace keepwarm::net

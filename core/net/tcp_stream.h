@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include <uv.h>
 
@@ -42,21 +41,16 @@ class TcpStream final : public Stream, public Slabbed<TcpStream> {
   void resume_reading() noexcept override;
   void finish_writing() noexcept override;
   void reset_on_close() noexcept override;
-  [[nodiscard]] bool quiet() noexcept override;
-  [[nodiscard]] bool quiet_lately(TimePoint since) noexcept override;
-  [[nodiscard]] RoundTrip round_trip() const noexcept override;
-  [[nodiscard]] std::uint64_t written_bytes() const noexcept override;
-  [[nodiscard]] std::optional<SendState> send_state() const noexcept override;
-  void probe_while_quiet() noexcept override;
-  void limit_unacknowledged(Duration limit) noexcept override;
-  void acknowledge_now() noexcept override;
-  [[nodiscard]] std::unique_ptr<MovingStream> depart() override;
+  [[nodiscard]] bool check_idle_alive() noexcept override;
+  [[nodiscard]] bool check_idle_alive_cached(TimePoint since) noexcept override;
+  [[nodiscard]] TcpPath& path() noexcept override;
+  [[nodiscard]] std::unique_ptr<DetachedStream> detach() override;
 
   /// Reads at once, past libuv and without an event, what has arrived: its size, 0 at the end, or a negative errno;
   /// -EAGAIN: nothing has. For a user that has to know inside another's event.
   [[nodiscard]] ssize_t read_now(std::span<char> to) noexcept;
 
-  [[nodiscard]] const SendHistory& sent() const noexcept;
+  [[nodiscard]] SendHistory sent() const noexcept;
   [[nodiscard]] int fd() const noexcept;
 
  private:

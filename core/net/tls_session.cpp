@@ -74,24 +74,24 @@ TlsSession::TlsSession(TlsWire& wire, const TlsContext& context, std::string_vie
   shake_hands();
 }
 
-TlsSession::TlsSession(TlsWire& wire, Moved moved, std::shared_ptr<TlsTickets> tickets)
+TlsSession::TlsSession(TlsWire& wire, Detached detached, std::shared_ptr<TlsTickets> tickets)
     : wire_(wire),
-      ssl_(moved.ssl.release()),
+      ssl_(detached.ssl.release()),
       tickets_(std::move(tickets)),
       state_(State::Open),
       heard_after_handshake_(true) {
   if (!wire.attach(ssl_)) throw std::bad_alloc();
 }
 
-void TlsSession::Moved::Free::operator()(ssl_st* ssl) const noexcept {
+void TlsSession::Detached::Free::operator()(ssl_st* ssl) const noexcept {
   SSL_free(ssl);
 }
 
-TlsSession::Moved TlsSession::depart() noexcept {
+TlsSession::Detached TlsSession::detach() noexcept {
   SSL_set_bio(ssl_, nullptr, nullptr);  // frees ours: nothing of this wire is left
   tickets_.reset();
   state_ = State::Ended;
-  return {Moved{decltype(Moved::ssl)(std::exchange(ssl_, nullptr))}};
+  return {Detached{decltype(Detached::ssl)(std::exchange(ssl_, nullptr))}};
 }
 
 TlsSession::~TlsSession() {
@@ -127,7 +127,7 @@ std::string_view TlsSession::feed(std::string_view ciphertext) {
   return {room.data(), read(room)};
 }
 
-bool TlsSession::feed_quietly(std::string_view ciphertext) {
+bool TlsSession::feed_while_idle(std::string_view ciphertext) {
   const TlsWire::Operation operation(wire_, *this, ciphertext);
   char byte = 0;
   return read({&byte, 1}) == 0 && state_ == State::Open;

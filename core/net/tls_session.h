@@ -41,14 +41,14 @@ class TlsSession {
              std::shared_ptr<TlsTickets> tickets);
 
   /// A session without a wire, and so of no thread.
-  struct Moved {
+  struct Detached {
     struct Free {
       void operator()(ssl_st* ssl) const noexcept;
     };
     std::unique_ptr<ssl_st, Free> ssl;
   };
-  /// One that has departed from another wire: Open.
-  TlsSession(TlsWire& wire, Moved moved, std::shared_ptr<TlsTickets> tickets);
+  /// One that was detached from another wire: Open.
+  TlsSession(TlsWire& wire, Detached detached, std::shared_ptr<TlsTickets> tickets);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
@@ -59,7 +59,7 @@ class TlsSession {
   /// next call for any session of the wire. What comes after an end or a failure is ignored.
   [[nodiscard]] std::string_view feed(std::string_view ciphertext);
   /// The same for what comes where no plaintext is expected. false if there was any, or the session is not open.
-  [[nodiscard]] bool feed_quietly(std::string_view ciphertext);
+  [[nodiscard]] bool feed_while_idle(std::string_view ciphertext);
   /// Nothing of a record has come whose rest is missing.
   [[nodiscard]] bool between_records() const noexcept;
 
@@ -72,7 +72,7 @@ class TlsSession {
   void close() noexcept;
 
   /// Gives up the connection, for a wire of another thread. Open only; afterwards only good for being destroyed.
-  [[nodiscard]] Moved depart() noexcept;
+  [[nodiscard]] Detached detach() noexcept;
 
   /// After the handshake: was a kept session resumed; "TLSv1.3".
   [[nodiscard]] bool resumed() const noexcept;

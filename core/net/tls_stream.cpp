@@ -19,7 +19,7 @@ using State = TlsSession::State;
 constexpr Duration kShortestVerdict = std::chrono::milliseconds(50);
 
 // More than any server sends while a connection is idle: a few tickets.
-constexpr std::size_t kMostQuietBytes = std::size_t{64} * 1024;
+constexpr std::size_t kMaxIdleBytes = std::size_t{64} * 1024;
 
 /// Knows whether the stream was destroyed in the event that is told meanwhile.
 class Alive {
@@ -245,29 +245,29 @@ void TlsStream::reset_on_close() noexcept {
   transport_->reset_on_close();
 }
 
-bool TlsStream::quiet() noexcept {
+bool TlsStream::check_idle_alive() noexcept {
   if (phase_ != Phase::Secured || session_.state() != State::Open || held_) return false;
   // Not the loop's buffer: it may be in use up the stack.
   std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): only what was read is used
   std::size_t total = 0;
-  while (total < kMostQuietBytes) {
+  while (total < kMaxIdleBytes) {
     const ssize_t count = transport_->read_now(buffer);
     if (count == -EAGAIN) return session_.between_records();
     if (count <= 0) return false;
     total += static_cast<std::size_t>(count);
-    const bool still_quiet = session_.feed_quietly({buffer.data(), static_cast<std::size_t>(count)});
+    const bool still_idle = session_.feed_while_idle({buffer.data(), static_cast<std::size_t>(count)});
     flush();
-    if (!still_quiet || writing_failed_) return false;
+    if (!still_idle || writing_failed_) return false;
   }
   return false;
 }
 
-class TlsStream::Moving final : public MovingStream {
+class TlsStream::Detached final : public DetachedStream {
  public:
-  Moving(TlsSession::Moved session, Descriptor descriptor, const SendHistory& sent) noexcept
+  Detached(TlsSession::Detached session, Descriptor descriptor, const SendHistory& sent) noexcept
       : session_(std::move(session)), descriptor_(std::move(descriptor)), sent_(sent) {}
 
-  [[nodiscard]] std::unique_ptr<Stream> arrive(TlsClient& client, std::shared_ptr<TlsTickets> tickets) override {
+  [[nodiscard]] std::unique_ptr<Stream> attach(TlsClient& client, std::shared_ptr<TlsTickets> tickets) override {
     auto transport = TcpStream::adopt(client.loop(), descriptor_.release(), sent_);
     if (!transport) return nullptr;
     return std::unique_ptr<Stream>(
@@ -275,12 +275,12 @@ class TlsStream::Moving final : public MovingStream {
   }
 
  private:
-  TlsSession::Moved session_;
+  TlsSession::Detached session_;
   Descriptor descriptor_;
   SendHistory sent_;
 };
 
-TlsStream::TlsStream(TlsClient& client, TlsSession::Moved session, std::shared_ptr<TlsTickets> tickets,
+TlsStream::TlsStream(TlsClient& client, TlsSession::Detached session, std::shared_ptr<TlsTickets> tickets,
                      std::unique_ptr<TcpStream> transport)
     : client_(client),
       session_(client.wire(), std::move(session), std::move(tickets)),
@@ -289,7 +289,7 @@ TlsStream::TlsStream(TlsClient& client, TlsSession::Moved session, std::shared_p
   transport_->set_events(*this);
 }
 
-std::unique_ptr<MovingStream> TlsStream::depart() {
+std::unique_ptr<DetachedStream> TlsStream::detach() {
   const bool idle = phase_ == Phase::Secured && session_.state() == State::Open && !held_ && !finished_ &&
                     !writing_failed_ && transport_->queued_bytes() == 0;
   if (!idle) return nullptr;
@@ -297,37 +297,17 @@ std::unique_ptr<MovingStream> TlsStream::depart() {
   if (!descriptor) return nullptr;
   phase_ = Phase::Over;  // no close_notify
   later_.reset();
-  return std::make_unique<Moving>(session_.depart(), std::move(descriptor), transport_->sent());
+  return std::make_unique<Detached>(session_.detach(), std::move(descriptor), transport_->sent());
 }
 
-bool TlsStream::quiet_lately(TimePoint since) noexcept {
+bool TlsStream::check_idle_alive_cached(TimePoint since) noexcept {
   const bool undisturbed =
       phase_ == Phase::Secured && session_.state() == State::Open && !held_ && session_.between_records();
-  return (undisturbed && transport_->quiet_lately(since)) || quiet();
+  return (undisturbed && transport_->check_idle_alive_cached(since)) || check_idle_alive();
 }
 
-RoundTrip TlsStream::round_trip() const noexcept {
-  return transport_->round_trip();
-}
-
-std::uint64_t TlsStream::written_bytes() const noexcept {
-  return transport_->written_bytes();
-}
-
-std::optional<SendState> TlsStream::send_state() const noexcept {
-  return transport_->send_state();
-}
-
-void TlsStream::probe_while_quiet() noexcept {
-  transport_->probe_while_quiet();
-}
-
-void TlsStream::limit_unacknowledged(Duration limit) noexcept {
-  transport_->limit_unacknowledged(limit);
-}
-
-void TlsStream::acknowledge_now() noexcept {
-  transport_->acknowledge_now();
+TcpPath& TlsStream::path() noexcept {
+  return transport_->path();
 }
 
 const TlsFailure* TlsStream::tls_failure() const noexcept {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -64,15 +63,10 @@ class TlsStream final : public Stream, private StreamEvents {
   void resume_reading() noexcept override;
   void finish_writing() noexcept override;
   void reset_on_close() noexcept override;
-  [[nodiscard]] bool quiet() noexcept override;
-  [[nodiscard]] bool quiet_lately(TimePoint since) noexcept override;
-  [[nodiscard]] RoundTrip round_trip() const noexcept override;
-  [[nodiscard]] std::uint64_t written_bytes() const noexcept override;
-  [[nodiscard]] std::optional<SendState> send_state() const noexcept override;
-  void probe_while_quiet() noexcept override;
-  void limit_unacknowledged(Duration limit) noexcept override;
-  void acknowledge_now() noexcept override;
-  [[nodiscard]] std::unique_ptr<MovingStream> depart() override;
+  [[nodiscard]] bool check_idle_alive() noexcept override;
+  [[nodiscard]] bool check_idle_alive_cached(TimePoint since) noexcept override;
+  [[nodiscard]] TcpPath& path() noexcept override;
+  [[nodiscard]] std::unique_ptr<DetachedStream> detach() override;
   [[nodiscard]] const TlsFailure* tls_failure() const noexcept override;
 
  private:
@@ -86,9 +80,9 @@ class TlsStream final : public Stream, private StreamEvents {
   TlsStream(TlsClient& client, const TlsContext& context, std::unique_ptr<TcpStream> transport,
             std::string_view server_name, std::shared_ptr<TlsTickets> tickets, TlsHandshakeEvents& events);
 
-  class Moving;
-  /// One that has arrived from another loop.
-  TlsStream(TlsClient& client, TlsSession::Moved session, std::shared_ptr<TlsTickets> tickets,
+  class Detached;
+  /// One that comes from another loop.
+  TlsStream(TlsClient& client, TlsSession::Detached session, std::shared_ptr<TlsTickets> tickets,
             std::unique_ptr<TcpStream> transport);
 
   // Of the transport:

@@ -23,7 +23,7 @@ Connection::Connection(HostPool& host, std::unique_ptr<net::Stream> stream, cons
 void Connection::sample_round_trip(TimePoint now) noexcept {
   if (sampled_at_ != TimePoint{} && now - sampled_at_ < kSampleInterval) return;
   sampled_at_ = now;
-  round_trip_ = stream_->round_trip();
+  round_trip_ = stream_->path().round_trip();
 }
 
 void Connection::on_bytes(std::string_view bytes) {

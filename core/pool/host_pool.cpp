@@ -85,7 +85,8 @@ void HostPool::give_back(Connection& connection, const GiveBack& how) {
   if (const auto reason = served(connection, how, moment)) return close(connection, *reason);
   connection.returned_at_ = moment;  // what another worker's pool counts from, too
   // Who waits gets it at once, before the armed read could tell that something else has come.
-  if (waiting_count_ > 0 && !connection.stream_->quiet()) return idle_ended(connection, CloseReason::ServerClosedIdle);
+  if (waiting_count_ > 0 && !connection.stream_->check_idle_alive())
+    return idle_ended(connection, CloseReason::ServerClosedIdle);
   if (common_ && pass_on(connection, waiting_count_ > 0 ? waiters_.front()->since_ : TimePoint::max())) return;
   if (offer(connection, {})) return;
   make_idle(connection, moment);

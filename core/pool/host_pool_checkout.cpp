@@ -46,8 +46,9 @@ Connection* HostPool::best_idle(const Demand& demand, TimePoint moment) {
 /// Whether nothing has come on it while it was idle. A close that is missed can be mended where the request is
 /// replayable: then a look some milliseconds ago is enough, and within the first millisecond none is needed.
 bool HostPool::is_quiet(Connection& connection, const Demand& demand, TimePoint moment) {
-  if (!demand.replayable) return connection.stream().quiet();
-  return moment - connection.idle_since() <= kPeekAfter || connection.stream().quiet_lately(connection.idle_since());
+  if (!demand.replayable) return connection.stream().check_idle_alive();
+  return moment - connection.idle_since() <= kPeekAfter ||
+         connection.stream().check_idle_alive_cached(connection.idle_since());
 }
 
 Connection* HostPool::take_idle(const Demand& demand, TimePoint moment) {

@@ -88,7 +88,7 @@ TimePoint HostPool::idle_until(const Connection& connection) const noexcept {
 }
 
 bool HostPool::still_usable(const Connection& connection) const {
-  return now() < idle_until(connection) && connection.stream_->quiet();
+  return now() < idle_until(connection) && connection.stream_->check_idle_alive();
 }
 
 /// It is over as soon as it is idle. Where that is the server's doing, somebody should know why nothing is reused.
@@ -170,7 +170,7 @@ void HostPool::idle_time_over(Connection& connection, TimePoint moment) {
   if (const TimePoint until = idle_until(connection); until > moment) {
     return context_.deadlines.arm(connection, until);
   }
-  if (!connection.stream_->quiet()) return idle_ended(connection, CloseReason::ServerClosedIdle);
+  if (!connection.stream_->check_idle_alive()) return idle_ended(connection, CloseReason::ServerClosedIdle);
   if (may_lapse(connection, moment)) {
     connection.probe_ = true;
     history_.probe_begun(moment);
@@ -195,7 +195,7 @@ void HostPool::prove_by_oldest(TimePoint moment) {
   const Connection* oldest = idle_.back();
   if (oldest == nullptr || oldest->served() == 0) return;
   const Duration survived = moment - oldest->returned_at_;
-  if (survived <= history_.proved() || !oldest->stream_->quiet()) return;
+  if (survived <= history_.proved() || !oldest->stream_->check_idle_alive()) return;
   history_.seen_open(survived);
   bear_witness();
 }
@@ -212,7 +212,7 @@ void HostPool::close_own_idle_since(TimePoint moment, Duration age) {
   const auto as_old = [moment](const Connection& connection) { return connection.idle_since_ <= moment; };
   while (Connection* connection = find_idle(as_old)) {
     // What the kernel has of their ends tells whether it was a timeout, or all went at once.
-    if (!connection->stream_->quiet()) {
+    if (!connection->stream_->check_idle_alive()) {
       idle_ended(*connection, CloseReason::ServerClosedIdle);
     } else {
       close(*connection, CloseReason::SuspectedStale);

@@ -153,7 +153,7 @@ void HostPool::answered(Answer answer) {
 
 /// nullptr: it has to stay.
 std::unique_ptr<LentConnection> HostPool::pack(Connection& connection) {
-  auto stream = connection.stream().depart();
+  auto stream = connection.stream().detach();
   if (!stream) return nullptr;
   ++context_.stats.lent;
   if (context_.log.enabled(LogLevel::Debug)) {
@@ -185,7 +185,7 @@ bool HostPool::pass_on(Connection& connection, TimePoint older_than) {
 }
 
 void HostPool::borrowed(LentConnection& lent) {
-  auto stream = lent.stream->arrive(context_.tls, tls_tickets_);
+  auto stream = lent.stream->attach(context_.tls, tls_tickets_);
   if (!stream) {
     pool::record_close(context_, host_and_port(hop_.origin.host, hop_.origin.port), CloseReason::OutOfDescriptors, {});
     slot_freed();
@@ -205,7 +205,7 @@ void HostPool::borrowed(LentConnection& lent) {
   connection.served_ = lent.served;
   connection.waited_ = true;
   // Nobody has listened to it on its way.
-  if (!connection.stream().quiet()) return idle_ended(connection, CloseReason::ServerClosedIdle);
+  if (!connection.stream().check_idle_alive()) return idle_ended(connection, CloseReason::ServerClosedIdle);
   if (offer(connection, {})) return;
   if (context_.draining) return close(connection, CloseReason::Shutdown);
   make_idle(connection, moment);

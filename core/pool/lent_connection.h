@@ -12,7 +12,7 @@ namespace keepwarm::pool {
 
 /// An idle connection on its way from one worker's pool to another's, with what is known of it. Belongs to no thread.
 struct LentConnection {
-  std::unique_ptr<net::MovingStream> stream;
+  std::unique_ptr<net::DetachedStream> stream;
   net::SocketAddress address{};
   TimePoint opened_at{};
   TimePoint idle_since{};

@@ -32,7 +32,7 @@ class Opening final : public DialEvents {
 
  private:
   void on_dialed(Dialed dialed) override {
-    if (host_.hop().unix_path.empty()) dialed.stream->probe_while_quiet();
+    if (host_.hop().unix_path.empty()) dialed.stream->path().enable_keepalive();
     host_.opened(*this, std::move(dialed));
   }
   void on_dial_failed(const DialFailure& failure) override { host_.opening_failed(*this, failure); }

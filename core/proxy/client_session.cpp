@@ -352,7 +352,7 @@ void ClientSession::on_deadline(TimePoint now) {
 void ClientSession::drain() {
   if (state_ != State::AwaitingHead || head_begun_) return;
   if (!has_asked_) return context_.deadlines.arm(*this, net::Loop::event_time() + kFirstRequestTime);
-  if (stream_->quiet()) close_after_flush(false);
+  if (stream_->check_idle_alive()) close_after_flush(false);
 }
 
 void ClientSession::abort() {

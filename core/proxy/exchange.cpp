@@ -29,7 +29,7 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
     taken = request_bytes(body_start);
     if (state_ == ExchangeState::Over) return taken;
   } else if (!request_body_.ended()) {
-    downstream_->client_stream().acknowledge_now();
+    downstream_->client_stream().path().acknowledge_now();
   }
   if (const auto refused = refused_for_parent()) {
     fail(refused->kind, refused->text, CloseReason::Unused);
@@ -148,13 +148,13 @@ Exchange::Ended Exchange::ended_now(AttemptEnd end, policy::Ending ending) {
   // Read anew: what has passed since the event began must not look like a short round trip.
   Ended ended{.end = end, .at = net::Loop::now()};
   if (!reused_) return ended;  // nothing depends on it
-  const auto sent = lease_.stream().send_state();
+  const auto sent = lease_.stream().path().send_state();
   if (!sent) return ended;
   ended.delivery =
       policy::delivery({.ending = sent->peer_ended ? policy::Ending::End : ending,
                         .acknowledged = sent->acknowledged > written_before_ ? sent->acknowledged - written_before_ : 0,
                         .until_end = ended.at - first_sent_at_,
-                        .least_round_trip = sent->least_round_trip,
+                        .least_round_trip = sent->min_round_trip,
                         .variation = std::chrono::microseconds(sent->round_trip.variation_us)});
   return ended;
 }

@@ -167,7 +167,7 @@ class Exchange final : public net::StreamEvents,
   bool response_begun_ = false;
   bool awaiting_ack_ = false;  ///< the deadline is a look whether the request was acknowledged
   std::uint8_t interims_ = 0;
-  std::uint64_t written_before_ = 0;  ///< Stream::written_bytes() before the request
+  std::uint64_t written_before_ = 0;  ///< TcpPath::written_bytes() before the request
   TimePoint first_sent_at_{};         ///< not later than its first byte was written
   std::string head_buffer_;           ///< a response head that came in pieces
   http::HeadScan head_scan_;

@@ -121,7 +121,7 @@ void Exchange::send_body() {
 }
 
 void Exchange::send_outgoing() {
-  written_before_ = lease_.stream().written_bytes();
+  written_before_ = lease_.stream().path().written_bytes();
   first_sent_at_ = net::Loop::event_time();
   const net::WriteResult result = net::write_all(lease_.stream(), outgoing_);
   if (result == net::WriteResult::Failed) {
@@ -161,7 +161,7 @@ void Exchange::request_sent() {
 void Exchange::look_for_acknowledgement(TimePoint now) {
   const policy::HostSettings& settings = host_->settings();
   const TimePoint response_due = sent_at_ + settings.response_timeout;
-  const auto sent = response_begun_ ? std::nullopt : lease_.stream().send_state();
+  const auto sent = response_begun_ ? std::nullopt : lease_.stream().path().send_state();
   if (!sent || sent->acknowledged > written_before_) return context_.deadlines.arm(*this, response_due);
 
   const TimePoint silent_from = sent_at_ + policy::silence_limit(sent->round_trip.bound());
@@ -174,7 +174,7 @@ void Exchange::look_for_acknowledgement(TimePoint now) {
     return attempt_ended(ended, CloseReason::Unacknowledged);
   }
   // Not before: on a connection that is well it would make keepalive wait as long.
-  lease_.stream().limit_unacknowledged(settings.stall_timeout);
+  lease_.stream().path().limit_unacknowledged(settings.stall_timeout);
   context_.deadlines.arm(*this, response_due);
 }
 

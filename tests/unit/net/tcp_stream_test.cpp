@@ -363,9 +363,9 @@ TEST_CASE("a stream may change hands inside its events") {
   CHECK(fixture.events.got == "one");
 }
 
-TEST_CASE("a stream is quiet until anything at all arrives") {
+TEST_CASE("a stream is alive until anything at all arrives") {
   Fixture fixture(false);
-  CHECK(fixture.stream->quiet());
+  CHECK(fixture.stream->check_idle_alive());
   SUBCASE("bytes") {
     send(fixture.peer, "x");
   }
@@ -375,7 +375,7 @@ TEST_CASE("a stream is quiet until anything at all arrives") {
   SUBCASE("RST") {
     reset(fixture.peer);
   }
-  CHECK_FALSE(fixture.stream->quiet());
+  CHECK_FALSE(fixture.stream->check_idle_alive());
   fixture.stream->resume_reading();  // looking took nothing away
   fixture.run_until(
       [&] { return fixture.events.got == "x" || fixture.events.ended == 1 || !fixture.events.broken.empty(); });
@@ -387,8 +387,8 @@ TEST_CASE("the round trip is known once bytes went there and back") {
   fixture.run_until_peer_has(4);
   send(fixture.peer, "pong");
   fixture.run_until([&] { return fixture.events.got == "pong"; });
-  CHECK(fixture.stream->round_trip().smoothed() > Duration::zero());
-  CHECK(fixture.stream->round_trip().bound() < std::chrono::seconds(1));
+  CHECK(fixture.stream->path().round_trip().smoothed() > Duration::zero());
+  CHECK(fixture.stream->path().round_trip().bound() < std::chrono::seconds(1));
 }
 
 TEST_CASE("a descriptor that is none is not adopted") {
@@ -418,28 +418,28 @@ TEST_CASE("the loop's read buffer serves all streams, one after the other") {
   }
 }
 
-TEST_CASE("a look at all sockets serves for some milliseconds, but not what fell idle after it") {
+TEST_CASE("a poll of all sockets serves for some milliseconds, but not what fell idle after it") {
   Fixture fixture;
   fixture.turn();
   Loop::begin_event();
   const TimePoint idle_since = Loop::event_time();
-  CHECK(fixture.stream->quiet_lately(idle_since));
+  CHECK(fixture.stream->check_idle_alive_cached(idle_since));
   send(fixture.peer, "stray");
-  CHECK(fixture.stream->quiet_lately(idle_since));  // in the same event: the look that was made
+  CHECK(fixture.stream->check_idle_alive_cached(idle_since));  // in the same event: that poll
   SUBCASE("of something that fell idle later") {
     while (Loop::now() <= idle_since) {
     }
     Loop::begin_event();
-    CHECK_FALSE(fixture.stream->quiet_lately(Loop::event_time()));
+    CHECK_FALSE(fixture.stream->check_idle_alive_cached(Loop::event_time()));
   }
   SUBCASE("when its life is over") {
     while (Loop::now() < idle_since + Loop::kLookLife) {
     }
     Loop::begin_event();
-    CHECK_FALSE(fixture.stream->quiet_lately(idle_since));
+    CHECK_FALSE(fixture.stream->check_idle_alive_cached(idle_since));
   }
-  SUBCASE("where one look each is wanted") {
-    CHECK_FALSE(fixture.stream->quiet());
+  SUBCASE("where one check each is wanted") {
+    CHECK_FALSE(fixture.stream->check_idle_alive());
   }
 }
 

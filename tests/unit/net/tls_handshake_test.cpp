@@ -202,7 +202,7 @@ TEST_CASE("a stream changes hands when it is secured, and the rest of what was r
     fixture.start_with("hello", and_close);
     CHECK(next.got.empty());
     CHECK_FALSE(next.over());
-    CHECK_FALSE(fixture.stream->quiet());
+    CHECK_FALSE(fixture.stream->check_idle_alive());
     fixture.stream->resume_reading();
     CHECK(next.got.empty());
     if (!and_close) {

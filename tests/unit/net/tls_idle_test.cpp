@@ -18,28 +18,28 @@ TEST_CASE("a ticket that arrives on an idle connection is kept, and tells its us
   fixture.settle();
   CHECK(fixture.events.got.empty());
   CHECK_FALSE(fixture.events.over());
-  CHECK(fixture.stream->quiet());
+  CHECK(fixture.stream->check_idle_alive());
 }
 
-TEST_CASE("looking whether a connection is quiet takes what TLS sends for itself") {
+TEST_CASE("looking whether a connection is alive takes what TLS sends for itself") {
   TlsStreamFixture fixture({.tickets = 0});
   fixture.start_secured();
-  CHECK(fixture.stream->quiet());
+  CHECK(fixture.stream->check_idle_alive());
   for (int i = 0; i < 50; ++i) fixture.peer->tls.send_ticket();  // more than one read
   fixture.peer->tls.ask_for_key_update();
   fixture.peer->pump();
-  CHECK(fixture.stream->quiet());  // no turn of the loop was between
+  CHECK(fixture.stream->check_idle_alive());  // no turn of the loop was between
   CHECK(fixture.tickets->count() == TlsTickets::kMost);
-  CHECK(fixture.stream->quiet());
+  CHECK(fixture.stream->check_idle_alive());
   fixture.settle();
-  CHECK(fixture.stream->quiet());
+  CHECK(fixture.stream->check_idle_alive());
   CHECK(write_all(*fixture.stream, "ping") == WriteResult::Done);
   fixture.pump_until([&] { return fixture.peer->tls.got == "ping"; });
   fixture.write_from_server("pong");
   fixture.pump_until([&] { return fixture.events.got == "pong"; });
 }
 
-TEST_CASE("a connection is not quiet when anything else has arrived") {
+TEST_CASE("a connection is not alive when anything else has arrived") {
   TlsStreamFixture fixture({.tickets = 0});
   fixture.start_secured();
   fixture.peer->tls.send_ticket();  // is no excuse
@@ -64,19 +64,19 @@ TEST_CASE("a connection is not quiet when anything else has arrived") {
     fixture.peer->tls.write("x");
     fixture.peer->send_raw(fixture.peer->tls.take_output().substr(0, 5));
   }
-  CHECK_FALSE(fixture.stream->quiet());
-  CHECK_FALSE(fixture.stream->quiet());
+  CHECK_FALSE(fixture.stream->check_idle_alive());
+  CHECK_FALSE(fixture.stream->check_idle_alive());
 }
 
-TEST_CASE("tickets without end are not quiet") {
+TEST_CASE("tickets without end are not alive") {
   TlsStreamFixture fixture({.tickets = 0});
   fixture.start_secured();
   for (int i = 0; i < 600; ++i) fixture.peer->tls.send_ticket();
   fixture.peer->pump();
-  CHECK_FALSE(fixture.stream->quiet());
+  CHECK_FALSE(fixture.stream->check_idle_alive());
 }
 
-TEST_CASE("another stream may be asked whether it is quiet while bytes are told") {
+TEST_CASE("another stream may be asked whether it is alive while bytes are told") {
   TlsStreamFixture busy({.tickets = 0}), idle({.tickets = 0});
   busy.start_secured();
   idle.start_secured();
@@ -84,25 +84,25 @@ TEST_CASE("another stream may be asked whether it is quiet while bytes are told"
   idle.peer->pump();
   const std::string bytes(100000, 'b');
   std::string seen;
-  bool quiet = false;
-  busy.events.then_on_bytes = [&] { quiet = idle.stream->quiet(); };
+  bool alive = false;
+  busy.events.then_on_bytes = [&] { alive = idle.stream->check_idle_alive(); };
   busy.write_from_server(bytes);
   busy.pump_until([&] { return busy.events.got.size() == bytes.size(); });
-  CHECK(quiet);
+  CHECK(alive);
   CHECK(busy.events.got == bytes);
   CHECK(idle.tickets->count() == 1);
 }
 
-TEST_CASE("a connection that ended with the last bytes is not quiet inside their event") {
+TEST_CASE("a connection that ended with the last bytes is not alive inside their event") {
   TlsStreamFixture fixture;
   fixture.start_secured();
-  bool quiet = true;
-  fixture.events.then_on_bytes = [&] { quiet = fixture.stream->quiet(); };
+  bool alive = true;
+  fixture.events.then_on_bytes = [&] { alive = fixture.stream->check_idle_alive(); };
   fixture.peer->tls.write("HTTP/1.1 200 OK\r\n\r\n");
   fixture.peer->tls.close();
   fixture.peer->pump();
   fixture.pump_until([&] { return fixture.events.ended == 1; });
-  CHECK_FALSE(quiet);
+  CHECK_FALSE(alive);
 }
 
 TEST_CASE("the next connection resumes, with each ticket once") {

@@ -33,7 +33,7 @@ TEST_CASE("a stream is secured, and carries bytes both ways") {
     fixture.pump_until([&] { return fixture.peer->tls.got == "ping"; });
     fixture.write_from_server("pong");
     fixture.pump_until([&] { return fixture.events.got == "pong"; });
-    CHECK(fixture.stream->round_trip().smoothed_us > 0);
+    CHECK(fixture.stream->path().round_trip().smoothed_us > 0);
     CHECK(fixture.stream->queued_bytes() == 0);
     CHECK(fixture.events.drained == 0);
     CHECK(fixture.events.failed.empty());

@@ -260,7 +260,7 @@ TEST_CASE("a stream over a unix socket carries bytes both ways, and half-closes"
   char buffer[16] = {};
   CHECK(::read(connection.theirs.get(), buffer, sizeof buffer) == 5);
   CHECK(::read(connection.theirs.get(), buffer, sizeof buffer) == 0);
-  CHECK(connection.ours->quiet());
+  CHECK(connection.ours->check_idle_alive());
   REQUIRE(::write(connection.theirs.get(), "world", 5) == 5);
   connection.run_until([&] { return connection.stream_events.received == "world"; });
   connection.theirs = Fd();
@@ -270,14 +270,14 @@ TEST_CASE("a stream over a unix socket carries bytes both ways, and half-closes"
 
 TEST_CASE("a look at a unix socket sees bytes and the end") {
   Connection connection;
-  CHECK(connection.ours->quiet());
+  CHECK(connection.ours->check_idle_alive());
   SUBCASE("bytes") {
     REQUIRE(::write(connection.theirs.get(), "x", 1) == 1);
   }
   SUBCASE("the end") {
     connection.theirs = Fd();
   }
-  CHECK_FALSE(connection.ours->quiet());
+  CHECK_FALSE(connection.ours->check_idle_alive());
 }
 
 TEST_CASE("what a unix peer does not take is queued, counted, and told when it has gone") {
@@ -302,8 +302,8 @@ TEST_CASE("what a unix peer does not take is queued, counted, and told when it h
 
 TEST_CASE("what only TCP has is missing without harm on a unix socket") {
   Connection connection;
-  CHECK(connection.ours->round_trip().bound() == Duration::zero());
-  connection.ours->acknowledge_now();
+  CHECK(connection.ours->path().round_trip().bound() == Duration::zero());
+  connection.ours->path().acknowledge_now();
   connection.ours->reset_on_close();
   connection.ours.reset();
   char byte = 0;

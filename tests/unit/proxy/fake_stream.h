@@ -93,13 +93,13 @@ class FakeStream final : public net::Stream {
   void resume_reading() noexcept override { wire_.reading = true; }
   void finish_writing() noexcept override { wire_.finished = true; }
   void reset_on_close() noexcept override { wire_.reset = true; }
-  [[nodiscard]] bool quiet() noexcept override { return true; }
-  [[nodiscard]] bool quiet_lately(TimePoint) noexcept override { return true; }
-  [[nodiscard]] net::RoundTrip round_trip() const noexcept override { return {}; }
-  void acknowledge_now() noexcept override {}
+  [[nodiscard]] bool check_idle_alive() noexcept override { return true; }
+  [[nodiscard]] bool check_idle_alive_cached(TimePoint) noexcept override { return true; }
+  [[nodiscard]] net::TcpPath& path() noexcept override { return path_; }
 
  private:
   FakeWire& wire_;
+  net::TcpPath path_;  // of no TCP connection
 };
 
 }  // namespace keepwarm::proxy::test

@@ -43,7 +43,7 @@ struct Fixture : LoopFixture {
   }
 
   SendState state() {
-    const auto state = stream->send_state();
+    const auto state = stream->path().send_state();
     REQUIRE(state);
     return *state;
   }
@@ -79,13 +79,13 @@ int option(const TcpStream& stream, int level, int name) {
 
 TEST_CASE("what the peer's kernel took is acknowledged, to the byte") {
   Fixture fixture;
-  CHECK(fixture.stream->written_bytes() == 0);
+  CHECK(fixture.stream->path().written_bytes() == 0);
   CHECK(fixture.state().acknowledged == 0);
   std::uint64_t written = 0;
   for (const std::size_t size : {1U, 5000U, 70000U}) {
     REQUIRE(write_all(*fixture.stream, std::string(size, 'x')) == WriteResult::Done);
     written += size;
-    CHECK(fixture.stream->written_bytes() == written);
+    CHECK(fixture.stream->path().written_bytes() == written);
     fixture.run_until_acknowledged(written);
     CHECK(fixture.state().acknowledged == written);
   }
@@ -95,7 +95,7 @@ TEST_CASE("several pieces count as what they are in all") {
   Fixture fixture;
   const std::array<std::string_view, 3> pieces = {"one", "", "three"};
   REQUIRE(fixture.stream->write(pieces) == WriteResult::Done);
-  CHECK(fixture.stream->written_bytes() == 8);
+  CHECK(fixture.stream->path().written_bytes() == 8);
 }
 
 TEST_CASE("what is queued counts as written, and is acknowledged once the peer reads") {
@@ -106,11 +106,11 @@ TEST_CASE("what is queued counts as written, and is acknowledged once the peer r
   while (result == WriteResult::Done) {
     result = write_all(*fixture.stream, chunk);
     written += chunk.size();
-    CHECK(fixture.stream->written_bytes() == written);
+    CHECK(fixture.stream->path().written_bytes() == written);
   }
   REQUIRE(result == WriteResult::Queued);
   REQUIRE(write_all(*fixture.stream, "behind it") == WriteResult::Queued);
-  CHECK(fixture.stream->written_bytes() == written + 9);
+  CHECK(fixture.stream->path().written_bytes() == written + 9);
   CHECK(fixture.state().acknowledged < written);
   fixture.run_until_acknowledged(written + 9);
   CHECK(fixture.state().acknowledged == written + 9);
@@ -127,7 +127,7 @@ TEST_CASE("what the peer's kernel never saw is not acknowledged, though the peer
   fixture.run_until([&] { return fixture.events.ended; });
   CHECK(fixture.state().acknowledged == 5);
   CHECK(fixture.state().peer_ended);
-  CHECK(fixture.stream->written_bytes() == 12);
+  CHECK(fixture.stream->path().written_bytes() == 12);
 }
 
 TEST_CASE("the least round trip is known, and no longer than what is usual") {
@@ -135,22 +135,22 @@ TEST_CASE("the least round trip is known, and no longer than what is usual") {
   REQUIRE(write_all(*fixture.stream, "x") == WriteResult::Done);
   fixture.run_until_acknowledged(1);
   const SendState state = fixture.state();
-  CHECK(state.least_round_trip > 0us);
-  CHECK(state.least_round_trip <= state.round_trip.bound());
+  CHECK(state.min_round_trip > 0us);
+  CHECK(state.min_round_trip <= state.round_trip.bound());
 }
 
 TEST_CASE("TLS counts what TCP carries") {
   TlsStreamFixture fixture;
   fixture.start_secured();
-  const std::uint64_t handshake = fixture.stream->written_bytes();
+  const std::uint64_t handshake = fixture.stream->path().written_bytes();
   CHECK(handshake == fixture.peer->received);
   REQUIRE(write_all(*fixture.stream, "ping") == WriteResult::Done);
   fixture.pump_until([&] { return fixture.peer->tls.got == "ping"; });
-  CHECK(fixture.stream->written_bytes() > handshake + 4);
-  CHECK(fixture.stream->written_bytes() == fixture.peer->received);
-  REQUIRE(fixture.stream->send_state());
-  fixture.pump_until([&] { return fixture.stream->send_state()->acknowledged >= fixture.peer->received; });
-  CHECK(fixture.stream->send_state()->acknowledged == fixture.peer->received);
+  CHECK(fixture.stream->path().written_bytes() > handshake + 4);
+  CHECK(fixture.stream->path().written_bytes() == fixture.peer->received);
+  REQUIRE(fixture.stream->path().send_state());
+  fixture.pump_until([&] { return fixture.stream->path().send_state()->acknowledged >= fixture.peer->received; });
+  CHECK(fixture.stream->path().send_state()->acknowledged == fixture.peer->received);
 }
 
 TEST_CASE("of a unix socket nothing is known") {
@@ -161,12 +161,12 @@ TEST_CASE("of a unix socket nothing is known") {
   const auto stream = TcpStream::adopt(fixture.loop, ends[0]);
   REQUIRE(stream);
   REQUIRE(write_all(*stream, "x") == WriteResult::Done);
-  CHECK_FALSE(stream->send_state());
+  CHECK_FALSE(stream->path().send_state());
 }
 
 TEST_CASE("an idle connection is probed, so that a peer that died is noticed within 30 s") {
   Fixture fixture;
-  fixture.stream->probe_while_quiet();
+  fixture.stream->path().enable_keepalive();
   const TcpStream& stream = *fixture.stream;
   CHECK(option(stream, SOL_SOCKET, SO_KEEPALIVE) == 1);
   const int first = option(stream, IPPROTO_TCP, TCP_KEEPIDLE);
@@ -182,18 +182,18 @@ TEST_CASE("a limit for what is not acknowledged breaks the connection") {
   Fixture fixture;
   fixture.deafen_peer();
   REQUIRE(write_all(*fixture.stream, "unheard") == WriteResult::Done);
-  fixture.stream->limit_unacknowledged(1ms);
+  fixture.stream->path().limit_unacknowledged(1ms);
   fixture.run_until([&] { return fixture.events.broken != 0; });
   CHECK(fixture.events.broken == -ETIMEDOUT);
 }
 
 TEST_CASE("a limit that the kernel cannot hold is the longest that it can") {
   Fixture fixture;
-  fixture.stream->limit_unacknowledged(5min);
+  fixture.stream->path().limit_unacknowledged(5min);
   CHECK(option(*fixture.stream, IPPROTO_TCP, TCP_USER_TIMEOUT) == 300000);
-  fixture.stream->limit_unacknowledged(std::chrono::hours(8760));
+  fixture.stream->path().limit_unacknowledged(std::chrono::hours(8760));
   CHECK(option(*fixture.stream, IPPROTO_TCP, TCP_USER_TIMEOUT) == 2147483647);
-  fixture.stream->limit_unacknowledged(1us);
+  fixture.stream->path().limit_unacknowledged(1us);
   CHECK(option(*fixture.stream, IPPROTO_TCP, TCP_USER_TIMEOUT) == 1);  // 0 would be none
 }
 

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "core/base/clock.h"
+
+/// What pool and proxy may ask of, and tell, the TCP connection under a stream.
+namespace keepwarm::net {
+
+/// TCP's own measure of the path (RFC 6298), in microseconds; 0: not measured.
+struct RoundTrip {
+  std::uint32_t smoothed_us = 0;
+  std::uint32_t variation_us = 0;
+
+  [[nodiscard]] Duration smoothed() const noexcept { return std::chrono::microseconds(smoothed_us); }
+  /// What a round trip takes at most, as TCP reckons.
+  [[nodiscard]] Duration bound() const noexcept { return smoothed() + 4 * std::chrono::microseconds(variation_us); }
+};
+
+/// What TCP knows of the bytes that were written: whether the peer's kernel has them.
+struct SendState {
+  std::uint64_t acknowledged = 0;  ///< to be compared with what written_bytes() said
+  bool peer_ended = false;         ///< its FIN has been read, whatever TLS made of it
+  Duration min_round_trip{};       ///< the smallest that any sample of the kernel has shown; 0: not measured
+  RoundTrip round_trip{};
+};
+
+/// The TCP connection under a stream. Belongs to the stream and lives as long. As it stands here it is the path of a
+/// stream that is no TCP connection (a fake of a test): nothing is known of it, and what it is told has no effect. A
+/// unix socket behaves the same way.
+class TcpPath {
+ public:
+  TcpPath() = default;
+  virtual ~TcpPath() = default;
+  TcpPath(const TcpPath&) = delete;
+  TcpPath& operator=(const TcpPath&) = delete;
+
+  /// Bytes that the stream's write() took since the connection opened, as TCP counts them: with TLS those of its
+  /// records, and with what came before (a handshake, CONNECT). 0 where nobody counts.
+  [[nodiscard]] std::uint64_t written_bytes() const noexcept { return written_; }
+
+  /// A sample of the kernel's estimate (TCP_INFO). One system call.
+  [[nodiscard]] virtual RoundTrip round_trip() noexcept { return {}; }
+  /// nullopt: it is not TCP, or the kernel does not say. One system call.
+  [[nodiscard]] virtual std::optional<SendState> send_state() noexcept { return std::nullopt; }
+
+  /// From here on TCP asks the peer for a sign of life (keepalive) when nothing was heard of it for 15 s, then each
+  /// 4 s. Three questions without an answer break the connection, so an idle one whose peer has died ends within 30 s.
+  /// Four system calls.
+  virtual void enable_keepalive() noexcept {}
+  /// From here on the connection breaks (-ETIMEDOUT) when what was written has not been acknowledged for so long
+  /// (TCP_USER_TIMEOUT); a peer whose window is closed counts as such, too. Not for any connection: it also replaces
+  /// the number of questions that enable_keepalive() allows. One system call.
+  virtual void limit_unacknowledged(Duration) noexcept {}
+  /// Acknowledges at once what was received, instead of waiting up to 40 ms for data to carry it (TCP_QUICKACK, once).
+  virtual void acknowledge_now() noexcept {}
+
+ protected:
+  std::uint64_t written_ = 0;
+};
+
+}  // namespace keepwarm::net
