@@ -83,8 +83,8 @@ TlsSession::TlsSession(TlsWire& wire, Detached detached, std::shared_ptr<TlsTick
   if (!wire.attach(ssl_)) throw std::bad_alloc();
 }
 
-void TlsSession::Detached::Free::operator()(ssl_st* ssl) const noexcept {
-  SSL_free(ssl);
+void TlsSession::Detached::Free::operator()(ssl_st* session) const noexcept {
+  SSL_free(session);
 }
 
 TlsSession::Detached TlsSession::detach() noexcept {

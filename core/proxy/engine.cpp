@@ -38,7 +38,6 @@ net::Resolver::Settings resolver_settings(const policy::DnsSettings& dns) noexce
 Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access, std::string pseudonym,
                const Membership& membership)
     : loop_(loop),
-      log_(log),
       membership_(membership),
       settings_(std::move(settings.proxy)),
       deadlines_(loop),

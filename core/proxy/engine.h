@@ -97,7 +97,6 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   void abort_all();
 
   net::Loop& loop_;
-  Log& log_;
   Membership membership_;
   policy::ProxySettings settings_;
   std::vector<net::Cidr> allowed_clients_;

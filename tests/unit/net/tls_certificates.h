@@ -18,10 +18,10 @@ namespace keepwarm::net::test {
 /// A key on P-256 and a certificate for it.
 struct Certificate {
   struct FreeKey {
-    void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
+    void operator()(EVP_PKEY* pkey) const noexcept { EVP_PKEY_free(pkey); }
   };
   struct FreeX509 {
-    void operator()(X509* x509) const noexcept { X509_free(x509); }
+    void operator()(X509* certificate) const noexcept { X509_free(certificate); }
   };
   std::unique_ptr<EVP_PKEY, FreeKey> key;
   std::unique_ptr<X509, FreeX509> x509;
