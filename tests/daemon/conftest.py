@@ -1,11 +1,28 @@
-"""Tests of the built daemon, seen from outside: see tests/support/__init__.py for how they are written."""
+"""Tests of the built daemon, seen from outside: see tests/support/__init__.py for how they are written.
+
+Each folder is one thing that the daemon does:
+
+client/     the side of the clients: connections, limits, timeouts, listeners, our own answers
+framing/    what is forwarded of a message, and what is refused
+pool/       which upstream connection serves a request: reuse, order, limits, names, keep_warm
+retry/      failures on the way and what is sent again
+tls/        https upstream
+parent/     through a parent proxy
+tunnel/     CONNECT and Upgrade
+lifecycle/  start, signals, reload, systemd, logs, the command probe
+workers/    several workers (run under ThreadSanitizer too)
+
+Helpers that several of them share lie here, as helpers_*.py.
+"""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+HERE = Path(__file__).resolve().parent
+# The folders too: some tests are run again by a file of another folder, over TLS for example.
+sys.path[:0] = [str(HERE), str(HERE.parent), *(str(folder) for folder in HERE.iterdir() if folder.is_dir())]
 pytest.register_assert_rewrite("support")
 
 from support.fixtures import *  # noqa: E402,F401,F403
