@@ -35,16 +35,16 @@ void DeadlineWheel::insert(Deadline& deadline) noexcept {
   slots_[slot_of(deadline.slot_due_)].push_back(deadline);
 }
 
-bool DeadlineWheel::arm(Deadline& deadline, TimePoint due) {
+void DeadlineWheel::arm(Deadline& deadline, TimePoint due) {
   deadline.due_ = due;
   deadline.armed_ = true;
-  if (deadline.linked() && deadline.slot_due_ <= due) return false;
+  if (deadline.linked() && deadline.slot_due_ <= due) return;
   if (deadline.linked()) List::remove(deadline);
   insert(deadline);
   const TimePoint tick = time_of_tick(tick_number(deadline.slot_due_));
-  if (next_tick_ && *next_tick_ <= tick) return false;
+  if (next_tick_ && *next_tick_ <= tick) return;
   next_tick_ = tick;
-  return true;
+  next_tick_moved();
 }
 
 void DeadlineWheel::advance(TimePoint now) {

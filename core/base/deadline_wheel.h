@@ -34,14 +34,19 @@ class Deadline : private ListHook<Deadline> {
 };
 
 /// Coarse clock for thousands of deadlines: arming, moving and disarming cost O(1) and no system call. Pure: it has no
-/// timer; whoever owns it calls advance() at next_tick(). Not for decisions that need exact times.
+/// timer; whoever owns it calls advance() at next_tick(). Not for decisions that need exact times. A subclass may drive
+/// it by a timer (net::DeadlineClock); tests advance it by hand.
 class DeadlineWheel {
  public:
   static constexpr Duration kTick = std::chrono::milliseconds(50);
 
+  DeadlineWheel() noexcept = default;
+  virtual ~DeadlineWheel() = default;
+  DeadlineWheel(const DeadlineWheel&) = delete;
+  DeadlineWheel& operator=(const DeadlineWheel&) = delete;
+
   /// Sets `deadline` to fire at `due`, replacing what was set before. A time in the past fires at the next advance().
-  /// Returns true when next_tick() became earlier, so that the owner of the timer must look again.
-  bool arm(Deadline& deadline, TimePoint due);
+  void arm(Deadline& deadline, TimePoint due);
   /// Nothing fires any more. Cheap; the entry stays linked until its old time comes, or it is destroyed.
   static void disarm(Deadline& deadline) noexcept { deadline.armed_ = false; }
 
@@ -50,6 +55,10 @@ class DeadlineWheel {
 
   /// When advance() should be called next; nullopt: nothing hangs in the wheel.
   [[nodiscard]] std::optional<TimePoint> next_tick() const noexcept { return next_tick_; }
+
+ protected:
+  /// next_tick() became earlier: whoever drives the wheel by a timer sets that anew.
+  virtual void next_tick_moved() {}
 
  private:
   static constexpr std::size_t kSlots = 512;  // 25.6 s a round; longer deadlines stay for several rounds

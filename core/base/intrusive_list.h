@@ -47,6 +47,8 @@ class IntrusiveList {
 
   void push_front(T& element) noexcept { insert(head_, hook(element), *head_.next_); }
   void push_back(T& element) noexcept { insert(*head_.prev_, hook(element), head_); }
+  /// Puts `element` in front of `place`, which hangs in a list.
+  static void insert_before(T& place, T& element) noexcept { insert(*hook(place).prev_, hook(element), hook(place)); }
   static void remove(T& element) noexcept { hook(element).unlink(); }
   void clear() noexcept {
     while (!empty()) head_.next_->unlink();

@@ -6,26 +6,21 @@
 
 namespace keepwarm::net {
 
-/// The deadline wheel of one loop with the one libuv timer that drives it. Sleeps when nothing is due.
-class DeadlineClock {
+/// The deadline wheel of one loop, driven by one libuv timer. Sleeps when nothing is due.
+class DeadlineClock final : public DeadlineWheel {
  public:
   explicit DeadlineClock(Loop& loop) : timer_(loop, [this] { tick(); }) {}
 
-  void arm(Deadline& deadline, TimePoint due) {
-    if (wheel_.arm(deadline, due)) sleep_until_next();
-  }
-  static void disarm(Deadline& deadline) noexcept { DeadlineWheel::disarm(deadline); }
-
  private:
+  void next_tick_moved() override { sleep_until_next(); }
   void tick() {
-    wheel_.advance(Loop::now());
+    advance(Loop::now());
     sleep_until_next();
   }
   void sleep_until_next() {
-    if (const auto next = wheel_.next_tick()) timer_.arm(*next - Loop::now());
+    if (const auto next = next_tick()) timer_.arm(*next - Loop::now());
   }
 
-  DeadlineWheel wheel_;
   Timer timer_;
 };
 

@@ -19,33 +19,33 @@ Mailbox::~Mailbox() {
   close();
 }
 
-void Mailbox::put(std::unique_ptr<AnyLetter> letter) {
+void Mailbox::put(std::unique_ptr<Message> message) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
-  letters_.push_back(std::move(letter));
-  // Under the lock, so that the handle is not being closed. Of those behind the first the loop will hear anyway.
-  if (letters_.size() == 1) uv_async_send(wake_up_);
+  messages_.push_back(std::move(message));
+  // Under the lock, so that the handle is not being closed. Of those that follow the first the loop will hear anyway.
+  if (messages_.size() == 1) uv_async_send(wake_up_);
 }
 
 void Mailbox::deliver() {
   {
     const std::lock_guard lock(mutex_);
-    in_delivery_.swap(letters_);
+    in_delivery_.swap(messages_);
   }
-  for (auto& letter : in_delivery_) {
+  for (auto& message : in_delivery_) {
     Loop::begin_event();
-    letter->deliver();
-    letter.reset();
+    message->deliver();
+    message.reset();
   }
   in_delivery_.clear();
 }
 
 void Mailbox::close() noexcept {
-  Letters undelivered;
+  Messages undelivered;
   {
     const std::lock_guard lock(mutex_);
     if (std::exchange(closed_, true)) return;
-    undelivered.swap(letters_);
+    undelivered.swap(messages_);
     wake_up_->data = nullptr;
     uv_close(reinterpret_cast<uv_handle_t*>(wake_up_),
              [](uv_handle_t* handle) { delete reinterpret_cast<uv_async_t*>(handle); });

@@ -5,19 +5,12 @@
 #include <optional>
 
 #include "core/base/clock.h"
+#include "core/base/round_trip.h"
 
 /// What pool and proxy may ask of, and tell, the TCP connection under a stream.
 namespace keepwarm::net {
 
-/// TCP's own measure of the path (RFC 6298), in microseconds; 0: not measured.
-struct RoundTrip {
-  std::uint32_t smoothed_us = 0;
-  std::uint32_t variation_us = 0;
-
-  [[nodiscard]] Duration smoothed() const noexcept { return std::chrono::microseconds(smoothed_us); }
-  /// What a round trip takes at most, as TCP reckons.
-  [[nodiscard]] Duration bound() const noexcept { return smoothed() + 4 * std::chrono::microseconds(variation_us); }
-};
+using keepwarm::RoundTrip;
 
 /// What TCP knows of the bytes that were written: whether the peer's kernel has them.
 struct SendState {

@@ -30,6 +30,18 @@ struct Alarm final : Deadline {
   std::vector<TimePoint> fired;
 };
 
+/// A wheel that records that its next tick was moved: where a timer would be set anew.
+struct WatchedWheel final : DeadlineWheel {
+  /// Whether its next tick became earlier.
+  bool arm(Deadline& deadline, TimePoint due) {
+    moved = false;
+    DeadlineWheel::arm(deadline, due);
+    return moved;
+  }
+  void next_tick_moved() override { moved = true; }
+  bool moved = false;
+};
+
 /// A wheel and its clock, which moves only where the wheel asked for it: what a timer would do.
 struct Fixture {
   explicit Fixture(TimePoint start = TimePoint(1000h + 7ms)) : now(start) { wheel.advance(now); }
@@ -47,7 +59,7 @@ struct Fixture {
     now = end;
   }
 
-  DeadlineWheel wheel;
+  WatchedWheel wheel;
   TimePoint now;
   TimePoint last_advance;
   int wake_ups = 0;
@@ -76,7 +88,7 @@ TEST_CASE("a deadline is told once, never early and at most one tick late") {
 }
 
 TEST_CASE("the first deadline of a wheel that was never advanced is told in time") {
-  DeadlineWheel wheel;
+  WatchedWheel wheel;
   Alarm alarm;
   const TimePoint start(1000h);
   CHECK(wheel.arm(alarm, start + 100ms));
