@@ -48,13 +48,6 @@ class Progress final : public ProbeProgress {
   bool terminal_;
 };
 
-/// What a connection goes through is told by its end.
-class NoLog final : public Log {
- public:
-  [[nodiscard]] bool enabled(LogLevel) const noexcept override { return false; }
-  void write(LogLevel, std::string_view) override {}
-};
-
 /// GET, although HEAD would be kinder: it is what clients send, and some applications refuse HEAD, answer it with a
 /// body, or close the connection after it.
 std::string request_text(const UrlArgument& url, const policy::NextHop& hop) {
@@ -128,8 +121,7 @@ std::pair<ProbeFindings, std::string> probe(const ProbeTarget& target, const con
   net::TlsClient tls(loop);
   const proxy::DestinationRules rules = rules_of(config.proxy);
   const proxy::DestinationFilter filter(rules, true);
-  NoLog log;
-  pool::PoolContext context{loop, deadlines, resolver, tls, filter, filter, log};
+  pool::DialContext context{loop, deadlines, resolver, tls, filter, filter};
   context.head_limits.max_size = config.proxy.max_header_size;
   ProbeRun run(context, target, max, progress);
   ProbeFindings findings = run.run();

@@ -19,7 +19,7 @@ bool is_request_timeout(std::string_view bytes) noexcept {
 
 }  // namespace
 
-ProbeConnection::ProbeConnection(pool::PoolContext& context, const ProbeTarget& target, std::vector<Duration> plan,
+ProbeConnection::ProbeConnection(pool::DialContext& context, const ProbeTarget& target, std::vector<Duration> plan,
                                  ProbeEvents& events)
     : context_(context), target_(target), plan_(std::move(plan)), events_(events), timer_(context.loop, [this] {
         time_is_up();
@@ -27,8 +27,10 @@ ProbeConnection::ProbeConnection(pool::PoolContext& context, const ProbeTarget& 
 
 void ProbeConnection::start() {
   constexpr bool kLocal = true;  // who probes is the operator
-  dialer_.emplace(context_, target_.hop, kLocal, *this);
-  dialer_->start(target_.connect_timeout, nullptr);
+  dialer_.emplace(context_,
+                  pool::DialRequest{.hop = target_.hop, .local_client = kLocal, .timeout = target_.connect_timeout},
+                  *this);
+  dialer_->start();
 }
 
 void ProbeConnection::on_dial_failed(const pool::DialFailure& failure) {

@@ -60,7 +60,7 @@ class ProbeConnection final : public pool::DialEvents, public net::StreamEvents 
   enum class State : std::uint8_t { Dialing, Asking, Idle, Over };
 
   /// References must outlive it. `plan`: see tester_plan(); empty: it only waits.
-  ProbeConnection(pool::PoolContext& context, const ProbeTarget& target, std::vector<Duration> plan,
+  ProbeConnection(pool::DialContext& context, const ProbeTarget& target, std::vector<Duration> plan,
                   ProbeEvents& events);
 
   void start();
@@ -98,7 +98,7 @@ class ProbeConnection final : public pool::DialEvents, public net::StreamEvents 
   void fail(const std::string& why);
   void over();
 
-  pool::PoolContext& context_;
+  pool::DialContext& context_;
   const ProbeTarget& target_;
   std::vector<Duration> plan_;
   ProbeEvents& events_;

@@ -33,7 +33,7 @@ void ProbeRun::CloseThenDelete::operator()(Signal* signal) const noexcept {
            [](uv_handle_t* handle) { delete reinterpret_cast<Signal*>(handle); });
 }
 
-ProbeRun::ProbeRun(pool::PoolContext& context, const ProbeTarget& target, Duration max, ProbeProgress& progress)
+ProbeRun::ProbeRun(pool::DialContext& context, const ProbeTarget& target, Duration max, ProbeProgress& progress)
     : context_(context),
       progress_(progress),
       max_(max),

@@ -29,7 +29,7 @@ class ProbeProgress {
 class ProbeRun final : public ProbeEvents {
  public:
   /// References must outlive it; `max` > 0 is the idle age at which it gives up.
-  ProbeRun(pool::PoolContext& context, const ProbeTarget& target, Duration max, ProbeProgress& progress);
+  ProbeRun(pool::DialContext& context, const ProbeTarget& target, Duration max, ProbeProgress& progress);
   ~ProbeRun();
   ProbeRun(const ProbeRun&) = delete;
   ProbeRun& operator=(const ProbeRun&) = delete;
@@ -59,7 +59,7 @@ class ProbeRun final : public ProbeEvents {
   void tell_progress();
   void finish();
 
-  pool::PoolContext& context_;
+  pool::DialContext& context_;
   ProbeProgress& progress_;
   Duration max_;
   ProbeFindings findings_;

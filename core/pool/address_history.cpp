@@ -14,12 +14,15 @@ bool contains(std::span<const net::SocketAddress> addresses, const net::SocketAd
 }  // namespace
 
 void AddressHistory::answered(std::span<const net::SocketAddress> addresses, TimePoint now) {
+  answered_at_ = now;
+  any_missing_ = false;
   for (Known& known : known_) {
     if (contains(addresses, known.address)) {
       known.missing_since.reset();
     } else if (!known.missing_since) {
       known.missing_since = now;
     }
+    any_missing_ = any_missing_ || known.missing_since;
   }
   for (const net::SocketAddress& address : addresses) {
     const auto same = [&address](const Known& known) { return known.address.same_host(address); };
@@ -33,10 +36,10 @@ void AddressHistory::answered(std::span<const net::SocketAddress> addresses, Tim
   }
 }
 
-bool AddressHistory::gone(const net::SocketAddress& address, TimePoint now) const {
+bool AddressHistory::missing_too_long(const net::SocketAddress& address) const {
   const auto same = [&address](const Known& known) { return known.address.same_host(address); };
   const auto known = std::find_if(known_.begin(), known_.end(), same);
-  return known != known_.end() && known->missing_since && now - *known->missing_since > kGoneAfter;
+  return known != known_.end() && known->missing_since && answered_at_ - *known->missing_since > kGoneAfter;
 }
 
 }  // namespace keepwarm::pool

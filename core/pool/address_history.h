@@ -18,8 +18,9 @@ class AddressHistory {
   /// An answer came. Ports are not compared.
   void answered(std::span<const net::SocketAddress> addresses, TimePoint now);
 
-  /// Whether the answers have lacked the address for long enough. False for one that was never in an answer.
-  [[nodiscard]] bool gone(const net::SocketAddress& address, TimePoint now) const;
+  /// Whether the address was missing from all answers of kGoneAfter before the last one. False for one that was never
+  /// in an answer. Nearly always one comparison.
+  [[nodiscard]] bool gone(const net::SocketAddress& address) const { return any_missing_ && missing_too_long(address); }
 
  private:
   struct Known {
@@ -28,7 +29,11 @@ class AddressHistory {
   };
   static constexpr std::size_t kMaxKnown = 256;  // those that are missing longest give way
 
+  [[nodiscard]] bool missing_too_long(const net::SocketAddress& address) const;
+
   std::vector<Known> known_;
+  TimePoint answered_at_{};  ///< the last time
+  bool any_missing_ = false;
 };
 
 }  // namespace keepwarm::pool

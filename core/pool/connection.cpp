@@ -2,7 +2,7 @@
 
 #include <cerrno>
 
-#include "core/pool/host_pool.h"
+#include "core/net/loop.h"
 
 namespace keepwarm::pool {
 
@@ -12,9 +12,9 @@ constexpr Duration kSampleInterval = std::chrono::seconds(5);
 
 }  // namespace
 
-Connection::Connection(HostPool& host, std::unique_ptr<net::Stream> stream, const net::SocketAddress& address,
-                       TimePoint now)
-    : host_(host), stream_(std::move(stream)), address_(address), opened_at_(now), idle_since_(now) {
+Connection::Connection(const Owner& owner, std::unique_ptr<net::Stream> stream, const net::SocketAddress& address,
+                       const policy::ConnectionFacts& known, TimePoint now)
+    : facts(known), owner_(owner), stream_(std::move(stream)), address_(address) {
   stream_->set_events(*this);
   stream_->resume_reading();
   sample_round_trip(now);
@@ -23,30 +23,29 @@ Connection::Connection(HostPool& host, std::unique_ptr<net::Stream> stream, cons
 void Connection::sample_round_trip(TimePoint now) noexcept {
   if (sampled_at_ != TimePoint{} && now - sampled_at_ < kSampleInterval) return;
   sampled_at_ = now;
-  round_trip_ = stream_->path().round_trip();
+  facts.round_trip = stream_->path().round_trip();
 }
 
 void Connection::on_bytes(std::string_view bytes) {
   // Apache and others announce an idle close with a 408 that nobody asked for.
   const bool announced_close = bytes.size() >= 12 && bytes.starts_with("HTTP/1.") && bytes.substr(8, 4) == " 408";
-  host_.idle_ended(*this, announced_close ? CloseReason::ServerClosedIdle : CloseReason::StrayBytes);
+  owner_.idle.idle_ended(*this, announced_close ? CloseReason::ServerClosedIdle : CloseReason::StrayBytes,
+                         net::Loop::event_time());
 }
 
 void Connection::on_end() {
-  host_.idle_ended(*this, CloseReason::ServerClosedIdle);
+  owner_.idle.idle_ended(*this, CloseReason::ServerClosedIdle, net::Loop::event_time());
 }
 
 void Connection::on_broken(int error) {
   // Where TCP's own probes were not answered, nobody knows since when.
   const bool silent = error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH;
-  host_.idle_ended(*this, silent ? CloseReason::Unacknowledged : CloseReason::ServerClosedIdle);
+  owner_.idle.idle_ended(*this, silent ? CloseReason::Unacknowledged : CloseReason::ServerClosedIdle,
+                         net::Loop::event_time());
 }
 
 void Connection::on_deadline(TimePoint now) {
-  const Duration lifetime = host_.settings().max_lifetime;
-  const bool too_old = lifetime > Duration::zero() && now - opened_at_ >= lifetime;
-  if (too_old) return host_.close(*this, CloseReason::Lifetime);
-  host_.idle_time_over(*this, now);
+  owner_.idle.idle_time_over(*this, now);
 }
 
 }  // namespace keepwarm::pool

@@ -30,11 +30,10 @@ std::string whom(const policy::NextHop& hop) {
 
 }  // namespace
 
-std::optional<net::ConnectFailure> refuse_literal(const PoolContext& context, std::string_view host, std::uint16_t port,
-                                                  bool local_client) {
+std::optional<net::ConnectFailure> refuse_literal(const net::AddressFilter& filter, std::string_view host,
+                                                  std::uint16_t port) {
   using Verdict = net::AddressFilter::Verdict;
   using Kind = net::ConnectFailure::Kind;
-  const net::AddressFilter& filter = local_client ? context.local_filter : context.remote_filter;
   const auto refuse = [&](std::string_view literal) -> std::optional<net::ConnectFailure> {
     const auto address = net::SocketAddress::parse_any_notation(literal, port);
     const Verdict verdict = address ? filter.verdict(*address) : Verdict::Allowed;
@@ -47,38 +46,33 @@ std::optional<net::ConnectFailure> refuse_literal(const PoolContext& context, st
   return refused ? refused : refuse("::1");
 }
 
-Dialer::Dialer(PoolContext& context, const policy::NextHop& hop, bool local_client, DialEvents& events)
-    : context_(context),
-      hop_(hop),
-      local_client_(local_client),
-      events_(events),
-      parent_filter_(context.local_filter) {}
+Dialer::Dialer(DialContext& context, DialRequest request, DialEvents& events)
+    : context_(context), request_(std::move(request)), events_(events), parent_filter_(context.local_filter) {}
 
 Dialer::~Dialer() = default;
 
 const net::AddressFilter& Dialer::filter() const noexcept {
-  switch (hop_.via) {
-    case Via::Client: return local_client_ ? context_.local_filter : context_.remote_filter;
+  switch (hop().via) {
+    case Via::Client: return request_.local_client ? context_.local_filter : context_.remote_filter;
     case Via::ConnectTo: return context_.local_filter;
     case Via::Parent: return parent_filter_;
   }
   return context_.remote_filter;
 }
 
-void Dialer::start(Duration timeout, std::shared_ptr<net::TlsTickets> tickets, std::string via) {
-  deadline_ = net::Loop::now() + timeout;
-  tickets_ = std::move(tickets);
-  via_ = std::move(via);
-  if (hop_.parent_tunnel) {
-    if (const auto refused = refuse_literal(context_, hop_.origin.host, hop_.origin.port, local_client_)) {
+void Dialer::start() {
+  deadline_ = net::Loop::now() + request_.timeout;
+  if (hop().parent_tunnel) {
+    const net::AddressFilter& client_filter = request_.local_client ? context_.local_filter : context_.remote_filter;
+    if (const auto refused = refuse_literal(client_filter, hop().origin.host, hop().origin.port)) {
       return fail_soon(connect_failure(*refused));
     }
   }
   connector_.emplace(context_.loop, context_.resolver, filter(), *this);
-  if (hop_.unix_path.empty()) {
-    connector_->start(hop_.host, hop_.port, timeout);
+  if (hop().unix_path.empty()) {
+    connector_->start(hop().host, hop().port, request_.timeout);
   } else {
-    connector_->start_unix(hop_.unix_path, timeout);
+    connector_->start_unix(hop().unix_path, request_.timeout);
   }
 }
 
@@ -90,7 +84,7 @@ void Dialer::on_addresses(std::span<const net::SocketAddress> addresses) {
 
 void Dialer::on_connect_failed(const net::ConnectFailure& failure) {
   DialFailure told = connect_failure(failure);
-  told.text = whom(hop_);
+  told.text = whom(hop());
   fail(told);
 }
 
@@ -99,9 +93,9 @@ void Dialer::on_connected(net::Connected connected) {
   times_.dns = connected.dns;
   times_.connect = connected.connect;
   step_began_ = net::Loop::now();
-  if (!hop_.parent_tunnel && !hop_.tls) return done({.stream = std::move(connected.stream)});
+  if (!hop().parent_tunnel && !hop().tls) return done({.stream = std::move(connected.stream)});
   context_.deadlines.arm(*this, deadline_);
-  if (hop_.parent_tunnel) return ask_parent(std::move(connected.stream));
+  if (hop().parent_tunnel) return ask_parent(std::move(connected.stream));
   secure(std::move(connected.stream));
 }
 
@@ -109,14 +103,15 @@ void Dialer::on_connected(net::Connected connected) {
 
 void Dialer::ask_parent(std::unique_ptr<net::TcpStream> stream) {
   parent_ = std::make_unique<ParentTunnel>(std::move(stream), context_.head_limits, *this);
-  if (via_.empty() && !context_.via.empty()) via_ = "1.1 " + context_.via;
-  parent_->start(host_and_port(hop_.origin.host, hop_.origin.port), basic_authorization(hop_.credentials), via_);
+  if (request_.via.empty() && !context_.via.empty()) request_.via = "1.1 " + context_.via;
+  parent_->start(host_and_port(hop().origin.host, hop().origin.port), basic_authorization(hop().credentials),
+                 request_.via);
 }
 
 void Dialer::on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string early) {
   times_.connect += net::Loop::now() - std::exchange(step_began_, net::Loop::now());
   const std::unique_ptr<ParentTunnel> ended = std::move(parent_);
-  if (!hop_.tls) return done({.stream = std::move(stream), .early = std::move(early)});
+  if (!hop().tls) return done({.stream = std::move(stream), .early = std::move(early)});
   // In TLS the client speaks first.
   if (!early.empty()) return on_tunnel_refused(0);
   secure(std::move(stream));
@@ -131,7 +126,7 @@ void Dialer::on_tunnel_refused(std::uint16_t status) {
 // ---- TLS ----
 
 void Dialer::secure(std::unique_ptr<net::TcpStream> stream) {
-  const policy::TlsTerms& terms = *hop_.tls;
+  const policy::TlsTerms& terms = *hop().tls;
   const auto context = context_.tls.context({.verify = terms.verify,
                                              .ca_file = terms.ca_file,
                                              .client_certificate = terms.client_certificate,
@@ -141,9 +136,9 @@ void Dialer::secure(std::unique_ptr<net::TcpStream> stream) {
     failure.text = context.failure();
     return fail(failure);
   }
-  resuming_ = tickets_ && tickets_->count() > 0;
+  resuming_ = request_.tickets && request_.tickets->count() > 0;
   tls_ = net::TlsStream::start(context_.tls, *context.value(), std::move(stream), terms.server_name,
-                               std::move(tickets_), *this);
+                               std::move(request_.tickets), *this);
 }
 
 void Dialer::on_secured() {
@@ -163,14 +158,14 @@ void Dialer::on_handshake_failed(const net::TlsFailure& why) {
 // ---- Ends ----
 
 void Dialer::done(Dialed dialed) {
-  net::DeadlineClock::disarm(*this);
+  DeadlineWheel::disarm(*this);
   dialed.address = address_;
   dialed.times = times_;
   events_.on_dialed(std::move(dialed));
 }
 
 void Dialer::fail(const DialFailure& failure) {
-  net::DeadlineClock::disarm(*this);
+  DeadlineWheel::disarm(*this);
   connector_.reset();
   parent_.reset();
   tls_.reset();
@@ -187,6 +182,23 @@ void Dialer::on_deadline(TimePoint) {
   DialFailure failure = failure_in(parent_ ? Step::Parent : Step::Tls);
   failure.connect = {.kind = net::ConnectFailure::Kind::Timeout, .error = 0, .address = address_};
   fail(failure);
+}
+
+// ---- NetworkDialers ----
+
+std::unique_ptr<Dial> NetworkDialers::dial(DialRequest request, DialEvents& events) {
+  auto dialer = std::make_unique<Dialer>(context_, std::move(request), events);
+  dialer->start();
+  return dialer;
+}
+
+std::shared_ptr<net::TlsTickets> NetworkDialers::make_tickets() {
+  return std::make_shared<net::TlsTickets>(context_.tls);
+}
+
+std::unique_ptr<net::Stream> NetworkDialers::attach(net::DetachedStream& stream,
+                                                    std::shared_ptr<net::TlsTickets> tickets) {
+  return stream.attach(context_.tls, std::move(tickets));
 }
 
 }  // namespace keepwarm::pool

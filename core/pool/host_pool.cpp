@@ -1,236 +1,329 @@
+// What happens to the connections of a HostPool: returned, closed, moved to another worker, opened; new settings.
+
 #include "core/pool/host_pool.h"
 
-#include <algorithm>
-#include <cassert>
+#include <chrono>
+#include <string>
+#include <utility>
 
-#include "core/pool/opening.h"
-#include "core/pool/warming.h"
+#include "core/pool/shared_peers.h"
 
 namespace keepwarm::pool {
 
 namespace {
 
-TimePoint now() noexcept {
-  return net::Loop::event_time();
+void record_close_of(PoolContext& context, const UpstreamTarget& target, const Connection& connection,
+                     CloseReason reason, TimePoint now) {
+  if (!context.log.enabled(LogLevel::Debug)) return record_close(context, {}, reason, {});
+  std::string detail = "(requests=" + std::to_string(connection.served());
+  if (connection.state() == Connection::State::Idle) {
+    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now - connection.idle_since());
+    detail += " idle=" + std::to_string(age.count()) + "ms";
+  }
+  detail += ')';
+  record_close(context, target.name(), reason, detail);
 }
+
+/// Which limit on the number of its requests a connection has reached: ours, or what the server's hint says.
+std::optional<CloseReason> limit_reached(const policy::HostSettings& settings, const Connection& connection,
+                                         const http::KeepAliveHint& hint) {
+  if (settings.max_requests > 0 && connection.served() >= settings.max_requests) return CloseReason::RequestLimit;
+  if (!settings.server_hint) return std::nullopt;
+  const bool no_idle_time = hint.timeout && *hint.timeout <= Duration::zero();
+  const bool no_more_requests = hint.max && *hint.max == 0;
+  return no_idle_time || no_more_requests ? std::optional(CloseReason::HintMax) : std::nullopt;
+}
+
+constexpr auto kAny = [](const Connection&) { return true; };
 
 }  // namespace
 
-HostPool::HostPool(PoolContext& context, Origin asked, policy::NextHop hop, const policy::HostSettings& settings)
+HostPool::HostPool(PoolContext& context, Origin requested, policy::NextHop hop, const policy::HostSettings& settings)
     : context_(context),
-      asked_(std::move(asked)),
-      hop_(std::move(hop)),
-      proxy_authorization_(hop_.absolute_form() ? basic_authorization(hop_.credentials) : std::string()),
-      tls_tickets_(hop_.tls ? std::make_shared<net::TlsTickets>(context.tls) : nullptr),
-      settings_(&settings) {
-  if (context_.commons != nullptr) join();
+      settings_(&settings),
+      target_(context, std::move(requested), std::move(hop)),
+      server_(settings, context.all_hosts),
+      connections_(context.deadlines, {*this, idle_}),
+      waiters_(context.deadlines, *this),
+      attempts_(context, target_, *this),
+      idle_({context, target_, server_, connections_, peers_, *this}) {
+  if (context.shared != nullptr) {
+    peers_ = std::make_unique<SharedPeers>(static_cast<PeerPool&>(*this), idle_, context, target_.hop().origin);
+  } else {
+    peers_ = std::make_unique<Peers>(static_cast<PeerPool&>(*this));
+  }
 }
 
 HostPool::~HostPool() {
-  stop_warming();
-  leave();
-  while (Waiter* waiter = waiters_.front()) withdraw(*waiter);
-  openings_.clear();
+  warmer_.reset();
+  peers_->leave();
+  peers_ = std::make_unique<Peers>(static_cast<PeerPool&>(*this));
+  while (Waiter* waiter = waiters_.front()) waiters_.remove(*waiter);
+  attempts_.cancel_all();
+  const TimePoint now = net::Loop::event_time();
   while (!connections_.empty()) {
-    connections_.back()->probe_ = false;  // the settings may be gone, and nothing is to be learned any more
-    record_close(*connections_.back(), CloseReason::Shutdown);
-    remove(*connections_.back()).reset();
+    Connection& connection = *connections_.all().back();
+    record_close_of(context_, target_, connection, CloseReason::Shutdown, now);
+    connections_.remove(connection).reset();
+    --context_.stats.connections;
   }
 }
 
-std::uint32_t HostPool::open() const noexcept {
-  return static_cast<std::uint32_t>(connections_.size() + openings_.size());
-}
+// ---- Lifetime ----
 
 bool HostPool::in_use() const noexcept {
-  return users_ > 0 || !connections_.empty() || !openings_.empty() || waiting_count_ > 0;
+  return life_.users > 0 || entered() || open() > 0 || !waiters_.empty();
 }
 
 void HostPool::release() noexcept {
-  --users_;
-  note_if_unused();
+  --life_.users;
+  settled();
 }
 
-void HostPool::note_if_unused() noexcept {
-  if (!in_use() && context_.use != nullptr) context_.use->host_unused(*this);
+void HostPool::settled() noexcept {
+  if (!in_use() && context_.owner != nullptr) context_.owner->host_unused(*this);
 }
 
-// ---- Connections ----
+// ---- A lease ends ----
 
-std::optional<CloseReason> HostPool::served(Connection& connection, const GiveBack& how, TimePoint moment) {
-  idle_survived(connection, std::exchange(connection.lease_age_, Duration::zero()), moment);
-  ++connection.served_;
-  last_hint_ = settings_->server_hint ? how.hint.timeout : std::nullopt;
-  connection.hint_timeout_ = last_hint_;
-  connection.idle_since_ = how.idle_since;
-  connection.sample_round_trip(moment);
-  return why_not_pooled(connection, how, moment);
+/// A response came whole. Why its connection cannot serve another request, if so.
+std::optional<CloseReason> HostPool::answered(Connection& connection, const GiveBack& how, TimePoint now) {
+  idle_.survived(connection, connection.take_lease_age(), now);
+  server_.answered(connection.facts, how.hint.timeout, how.idle_since);
+  connection.sample_round_trip(now);
+  connection.facts.returned_at = now;
+  if (context_.draining) return CloseReason::Shutdown;
+  if (life_.retired) return CloseReason::Reconfigured;
+  if (!settings_->reuse) return CloseReason::ReuseOff;
+  if (connection.retiring || addresses_.gone(connection.address())) return CloseReason::AddressGone;
+  if (server_.lifetime_over(connection.facts, now)) return CloseReason::Lifetime;
+  return limit_reached(*settings_, connection, how.hint);
 }
 
-bool HostPool::keep_bound(Connection& connection, const GiveBack& how) {
-  const auto reason = served(connection, how, now());
-  connection.returned_at_ = now();
-  if (reason) close(connection, *reason);
+bool HostPool::keep_bound(Connection& connection, const GiveBack& how, TimePoint now) {
+  const auto reason = answered(connection, how, now);
+  if (reason) close(connection, *reason, now);
   return !reason;
 }
 
-void HostPool::set_settings(const policy::HostSettings& settings) {
-  settings_ = &settings;
-  if (context_.commons != nullptr) join();
-}
-
-void HostPool::give_back(Connection& connection, const GiveBack& how) {
-  const TimePoint moment = now();
-  connection.stream_->set_events(connection);
-  if (const auto reason = served(connection, how, moment)) return close(connection, *reason);
-  connection.returned_at_ = moment;  // what another worker's pool counts from, too
+void HostPool::give_back(Connection& connection, const GiveBack& how, TimePoint now) {
+  const SettleScope scope(*this, now);
+  connection.stream().set_events(connection);
+  if (const auto reason = answered(connection, how, now)) return close(connection, *reason, now);
   // Who waits gets it at once, before the armed read could tell that something else has come.
-  if (waiting_count_ > 0 && !connection.stream_->check_idle_alive())
-    return idle_ended(connection, CloseReason::ServerClosedIdle);
-  if (common_ && pass_on(connection, waiting_count_ > 0 ? waiters_.front()->since_ : TimePoint::max())) return;
-  if (offer(connection, {})) return;
-  make_idle(connection, moment);
-  open_for_waiters();  // one that may not use this connection may have it replaced
+  if (!waiters_.empty() && !connection.stream().check_idle_alive()) {
+    return idle_.idle_ended(connection, CloseReason::ServerClosedIdle, now);
+  }
+  if (!peers_->alone() && peers_->needed_elsewhere(waiters_.waiting_since())) {
+    auto transferred = transfer(connection, now);
+    const bool passed = transferred != nullptr;
+    peers_->pass_on(std::move(transferred));
+    if (passed) return;
+  }
+  if (!offer(connection, {}, now)) make_idle(connection, now);
 }
 
-std::optional<CloseReason> HostPool::why_not_pooled(const Connection& connection, const GiveBack& how,
-                                                    TimePoint moment) const {
-  if (context_.draining) return CloseReason::Shutdown;
-  if (retired_) return CloseReason::Reconfigured;
-  if (!settings_->reuse) return CloseReason::ReuseOff;
-  if (connection.retire_) return CloseReason::AddressGone;
-  if (settings_->max_requests > 0 && connection.served_ >= settings_->max_requests) return CloseReason::RequestLimit;
-  const bool lifetime_over =
-      settings_->max_lifetime > Duration::zero() && moment - connection.opened_at_ >= settings_->max_lifetime;
-  if (lifetime_over) return CloseReason::Lifetime;
-  if (settings_->server_hint) {
-    if (how.hint.timeout && *how.hint.timeout <= Duration::zero()) return CloseReason::HintMax;
-    if (how.hint.max && *how.hint.max == 0) return CloseReason::HintMax;
+void HostPool::make_idle(Connection& connection, TimePoint now) {
+  if (settings_->max_idle == 0) return close(connection, CloseReason::PoolFull, now);
+  const TimePoint due = server_.held_until(connection.facts, now);
+  if (due <= now) {
+    idle_.explain_no_room(connection, now);
+    return close(connection, CloseReason::IdleTimeout, now);
   }
-  return std::nullopt;
+  connections_.make_idle(connection, due, now);
+  life_.fell_idle = true;
+  if (warmer_) warmer_->made_idle(connection, now);
+  for (std::uint32_t surplus = peers_->idle_rose(); surplus > 0; --surplus) {
+    close_oldest_idle(CloseReason::PoolFull, now);
+  }
 }
 
-void HostPool::make_idle(Connection& connection, TimePoint moment) {
-  if (settings_->max_idle == 0) return close(connection, CloseReason::PoolFull);
-  if (!common_ && idle_count_ >= settings_->max_idle) close_oldest_idle(CloseReason::PoolFull);
-  const TimePoint due = idle_until(connection);
-  if (due <= moment) {
-    note_no_room(connection);
-    return close(connection, CloseReason::IdleTimeout);
-  }
-  connection.state_ = Connection::State::Idle;
-  connection.waited_ = true;
-  connection.returned_at_ = moment;
-  idle_.push_front(connection);
-  ++idle_count_;
-  context_.deadlines.arm(connection, due);
-  if (warming_) look_before_it_ends(connection);
-  if (common_) idle_rose(connection);
-}
-
-void HostPool::lease_out(Connection& connection, TimePoint moment) noexcept {
-  assert(connection.state_ == Connection::State::Idle);
-  IdleList::remove(connection);
-  --idle_count_;
-  if (common_) idle_fell();
-  if (connection.cold_) set_cold(connection, false);
-  net::DeadlineClock::disarm(connection);
-  connection.state_ = Connection::State::Leased;
-  connection.lease_age_ = moment - connection.returned_at_;
-}
-
-std::unique_ptr<Connection> HostPool::remove(Connection& connection) {
-  if (connection.probe_) idle_survived(connection, Duration::zero(), now());  // it ends without a result
-  if (connection.state_ == Connection::State::Idle) {
-    IdleList::remove(connection);
-    --idle_count_;
-    if (common_) idle_fell();
-  }
-  if (warming_) {
-    set_cold(connection, false);
-    look_soon();
-  }
-  const std::size_t index = connection.index_;
-  std::unique_ptr<Connection> owned = std::move(connections_[index]);
-  if (index + 1 < connections_.size()) {
-    connections_[index] = std::move(connections_.back());
-    connections_[index]->index_ = index;
-  }
-  connections_.pop_back();
+std::unique_ptr<Connection> HostPool::remove(Connection& connection, TimePoint now) {
+  if (connection.facts.lapse_test) idle_.survived(connection, Duration::zero(), now);  // it ends without a result
+  if (warmer_) warmer_->gone(connection, now);
+  const bool was_idle = connection.state() == Connection::State::Idle;
+  std::unique_ptr<Connection> owned = connections_.remove(connection);
+  if (was_idle) peers_->idle_fell();
   --context_.stats.connections;
   return owned;
 }
 
-void HostPool::record_close(const Connection& connection, CloseReason reason) {
-  if (!context_.log.enabled(LogLevel::Debug)) return pool::record_close(context_, {}, reason, {});
-  std::string detail = "(requests=" + std::to_string(connection.served_);
-  if (connection.state_ == Connection::State::Idle) {
-    const auto age = std::chrono::duration_cast<std::chrono::milliseconds>(now() - connection.idle_since_);
-    detail += " idle=" + std::to_string(age.count()) + "ms";
-  }
-  detail += ')';
-  pool::record_close(context_, host_and_port(hop_.origin.host, hop_.origin.port), reason, detail);
+void HostPool::close(Connection& connection, CloseReason reason, TimePoint now) {
+  const SettleScope scope(*this, now);
+  record_close_of(context_, target_, connection, reason, now);
+  if (warmer_) warmer_->lost(connection, reason, now);
+  remove(connection, now).reset();
+  peers_->place_freed();
 }
 
-void HostPool::close(Connection& connection, CloseReason reason) {
-  record_close(connection, reason);
-  if (warming_) note_warm_loss(connection, reason);
-  remove(connection).reset();
-  slot_freed();
-  open_for_waiters();
-  note_if_unused();
-}
-
-std::unique_ptr<net::Stream> HostPool::detach(Connection& connection) {
-  std::unique_ptr<net::Stream> stream = std::move(remove(connection)->stream_);
-  slot_freed();
-  open_for_waiters();
-  note_if_unused();
+std::unique_ptr<net::Stream> HostPool::detach(Connection& connection, TimePoint now) {
+  const SettleScope scope(*this, now);
+  std::unique_ptr<net::Stream> stream = remove(connection, now)->take_stream();
+  peers_->place_freed();
   return stream;
 }
 
-void HostPool::close_all_idle(CloseReason reason) {
-  while (close_oldest_idle(reason)) {
-  }
+// ---- Connections that are being opened ----
+
+void HostPool::connected(ConnectAttempt& attempt, Dialed dialed, TimePoint now) {
+  const SettleScope scope(*this, now);
+  if (warmer_) warmer_->connect_ended(attempt, true, now);
+  Connection& connection = connections_.add(std::move(dialed.stream), dialed.address, now);
+  ++context_.stats.connections;
+  connection.facts.hint = server_.last_hint();
+  connection.prewarmed = attempt.prewarms();
+  const std::unique_ptr<ConnectAttempt> done = attempts_.take(attempt);
+  // The waiter that it was opened for may not be the first in line: then that one's connect serves it in turn.
+  if (Waiter* const waiter = done->waiter()) waiters_.connect_lost(*waiter);
+  pacing_.connected(waiters_.first_without_source() != nullptr);
+  if (offer(connection, dialed.times, now)) return;
+  if (!settings_->reuse || context_.draining || life_.retired) return close(connection, CloseReason::Unused, now);
+  make_idle(connection, now);
 }
 
-bool HostPool::close_oldest_idle(CloseReason reason) {
-  Connection* oldest = idle_.back();
-  if (oldest != nullptr) close(*oldest, reason);
+void HostPool::connect_failed(ConnectAttempt& attempt, const DialFailure& failure, TimePoint now) {
+  const SettleScope scope(*this, now);
+  if (warmer_) warmer_->connect_ended(attempt, false, now);
+  const std::unique_ptr<ConnectAttempt> done = attempts_.take(attempt);
+  peers_->place_freed();
+  Waiter* const waiter = done->waiter();
+  if (waiter == nullptr) return;
+  // Another's failure: the time that it took was not this waiter's. It has one opened for itself.
+  if (done->adopted()) return waiters_.connect_lost(*waiter);
+  waiters_.remove(*waiter);
+  waiter->events().on_checkout_failed({.queue_timeout = false, .dial = failure});
+}
+
+void HostPool::addresses_seen(std::span<const net::SocketAddress> addresses, TimePoint now) {
+  addresses_.answered(addresses, now);
+}
+
+// ---- Other workers ----
+
+/// Takes a connection out of this worker's loop; its place among max_connections goes along. nullptr: it has to stay.
+std::unique_ptr<TransferredConnection> HostPool::transfer(Connection& connection, TimePoint now) {
+  auto stream = connection.stream().detach();
+  if (!stream) return nullptr;
+  ++context_.stats.transferred_away;
+  if (context_.log.enabled(LogLevel::Debug)) {
+    context_.log.write(LogLevel::Debug, "upstream " + target_.name() + " goes to another worker (requests=" +
+                                            std::to_string(connection.served()) + ")");
+  }
+  auto transferred = std::make_unique<TransferredConnection>(
+      TransferredConnection{std::move(stream), connection.address(), connection.facts});
+  remove(connection, now).reset();
+  return transferred;
+}
+
+PeerPool::Gift HostPool::give_to_peer(const CheckoutRequirements& requirements, bool or_place, TimePoint now) {
+  const SettleScope scope(*this, now);
+  Gift gift;
+  Connection* const best = idle_.find(requirements, now);
+  const bool stays = best == nullptr || best->retiring || best->facts.lapse_test || addresses_.gone(best->address());
+  if (!stays) gift.connection = transfer(*best, now);
+  Connection* const oldest = connections_.oldest_idle();
+  if (!or_place || gift.connection || oldest == nullptr) return gift;
+  record_close_of(context_, target_, *oldest, CloseReason::PoolFull, now);
+  remove(*oldest, now).reset();
+  gift.place = true;
+  return gift;
+}
+
+void HostPool::received_from_peer(std::unique_ptr<TransferredConnection> transferred, TimePoint now) {
+  const SettleScope scope(*this, now);
+  if (!transferred) return;
+  auto stream = context_.dialers.attach(*transferred->stream, target_.tls_tickets());
+  if (!stream) {
+    record_close(context_, target_.name(), CloseReason::OutOfDescriptors, {});
+    return peers_->place_freed();
+  }
+  Connection& connection =
+      connections_.add_transferred(std::move(stream), transferred->address, transferred->facts, now);
+  ++context_.stats.connections;
+  ++context_.stats.transferred_here;
+  // Nobody has listened to it on its way.
+  if (!connection.stream().check_idle_alive()) return idle_.idle_ended(connection, CloseReason::ServerClosedIdle, now);
+  if (offer(connection, {}, now)) return;
+  if (context_.draining) return close(connection, CloseReason::Shutdown, now);
+  make_idle(connection, now);
+}
+
+// ---- keep_warm ----
+
+/// The host is in use, and connections are to be kept warm for it.
+void HostPool::keep_warm(TimePoint now) {
+  if (!warmer_) {
+    warmer_ = std::make_unique<Warmer>(
+        Warmer::Parts{context_, server_, connections_, attempts_, peers_, *this, static_cast<WarmPool&>(*this)});
+  }
+  warmer_->used(now);
+}
+
+void HostPool::check_warmth(TimePoint now) {
+  if (!warmer_ || context_.draining || life_.retired) return;
+  const SettleScope scope(*this, now);
+  idle_.close_what_is_over(now);
+  warmer_->check(now);
+}
+
+bool HostPool::prewarm(TimePoint now) {
+  if (peers_->reserve() != policy::Admission::Connect) return false;
+  attempts_.start_prewarming(last_request_.local_client, settings_->connect_timeout, now);
+  return true;
+}
+
+// ---- Closing what is idle ----
+
+void HostPool::close_idle_since(TimePoint since, Duration age, TimePoint now) {
+  const SettleScope scope(*this, now);
+  peers_->close_idle_since(since, age);
+  idle_.close_idle_since(since, age, now);
+}
+
+void HostPool::close_all_idle(CloseReason reason, TimePoint now) {
+  const SettleScope scope(*this, now);
+  idle_.close_all(reason, now, kAny);
+}
+
+bool HostPool::close_oldest_idle(CloseReason reason, TimePoint now) {
+  Connection* const oldest = connections_.oldest_idle();
+  if (oldest != nullptr) close(*oldest, reason, now);
   return oldest != nullptr;
 }
 
-void HostPool::retire() {
-  retired_ = true;
-  stop_warming();
-  leave();
-  close_all_idle(CloseReason::Reconfigured);
-  open_for_waiters();  // they get nothing from other workers any more
+// ---- New settings ----
+
+void HostPool::set_settings(const policy::HostSettings& settings) {
+  settings_ = &settings;
+  server_.set_settings(settings);
+  peers_->settings_changed();
 }
 
-bool HostPool::may_lead_to(const net::SocketAddress& address) const {
-  if (hop_.via != policy::NextHop::Via::Parent) {
-    return context_.local_filter.verdict(address) == net::AddressFilter::Verdict::Allowed;
+void HostPool::recheck(TimePoint now) {
+  const SettleScope scope(*this, now);
+  for (const auto& connection : connections_.all()) {
+    if (!target_.may_lead_to(connection->address()) || !settings_->reuse) connection->retiring = true;
+    connection->open_to_remote_clients.reset();
+    if (!settings_->server_hint) connection->facts.hint.reset();
   }
-  return hop_.absolute_form() || !refuse_literal(context_, hop_.origin.host, hop_.origin.port, true);
+  idle_.close_all(CloseReason::Reconfigured, now, [](const Connection& each) { return each.retiring; });
+  for (std::uint32_t surplus = peers_->idle_rose(); surplus > 0; --surplus) {
+    close_oldest_idle(CloseReason::Reconfigured, now);
+  }
+  idle_.recheck_deadlines(now);
+  if (policy::warm_wanted(*settings_) == 0) return warmer_.reset();
+  if (last_request_.at == TimePoint{}) return;
+  keep_warm(last_request_.at);
+  warmer_->check_soon(now);
 }
 
-void HostPool::recheck() {
-  for (const auto& connection : connections_) {
-    if (!may_lead_to(connection->address_) || !settings_->reuse) connection->retire_ = true;
-    connection->open_to_remote_clients_.reset();
-    if (!settings_->server_hint) connection->hint_timeout_.reset();
-  }
-  if (!settings_->server_hint) last_hint_.reset();
-  while (Connection* retired = find_idle([](const Connection& each) { return each.retire_; })) {
-    close(*retired, CloseReason::Reconfigured);
-  }
-  static_cast<void>(trim_idle(CloseReason::Reconfigured));
-  for (Connection* connection = idle_.back(); connection != nullptr; connection = idle_.previous(*connection)) {
-    context_.deadlines.arm(*connection, idle_until(*connection));
-  }
-  recheck_warming();
-  open_for_waiters();  // max_connections may have grown
+void HostPool::retire(TimePoint now) {
+  const SettleScope scope(*this, now);
+  life_.retired = true;
+  warmer_.reset();
+  peers_->leave();
+  peers_ = std::make_unique<Peers>(static_cast<PeerPool&>(*this));
+  idle_.close_all(CloseReason::Reconfigured, now, kAny);
 }
 
 }  // namespace keepwarm::pool

@@ -1,35 +1,37 @@
 #include "core/pool/lease.h"
 
-#include "core/pool/host_pool.h"
+#include "core/net/loop.h"
 
 namespace keepwarm::pool {
 
 void Lease::give_back(const GiveBack& how) {
   Connection* connection = std::exchange(connection_, nullptr);
-  connection->host_.give_back(*connection, how);
+  connection->owner().lease.give_back(*connection, how, net::Loop::event_time());
 }
 
 bool Lease::keep_bound(const GiveBack& how) {
-  const bool kept = connection_->host_.keep_bound(*connection_, how);
+  const bool kept = connection_->owner().lease.keep_bound(*connection_, how, net::Loop::event_time());
   if (!kept) connection_ = nullptr;
   return kept;
 }
 
 bool Lease::still_usable() const {
-  return connection_->host_.still_usable(*connection_);
+  return connection_->owner().idle.still_usable(*connection_, net::Loop::event_time());
 }
 
-void Lease::was_closed_idle(TimePoint moment) {
-  connection_->host_.idle_closed(*connection_, moment);
+void Lease::was_closed_idle(TimePoint seen_at) {
+  connection_->owner().idle.was_closed_idle(*connection_, seen_at);
 }
 
 void Lease::close(CloseReason reason) noexcept {
-  if (Connection* connection = std::exchange(connection_, nullptr)) connection->host_.close(*connection, reason);
+  if (Connection* connection = std::exchange(connection_, nullptr)) {
+    connection->owner().lease.close(*connection, reason, net::Loop::event_time());
+  }
 }
 
 std::unique_ptr<net::Stream> Lease::detach() {
   Connection* connection = std::exchange(connection_, nullptr);
-  return connection->host_.detach(*connection);
+  return connection->owner().lease.detach(*connection, net::Loop::event_time());
 }
 
 }  // namespace keepwarm::pool

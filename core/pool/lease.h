@@ -47,9 +47,9 @@ class Lease {
   /// Whether a connection that was kept bound may serve another request.
   [[nodiscard]] bool still_usable() const;
 
-  /// The server had closed the connection before it had the request, as was seen at `moment`: that tells of its idle
+  /// The server had closed the connection before it had the request, as was seen at `seen_at`: that tells of its idle
   /// timeout. close() follows.
-  void was_closed_idle(TimePoint moment);
+  void was_closed_idle(TimePoint seen_at);
 
   /// No-op on an empty lease.
   void close(CloseReason reason) noexcept;

@@ -1,8 +1,9 @@
 #include "core/pool/pool.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "core/pool/commons.h"
+#include "core/pool/shared_pool.h"
 
 namespace keepwarm::pool {
 
@@ -15,11 +16,11 @@ PoolKey key_of(const policy::NextHop& hop, const policy::HostSettings& settings)
 }  // namespace
 
 Pool::Pool(PoolContext& context, policy::HostTable table) : context_(context), table_(std::move(table)) {
-  context_.use = this;
+  context_.owner = this;
 }
 
 Pool::~Pool() {
-  context_.use = nullptr;
+  context_.owner = nullptr;
   pools_.clear();
   former_.clear();
 }
@@ -35,7 +36,7 @@ HostPool& Pool::make_route(const OriginView& origin) {
   sweep_former();
   if (unused_count_ >= kMaxUnusedHosts) forget_oldest_unused();
   if (shared_routes_ >= kMaxUnusedHosts) forget_shared_routes();
-  Origin asked{origin.scheme, std::string(origin.host), origin.port};
+  Origin requested{origin.scheme, std::string(origin.host), origin.port};
   const policy::HostSettings& settings = settings_of(origin);
   policy::NextHop hop = policy::next_hop(origin, settings);
   PoolKey key = key_of(hop, settings);
@@ -44,13 +45,13 @@ HostPool& Pool::make_route(const OriginView& origin) {
     pool->share();
     ++shared_routes_;
   } else {
-    pool = std::make_unique<HostPool>(context_, asked, std::move(hop), settings);
+    pool = std::make_unique<HostPool>(context_, requested, std::move(hop), settings);
   }
-  return *routes_.emplace(std::move(asked), pool.get()).first->second;
+  return *routes_.emplace(std::move(requested), pool.get()).first->second;
 }
 
 void Pool::forget_shared_routes() {
-  std::erase_if(routes_, [](const auto& route) { return route.first != route.second->asked(); });
+  std::erase_if(routes_, [](const auto& route) { return route.first != route.second->requested_origin(); });
   shared_routes_ = 0;
 }
 
@@ -64,25 +65,22 @@ const policy::HostSettings& Pool::settings_of(const OriginView& origin) {
   return *distinct_.back();
 }
 
-std::unique_ptr<Dialer> Pool::dialer(const policy::NextHop& hop, bool local_client, DialEvents& events) {
-  return std::make_unique<Dialer>(context_, hop, local_client, events);
-}
-
 // ---- New settings ----
 
 void Pool::reconfigure(policy::HostTable table) {
+  const TimePoint now = net::Loop::event_time();
   table_ = std::move(table);
   auto old_settings = std::exchange(distinct_, {});
   Pools old = std::exchange(pools_, {});
   routes_.clear();
   shared_routes_ = 0;
   for (auto& [old_key, pool] : old) {
-    const policy::HostSettings& settings = settings_of(pool->asked());
-    const policy::NextHop hop = policy::next_hop(pool->asked(), settings);
+    const policy::HostSettings& settings = settings_of(pool->requested_origin());
+    const policy::NextHop hop = policy::next_hop(pool->requested_origin(), settings);
     std::unique_ptr<HostPool>& place = pools_[key_of(hop, settings)];
     if (!place && hop == pool->hop()) {
       pool->set_settings(settings);
-      routes_.emplace(pool->asked(), pool.get());
+      routes_.emplace(pool->requested_origin(), pool.get());
       place = std::move(pool);
     } else {
       former_.push_back(std::move(pool));
@@ -90,8 +88,8 @@ void Pool::reconfigure(policy::HostTable table) {
   }
   std::erase_if(pools_, [](const auto& each) { return !each.second; });
   std::move(old_settings.begin(), old_settings.end(), std::back_inserter(former_settings_));
-  for (const auto& [key, pool] : pools_) pool->recheck();
-  for (const auto& pool : former_) pool->retire();
+  for (const auto& [key, pool] : pools_) pool->recheck(now);
+  for (const auto& pool : former_) pool->retire(now);
   sweep_former();
 }
 
@@ -114,7 +112,8 @@ void Pool::tunnel_ended(std::string_view upstream) {
 
 void Pool::drain() {
   context_.draining = true;
-  for (const auto& [key, pool] : pools_) pool->close_all_idle(CloseReason::Shutdown);
+  const TimePoint now = net::Loop::event_time();
+  for (const auto& [key, pool] : pools_) pool->close_all_idle(CloseReason::Shutdown, now);
 }
 
 void Pool::host_unused(HostPool& host) noexcept {
@@ -142,20 +141,22 @@ void Pool::forget(HostPool& pool) {
     const std::size_t gone = std::erase_if(routes_, [&pool](const auto& route) { return route.second == &pool; });
     shared_routes_ -= gone - 1;
   } else {
-    routes_.erase(routes_.find(OriginView(pool.asked())));
+    routes_.erase(routes_.find(OriginView(pool.requested_origin())));
   }
   pools_.erase(key_of(pool.hop(), pool.settings()));
 }
 
 bool Pool::free_a_descriptor() {
   if (close_an_idle_one()) return true;
-  if (context_.commons != nullptr) context_.commons->ask_for_descriptor(context_.worker);
+  if (context_.shared != nullptr) context_.shared->ask_for_descriptor(context_.worker);
   return false;
 }
 
 bool Pool::close_an_idle_one() {
-  return std::any_of(pools_.begin(), pools_.end(),
-                     [](const auto& each) { return each.second->close_oldest_idle(CloseReason::OutOfDescriptors); });
+  const TimePoint now = net::Loop::event_time();
+  return std::any_of(pools_.begin(), pools_.end(), [now](const auto& each) {
+    return each.second->close_oldest_idle(CloseReason::OutOfDescriptors, now);
+  });
 }
 
 }  // namespace keepwarm::pool

@@ -7,6 +7,7 @@
 
 #include "core/base/origin.h"
 #include "core/policy/host_table.h"
+#include "core/pool/dialer.h"
 #include "core/pool/host_pool.h"
 #include "core/pool/pool_context.h"
 
@@ -30,7 +31,7 @@ struct PoolKeyHash {
 /// All upstream connections of one engine, by pool key; knows the host tables, so that a host's settings and its next
 /// hop are worked out once, not for each request. Hosts without connections are remembered (what was proved of them
 /// helps their next visit), but no more than kMaxUnusedHosts.
-class Pool final : public HostUse {
+class Pool final : public HostPoolOwner {
  public:
   static constexpr std::size_t kMaxUnusedHosts = 16384;
 
@@ -46,13 +47,16 @@ class Pool final : public HostUse {
   /// reconfigure().
   [[nodiscard]] const policy::HostSettings& settings_of(const OriginView& origin);
 
-  /// Opens a connection that will not be pooled; see Dialer.
-  [[nodiscard]] std::unique_ptr<Dialer> dialer(const policy::NextHop& hop, bool local_client, DialEvents& events);
+  /// Opens a connection that will not be pooled; see DialerFactory.
+  [[nodiscard]] std::unique_ptr<Dial> dial(DialRequest request, DialEvents& events) {
+    return context_.dialers.dial(std::move(request), events);
+  }
 
   /// May a client name this host to a parent proxy? See refuse_literal().
   [[nodiscard]] std::optional<net::ConnectFailure> refuse_for_parent(const OriginView& origin,
                                                                      bool local_client) const {
-    return refuse_literal(context_, origin.host, origin.port, local_client);
+    const net::AddressFilter& filter = local_client ? context_.local_filter : context_.remote_filter;
+    return refuse_literal(filter, origin.host, origin.port);
   }
 
   /// New host tables: every host gets its new settings; connections in use go on. Hosts that are reached in another way
@@ -90,7 +94,8 @@ class Pool final : public HostUse {
   UnusedList unused_;  ///< front: unused for longest; may hold hosts that are in use again
   std::size_t unused_count_ = 0;
   Pools pools_;
-  /// From what clients name to its pool: a cache. Each pool has the route of its asked(); further ones are shared.
+  /// From what clients name to its pool: a cache. Each pool has the route of its requested_origin(); further ones are
+  /// shared.
   std::unordered_map<Origin, HostPool*, OriginHash, OriginEqual> routes_;
   std::size_t shared_routes_ = 0;
   /// Retired by reconfigure() while in use, with the settings that they go on under.

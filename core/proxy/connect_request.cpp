@@ -42,8 +42,8 @@ void ConnectRequest::start(std::string_view early, std::string via) {
 }
 
 void ConnectRequest::connect() {
-  dialer_ = context_.pool.dialer(hop_, facts_.local, *this);
-  dialer_->start(settings_.connect_timeout, nullptr, via_);
+  dial_ = context_.pool.dial(
+      {.hop = hop_, .local_client = facts_.local, .timeout = settings_.connect_timeout, .via = via_}, *this);
 }
 
 void ConnectRequest::client_bytes(std::string_view bytes) {
@@ -52,7 +52,7 @@ void ConnectRequest::client_bytes(std::string_view bytes) {
 }
 
 void ConnectRequest::on_dialed(pool::Dialed dialed) {
-  dialer_.reset();
+  dial_.reset();
   upstream_address_ = dialed.address;
   times_ = dialed.times;
   ++context_.stats.tunnels;
@@ -69,7 +69,7 @@ void ConnectRequest::on_dial_failed(const pool::DialFailure& failure) {
   const bool out = failure.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors;
   if (out && !std::exchange(connected_again_, true) && context_.pool.free_a_descriptor()) return connect();
   const ExplainedFailure explained = explain(failure);
-  dialer_.reset();
+  dial_.reset();
   events_.on_connect_refused(explained.kind,
                              host_and_port(destination_.host, destination_.port) + ": " + explained.text);
 }

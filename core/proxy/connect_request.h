@@ -9,7 +9,7 @@
 #include "core/policy/failure.h"
 #include "core/policy/next_hop.h"
 #include "core/policy/settings.h"
-#include "core/pool/dialer.h"
+#include "core/pool/dialing.h"
 #include "core/proxy/exchange.h"
 #include "core/proxy/proxy_context.h"
 #include "core/proxy/tunnel.h"
@@ -66,7 +66,7 @@ class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
   std::string early_;
   std::string via_;
   bool client_ended_ = false;
-  std::unique_ptr<pool::Dialer> dialer_;
+  std::unique_ptr<pool::Dial> dial_;
   bool connected_again_ = false;  ///< once, when a descriptor was freed for it
   net::SocketAddress upstream_address_;
   pool::OpeningTimes times_{};

@@ -3,9 +3,10 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base/message_queue.h"
 #include "core/net/address.h"
 #include "core/net/descriptor.h"
-#include "core/pool/commons.h"
+#include "core/pool/shared_pool.h"
 
 namespace keepwarm::proxy {
 
@@ -30,10 +31,10 @@ class Crew {
 
 /// What distinguishes one engine of a process from the others; all of it must outlive the engine.
 struct Membership {
-  Crew* crew = nullptr;              ///< nullptr: it is the only one
-  pool::Commons* commons = nullptr;  ///< as `crew`
-  net::Mailbox* mailbox = nullptr;   ///< as `crew`
-  std::uint32_t worker = 0;          ///< its number; 0 accepts
+  Crew* crew = nullptr;                     ///< nullptr: it is the only one
+  pool::SharedPool* shared_pool = nullptr;  ///< as `crew`
+  MessageQueue* mailbox = nullptr;          ///< as `crew`
+  std::uint32_t worker = 0;                 ///< its number; 0 accepts
 };
 
 }  // namespace keepwarm::proxy

@@ -45,7 +45,9 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       tls_(loop),
       local_filter_(rules_, true),
       remote_filter_(rules_, false),
-      pool_context_{loop, deadlines_, resolver_, tls_, local_filter_, remote_filter_, log},
+      dial_context_{loop, deadlines_, resolver_, tls_, local_filter_, remote_filter_},
+      dialers_(dial_context_),
+      pool_context_{dialers_, deadlines_, local_filter_, remote_filter_, log, pool_stats_, all_hosts_},
       pool_(pool_context_, std::move(settings.hosts)),
       context_{loop, deadlines_, resolver_, pool_,      local_filter_,       remote_filter_,
                log,  access,     *this,     &settings_, std::move(pseudonym)},
@@ -54,11 +56,11 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       exchanges_(context_, trimmer_),
       grace_(loop, [this] { abort_all(); }) {
   apply_rules();
-  if (membership_.commons == nullptr) return;
-  pool_context_.commons = membership_.commons;
+  if (membership_.shared_pool == nullptr) return;
+  pool_context_.shared = membership_.shared_pool;
   pool_context_.worker = membership_.worker;
   pool_context_.descriptor_freed = [this] { room_returned(); };
-  membership_.commons->enlist(membership_.worker, *membership_.mailbox, pool_context_);
+  membership_.shared_pool->register_worker(membership_.worker, *membership_.mailbox, pool_context_);
 }
 
 Engine::~Engine() {
@@ -81,8 +83,8 @@ void Engine::apply_rules() {
   allowed_clients_ = parse_cidrs(settings_.allow_clients);
   rules_.denied = parse_cidrs(settings_.deny_destinations);
   rules_.denied_is_explicit = settings_.deny_destinations_set;
-  pool_context_.via = context_.via();
-  pool_context_.head_limits = context_.head_limits();
+  dial_context_.via = context_.via();
+  dial_context_.head_limits = context_.head_limits();
 }
 
 // ---- Listeners ----

@@ -68,7 +68,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   [[nodiscard]] std::uint64_t clients_gone() const noexcept { return clients_gone_; }
   /// Thread-safe: descriptors in use but for those of clients.
   [[nodiscard]] std::uint64_t upstream_descriptors() const noexcept {
-    return pool_context_.stats.connections + pool_context_.stats.openings + context_.open_tunnels;
+    return pool_stats_.connections + pool_stats_.attempts + context_.open_tunnels;
   }
 
  private:
@@ -106,6 +106,10 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   DestinationRules rules_;
   DestinationFilter local_filter_;
   DestinationFilter remote_filter_;
+  pool::DialContext dial_context_;
+  pool::NetworkDialers dialers_;
+  pool::PoolStats pool_stats_;
+  policy::ClosePrior all_hosts_;
   pool::PoolContext pool_context_;
   pool::Pool pool_;
   ProxyContext context_;

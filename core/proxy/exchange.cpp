@@ -104,7 +104,8 @@ void Exchange::arm(Duration after) {
 
 void Exchange::checkout(bool fresh_only) {
   on_bound_connection_ = false;
-  host_->checkout(waiter_, {.replayable = may_be_replayed(), .fresh_only = fresh_only, .local_client = client_.local});
+  host_->checkout(waiter_, {.replayable = may_be_replayed(), .fresh_only = fresh_only, .local_client = client_.local},
+                  net::Loop::event_time());
 }
 
 void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
@@ -177,7 +178,7 @@ void Exchange::attempt_ended(const Ended& ended, CloseReason otherwise) {
   const bool timed_out = ended.end == AttemptEnd::RequestTimeoutAnswer && reused_;
   if ((stale || timed_out) && ended.delivery != policy::Delivery::MayBeExecuted) lease_.was_closed_idle(ended.at);
   lease_.close(stale ? CloseReason::StaleFailure : otherwise);
-  if (stale || silent || timed_out) host_->close_idle_since(idle_since, idle_age_);
+  if (stale || silent || timed_out) host_->close_idle_since(idle_since, idle_age_, net::Loop::event_time());
 
   const NextStep step = policy::next_step(ended.end, view);
   if (step == NextStep::RetryOnFresh) {

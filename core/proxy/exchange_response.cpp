@@ -149,7 +149,7 @@ bool Exchange::discard_408(const http::ResponseHead& head, const http::BodyFrami
   }
   if (!reused_) return false;
   if (ended.delivery == policy::Delivery::NotDelivered) lease_.was_closed_idle(ended.at);
-  host_->close_idle_since(lease_.connection().idle_since(), idle_age_);
+  host_->close_idle_since(lease_.connection().idle_since(), idle_age_, net::Loop::event_time());
   return false;
 }
 

@@ -45,15 +45,15 @@ void Workers::make(net::Loop& loop, const EngineSettings& settings, AccessSink& 
   const std::uint32_t count = std::max(settings.proxy.workers, 1U);
   const std::string pseudonym = make_pseudonym();
   workers_.resize(count);
-  if (count > 1) commons_.emplace(count);
+  if (count > 1) shared_pool_.emplace(count);
   for (std::uint32_t i = 0; i < count; ++i) {
     Worker& worker = workers_[i];
     if (i > 0) worker.loop = std::make_unique<net::Loop>();
     net::Loop& own = i > 0 ? *worker.loop : loop;
     Membership membership;
-    if (commons_) {
+    if (shared_pool_) {
       worker.mailbox = std::make_unique<net::Mailbox>(own);
-      membership = {this, &*commons_, worker.mailbox.get(), i};
+      membership = {this, &*shared_pool_, worker.mailbox.get(), i};
     }
     worker.engine = std::make_unique<Engine>(own, settings, log_, access, pseudonym, membership);
   }

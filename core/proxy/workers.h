@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/net/mailbox.h"
-#include "core/pool/commons.h"
+#include "core/pool/shared_pool.h"
 #include "core/proxy/crew.h"
 #include "core/proxy/engine.h"
 
@@ -74,7 +74,7 @@ class Workers final : private Crew {
   void one_drained();
 
   Log& log_;
-  std::optional<pool::Commons> commons_;  ///< nullopt: one worker
+  std::optional<pool::SharedPool> shared_pool_;  ///< nullopt: one worker
   std::vector<Worker> workers_;
   std::atomic<bool> room_is_wanted_{false};
   std::size_t draining_ = 0;  ///< how many are

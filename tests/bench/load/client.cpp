@@ -15,8 +15,9 @@ Client::Outcome Client::begin(const Request& request, Nanos started) {
   request_ = &request;
   last_ = false;
   partial_.clear();
-  if (!fd_.open() && !connect()) return fail("connect: " + std::string(std::strerror(errno)));
-  if (served_ == 0 && !request.tunnel.empty()) {
+  const bool fresh = !fd_.open();
+  if (fresh && !connect()) return fail("connect: " + std::string(std::strerror(errno)));
+  if (fresh && !request.tunnel.empty()) {
     state_ = State::AwaitingTunnel;
     unsent_ = request.tunnel;
   } else {
@@ -30,7 +31,6 @@ Client::Outcome Client::begin(const Request& request, Nanos started) {
 bool Client::connect() {
   fd_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   served_ = 0;
-  connected_ = false;
   if (wire_.plan.per_connection == 1) {
     // From several addresses in turn: one has no more than 28,232 ports, and each rests for a while after use.
     const int late = 1;
@@ -51,7 +51,6 @@ bool Client::connect() {
 
 Client::Outcome Client::on_event(std::uint32_t events) {
   if (!fd_.open()) return Outcome::Pending;
-  if ((events & EPOLLOUT) != 0) connected_ = true;
   if ((events & EPOLLOUT) != 0 && state_ != State::Idle) {
     const Outcome outcome = push();
     if (outcome != Outcome::Pending) return outcome;

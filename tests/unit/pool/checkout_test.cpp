@@ -20,7 +20,7 @@ policy::HostSettings with_limit(std::uint32_t max_connections) {
 TEST_CASE("the first exchange has a connection opened for it, the next one reuses it") {
   Fixture fixture;
   Client first;
-  fixture.host->checkout(*first.waiter, kUnsafe);
+  fixture.checkout(first, kUnsafe);
   CHECK(first.waiting());
   CHECK(fixture.host->open() == 1);
   CHECK(fixture.host->waiting() == 1);
@@ -28,12 +28,12 @@ TEST_CASE("the first exchange has a connection opened for it, the next one reuse
   REQUIRE(first.lease);
   CHECK_FALSE(first.waiting());
   CHECK_FALSE(first.lease.connection().reused());
-  CHECK(first.lease.connection().address() == fixture.listening.address());
+  CHECK(first.lease.connection().address() == literal("127.0.0.1", Fixture::kPort));
   CHECK(first.times.dns > Duration::zero());
   CHECK(first.times.connect > Duration::zero());
   CHECK(fixture.host->opening_cost() == first.times.dns + first.times.connect);
   const std::uint16_t name = Fixture::name_of(first);
-  Fixture::give_back(first);
+  fixture.give_back(first);
   CHECK(fixture.host->idle() == 1);
 
   Client second;
@@ -44,10 +44,10 @@ TEST_CASE("the first exchange has a connection opened for it, the next one reuse
   CHECK(second.times.dns == Duration::zero());
   CHECK(second.times.connect == Duration::zero());
   CHECK(fixture.host->idle() == 0);
-  CHECK(fixture.context.stats.leases_fresh == 1);
-  CHECK(fixture.context.stats.leases_reused == 1);
-  CHECK(fixture.context.stats.opened == 1);
-  CHECK(fixture.context.stats.connections == 1);
+  CHECK(fixture.stats.leases_fresh == 1);
+  CHECK(fixture.stats.leases_reused == 1);
+  CHECK(fixture.stats.opened == 1);
+  CHECK(fixture.stats.connections == 1);
   CHECK(first.events == 1);
 }
 
@@ -72,7 +72,7 @@ TEST_CASE("a connection that the server has closed is found before it is leased"
     fixture.close_far_end(dead_too);
   }
   SUBCASE("bytes") {
-    for (const std::uint16_t each : {dead, dead_too}) REQUIRE(::send(fixture.far_end(each).get(), "x", 1, 0) == 1);
+    for (const std::uint16_t each : {dead, dead_too}) fixture.send_from_far_end(each, "x");
   }
   Client client;  // the loop has not turned: nobody has heard of it
   fixture.take(client, kReplayable);
@@ -92,7 +92,7 @@ TEST_CASE("for replayable exchanges all connections are looked at once a turn, f
     fixture.take(first, replayable ? kReplayable : kUnsafe);
     fixture.close_far_end(closed_between);
     Client second;
-    fixture.host->checkout(*second.waiter, replayable ? kReplayable : kUnsafe);
+    fixture.checkout(second, replayable ? kReplayable : kUnsafe);
     CHECK(fixture.closed(CloseReason::ServerClosedIdle) == (replayable ? 0 : 1));
   }
 }
@@ -101,7 +101,7 @@ TEST_CASE("when all idle connections turn out to be dead, a new one is opened") 
   Fixture fixture;
   fixture.close_far_end(fixture.add_idle(5ms));
   Client client;
-  fixture.host->checkout(*client.waiter, kReplayable);
+  fixture.checkout(client, kReplayable);
   CHECK(client.events == 0);
   fixture.run_until([&] { return client.events > 0; });
   REQUIRE(client.lease);
@@ -113,15 +113,15 @@ TEST_CASE("a waiter takes a returned connection before its own is ready, which t
   Client first;
   fixture.open(first);
   const std::uint16_t name = Fixture::name_of(first);
-  fixture.names->hold();
+  fixture.network.hold();
   Client second;
-  fixture.host->checkout(*second.waiter, kUnsafe);
+  fixture.checkout(second, kUnsafe);
   CHECK(fixture.host->open() == 2);
-  Fixture::give_back(first);
+  fixture.give_back(first);
   REQUIRE(second.lease);
   CHECK(Fixture::name_of(second) == name);
   CHECK(fixture.host->idle() == 0);
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
   CHECK(second.events == 1);
 
@@ -135,47 +135,47 @@ TEST_CASE("a connection that is being opened for nobody any more is for the next
   Fixture fixture;
   Client first;
   fixture.open(first);
-  fixture.names->hold();
+  fixture.network.hold();
   Client second;
-  fixture.host->checkout(*second.waiter, kReplayable);
-  Fixture::give_back(first);
+  fixture.checkout(second, kReplayable);
+  fixture.give_back(first);
   REQUIRE(second.lease);  // and what was opened for it is under way
   Client third, fourth;
-  fixture.host->checkout(*third.waiter, kReplayable);
+  fixture.checkout(third, kReplayable);
   CHECK(fixture.host->open() == 2);
-  fixture.host->checkout(*fourth.waiter, kReplayable);  // the third has it
+  fixture.checkout(fourth, kReplayable);  // the third has it
   CHECK(fixture.host->open() == 3);
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return third.lease && fourth.lease; });
-  CHECK(fixture.context.stats.opened == 3);
+  CHECK(fixture.stats.opened == 3);
 }
 
 TEST_CASE("a connection that is ready after its waiter was served goes to the next in line") {
   Fixture fixture(with_limit(2));
   Client first;
   fixture.open(first);
-  fixture.names->hold();
+  fixture.network.hold();
   Client second, third;
-  fixture.host->checkout(*second.waiter, kReplayable);
-  fixture.host->checkout(*third.waiter, kReplayable);  // no room to open one for it
+  fixture.checkout(second, kReplayable);
+  fixture.checkout(third, kReplayable);  // no room to open one for it
   CHECK(fixture.host->open() == 2);
-  Fixture::give_back(first);
+  fixture.give_back(first);
   CHECK(second.lease);
   CHECK(third.waiting());
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return third.events > 0; });
   CHECK(third.lease);
-  CHECK(fixture.context.stats.opened == 2);
+  CHECK(fixture.stats.opened == 2);
 }
 
 TEST_CASE("whichever connection is ready first serves the first in line") {
   Fixture fixture;
-  fixture.names->hold();
+  fixture.network.hold();
   Order order;
   Client first(&order), second(&order);
-  fixture.host->checkout(*first.waiter, kReplayable);
-  fixture.host->checkout(*second.waiter, kReplayable);
-  fixture.names->let_go();
+  fixture.checkout(first, kReplayable);
+  fixture.checkout(second, kReplayable);
+  fixture.network.let_go();
   fixture.run_until([&] { return order.size() == 2; });
   CHECK(order == Order{&first, &second});
 }
@@ -186,17 +186,17 @@ TEST_CASE("beyond max_connections exchanges wait, and are served in order") {
   Client holder;
   fixture.open(holder);
   Client first(&order), second(&order), third(&order);
-  for (Client* each : {&first, &second, &third}) fixture.host->checkout(*each->waiter, kReplayable);
+  for (Client* each : {&first, &second, &third}) fixture.checkout(*each, kReplayable);
   CHECK(fixture.host->open() == 1);
   CHECK(fixture.host->waiting() == 3);
   fixture.turn();
   CHECK(order.empty());
   SUBCASE("by what is given back") {
-    Fixture::give_back(holder);
+    fixture.give_back(holder);
     CHECK(order == Order{&first});
-    Fixture::give_back(first);
-    Fixture::give_back(second);
-    CHECK(fixture.context.stats.opened == 1);
+    fixture.give_back(first);
+    fixture.give_back(second);
+    CHECK(fixture.stats.opened == 1);
   }
   SUBCASE("by what is opened when one is closed") {
     holder.lease.close(CloseReason::CutResponse);
@@ -205,15 +205,15 @@ TEST_CASE("beyond max_connections exchanges wait, and are served in order") {
     fixture.run_until([&] { return order.size() == 2; });
     second.lease.close(CloseReason::CutResponse);
     fixture.run_until([&] { return order.size() == 3; });
-    CHECK(fixture.context.stats.opened == 4);
+    CHECK(fixture.stats.opened == 4);
   }
   SUBCASE("by what is opened when one is detached") {
     const auto stream = holder.lease.detach();
     ++fixture.detached;
-    CHECK(fixture.context.stats.connections == 0);
+    CHECK(fixture.stats.connections == 0);
     fixture.run_until([&] { return order.size() == 1; });
-    Fixture::give_back(first);
-    Fixture::give_back(second);
+    fixture.give_back(first);
+    fixture.give_back(second);
   }
   CHECK(order == Order{&first, &second, &third});
   CHECK(fixture.host->waiting() == 0);
@@ -230,32 +230,32 @@ TEST_CASE("a retry gets a connection of its own, never a reused one, and before 
     Client holder;
     fixture.open(holder);
     Client retry(&order);
-    fixture.host->checkout(*retry.waiter, kFresh);
-    Fixture::give_back(holder);
+    fixture.checkout(retry, kFresh);
+    fixture.give_back(holder);
     CHECK(retry.events == 0);
     CHECK(fixture.closed(CloseReason::PoolFull) == 1);  // it made room
     fixture.run_until([&] { return retry.events > 0; });
     CHECK_FALSE(retry.lease.connection().reused());
-    Fixture::give_back(retry);
+    fixture.give_back(retry);
     order.clear();
   }
   SUBCASE("though others came earlier") {
     Client holder;
     fixture.open(holder);
     Client early(&order), retry(&order);
-    fixture.host->checkout(*early.waiter, kReplayable);
-    fixture.host->checkout(*retry.waiter, kFresh);
+    fixture.checkout(early, kReplayable);
+    fixture.checkout(retry, kFresh);
     holder.lease.close(CloseReason::StaleFailure);
     fixture.run_until([&] { return order.size() == 1; });
     CHECK(order == Order{&retry});
     CHECK_FALSE(retry.lease.connection().reused());
-    Fixture::give_back(retry);
+    fixture.give_back(retry);
     CHECK(order == Order{&retry, &early});
-    Fixture::give_back(early);
+    fixture.give_back(early);
     order.clear();
   }
   Client retry(&order);
-  fixture.host->checkout(*retry.waiter, kFresh);
+  fixture.checkout(retry, kFresh);
   CHECK(order.empty());
   fixture.run_until([&] { return order.size() == 1; });
   REQUIRE(retry.lease);
@@ -267,14 +267,14 @@ TEST_CASE("nobody passes an exchange that waits for room, though a connection co
   Order order;
   Client holder, early(&order), retry(&order);
   fixture.open(holder);
-  fixture.host->checkout(*early.waiter, kReplayable);
-  fixture.host->checkout(*retry.waiter, kFresh);  // it goes first, but not on what comes back
-  Fixture::give_back(holder);
+  fixture.checkout(early, kReplayable);
+  fixture.checkout(retry, kFresh);  // it goes first, but not on what comes back
+  fixture.give_back(holder);
   CHECK(order.empty());
   CHECK(fixture.closed(CloseReason::PoolFull) == 1);
   fixture.run_until([&] { return order.size() == 1; });
   CHECK(order == Order{&retry});
-  Fixture::give_back(retry);
+  fixture.give_back(retry);
   CHECK(order == Order{&retry, &early});
 }
 
@@ -282,7 +282,7 @@ TEST_CASE("an idle connection that an exchange may not use gives way at the limi
   Fixture fixture(with_limit(1));
   const std::uint16_t old = fixture.add_idle(1s);  // longer than was ever proved
   Client client;
-  fixture.host->checkout(*client.waiter, kUnsafe);
+  fixture.checkout(client, kUnsafe);
   CHECK(fixture.closed(CloseReason::PoolFull) == 1);
   fixture.run_until([&] { return client.events > 0; });
   CHECK(Fixture::name_of(client) != old);
@@ -295,16 +295,16 @@ TEST_CASE("who waits longer than queue_timeout is told so, and nobody else is") 
   Fixture fixture(settings);
   Client holder, waits;
   fixture.open(holder);
-  fixture.host->checkout(*waits.waiter, kReplayable);
-  const TimePoint began = net::Loop::now();
+  fixture.checkout(waits, kReplayable);
+  const TimePoint began = fixture.now();
   fixture.run_until([&] { return waits.events > 0; });
-  CHECK(net::Loop::now() - began >= 20ms);
+  CHECK(fixture.now() - began >= 20ms);
   REQUIRE(waits.failure);
   CHECK(waits.failure->queue_timeout);
   CHECK_FALSE(waits.waiting());
   CHECK(fixture.host->waiting() == 0);
   CHECK(holder.lease);
-  Fixture::give_back(holder);
+  fixture.give_back(holder);
   CHECK(waits.events == 1);
 
   fixture.take(waits, kReplayable);  // a waiter can be used again
@@ -314,16 +314,16 @@ TEST_CASE("while a connection is being opened for it, queue_timeout does not cou
   policy::HostSettings settings = with_limit(1);
   settings.queue_timeout = 10ms;
   Fixture fixture(settings);
-  fixture.names->hold();
+  fixture.network.hold();
   Client opening, queued;
-  fixture.host->checkout(*opening.waiter, kReplayable);
-  fixture.host->checkout(*queued.waiter, kReplayable);
+  fixture.checkout(opening, kReplayable);
+  fixture.checkout(queued, kReplayable);
   fixture.run_until([&] { return queued.events == 1; });
   CHECK(queued.failure->queue_timeout);
-  fixture.host->checkout(*queued.waiter, kReplayable);  // a second time: the first one's time is over by now
+  fixture.checkout(queued, kReplayable);  // a second time: the first one's time is over by now
   fixture.run_until([&] { return queued.events == 2; });
   CHECK(opening.events == 0);
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return opening.events > 0; });
   CHECK(opening.lease);
 }
@@ -332,13 +332,13 @@ TEST_CASE("a failure to connect fails the exchange that it was for, and no other
   Fixture fixture(with_limit(2));
   Client holder;
   fixture.open(holder);
-  fixture.names->hold();
+  fixture.network.hold();
   Client first, second, third;
-  for (Client* each : {&first, &second, &third}) fixture.host->checkout(*each->waiter, kReplayable);
+  for (Client* each : {&first, &second, &third}) fixture.checkout(*each, kReplayable);
   std::uint64_t failures = 1;
   SUBCASE("the one that asked") {
-    fixture.names->forget("origin.test");
-    fixture.names->let_go();
+    fixture.network.forget("origin.test");
+    fixture.network.let_go();
     fixture.run_until([&] { return first.events > 0; });
     REQUIRE(first.failure);
     CHECK_FALSE(first.failure->queue_timeout);
@@ -346,48 +346,48 @@ TEST_CASE("a failure to connect fails the exchange that it was for, and no other
     CHECK(second.waiting());
     CHECK(third.waiting());
     CHECK(fixture.host->open() == 2);  // there is room to open one for the second
-    fixture.names->set("origin.test", {literal("127.0.0.1")});
+    fixture.network.set("origin.test", "127.0.0.1");
   }
   SUBCASE("not the one that took it over, which has one opened for itself") {
     failures = 2;
-    Fixture::give_back(holder);
+    fixture.give_back(holder);
     REQUIRE(first.lease);
-    fixture.names->forget("origin.test");
-    fixture.names->let_go();
+    fixture.network.forget("origin.test");
+    fixture.network.let_go();
     fixture.run_until([&] { return second.events > 0; });
     CHECK(second.failure);
     CHECK(third.waiting());
-    fixture.names->set("origin.test", {literal("127.0.0.1")});
+    fixture.network.set("origin.test", "127.0.0.1");
   }
-  CHECK(fixture.context.stats.open_failures == failures);
-  CHECK(fixture.context.stats.opened == 1);
+  CHECK(fixture.stats.open_failures == failures);
+  CHECK(fixture.stats.opened == 1);
 }
 
 TEST_CASE("two exchanges whose connections are refused are told once each") {
   Fixture fixture;
-  const net::test::RefusedPort refused(literal("127.0.0.1"));
-  const HostRef host(fixture.pool->host({Scheme::Http, "origin.test", refused.port()}));
+  fixture.network.refuse(81);
+  const HostRef host(fixture.pool->host({Scheme::Http, "origin.test", 81}));
   Client first, second;
-  host->checkout(*first.waiter, kReplayable);
-  host->checkout(*second.waiter, kUnsafe);
+  host->checkout(*first.waiter, kReplayable, fixture.now());
+  host->checkout(*second.waiter, kUnsafe, fixture.now());
   fixture.run_until([&] { return first.events + second.events == 2; });
   for (const Client* each : {&first, &second}) {
     CHECK(each->events == 1);
     REQUIRE(each->failure);
     CHECK(each->failure->dial.connect.kind == net::ConnectFailure::Kind::Refused);
-    CHECK(each->failure->dial.connect.address == refused.address());
+    CHECK(each->failure->dial.connect.address == literal("127.0.0.1", 81));
   }
   CHECK(host->open() == 0);
-  CHECK(fixture.context.stats.open_failures == 2);
+  CHECK(fixture.stats.open_failures == 2);
 }
 
 TEST_CASE("connect_timeout bounds the look-up too") {
   policy::HostSettings settings;
   settings.connect_timeout = 20ms;
   Fixture fixture(settings);
-  fixture.names->hold();
+  fixture.network.hold();
   Client client;
-  fixture.host->checkout(*client.waiter, kReplayable);
+  fixture.checkout(client, kReplayable);
   fixture.run_until([&] { return client.events > 0; });
   REQUIRE(client.failure);
   CHECK(client.failure->dial.connect.kind == net::ConnectFailure::Kind::DnsTimeout);
@@ -399,7 +399,7 @@ TEST_CASE("a client that is not local is given no connection that it could not h
   fixture.remote_filter.denied = {literal("127.0.0.1")};
   fixture.add_idle();
   Client remote;
-  fixture.host->checkout(*remote.waiter, kRemote);
+  fixture.checkout(remote, kRemote);
   CHECK(remote.events == 0);
   fixture.run_until([&] { return remote.events > 0; });
   REQUIRE(remote.failure);
@@ -411,22 +411,22 @@ TEST_CASE("a client that is not local is given no connection that it could not h
 TEST_CASE("a connection that is ready or returned is not offered to clients that may not reach it") {
   Fixture fixture;
   fixture.remote_filter.denied = {literal("127.0.0.1")};
-  fixture.names->hold();
+  fixture.network.hold();
   Client local, remote;
-  fixture.host->checkout(*remote.waiter, kRemote);
-  fixture.host->checkout(*local.waiter, kReplayable);
-  fixture.names->let_go();
+  fixture.checkout(remote, kRemote);
+  fixture.checkout(local, kReplayable);
+  fixture.network.let_go();
   fixture.run_until([&] { return local.events + remote.events == 2; });
   CHECK(local.lease);
   CHECK(remote.failure);
 
-  fixture.names->hold();
+  fixture.network.hold();
   Client waits;
-  fixture.host->checkout(*waits.waiter, kRemote);
-  Fixture::give_back(local);
+  fixture.checkout(waits, kRemote);
+  fixture.give_back(local);
   CHECK(waits.events == 0);
   CHECK(fixture.host->idle() == 1);
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return waits.events > 0; });
   CHECK(waits.failure);
 }
@@ -437,30 +437,30 @@ TEST_CASE("a reload changes which connections clients that are not local may be 
   {
     Client before;
     fixture.take(before, kRemote);
-    Fixture::give_back(before);
+    fixture.give_back(before);
   }
   fixture.remote_filter.denied = {literal("127.0.0.1")};
   fixture.pool->reconfigure(table_of({}));
   CHECK(fixture.host->idle() == 1);  // local ones may still use it
   Client after;
-  fixture.host->checkout(*after.waiter, kRemote);
+  fixture.checkout(after, kRemote);
   CHECK_FALSE(after.lease);
 }
 
 TEST_CASE("who loses its connection to one that came first, and cannot take over that one's, has another opened") {
   Fixture fixture;
-  const net::test::BlackHole hole(literal("127.0.0.2", fixture.listening.port()));
-  fixture.names->set("origin.test", {literal("127.0.0.2")});
+  fixture.network.swallow("127.0.0.2");
+  fixture.network.set("origin.test", "127.0.0.2");
   Client local, remote;
-  fixture.host->checkout(*local.waiter, kReplayable);
-  fixture.run_until([&] { return fixture.resolver.running() == 0; });
-  fixture.names->set("origin.test", {literal("127.0.0.1")});
-  fixture.host->checkout(*remote.waiter, kRemote);
+  fixture.checkout(local, kReplayable);
+  fixture.run_until([&] { return !fixture.network.looking_up(); });
+  fixture.network.set("origin.test", "127.0.0.1");
+  fixture.checkout(remote, kRemote);
   fixture.run_until([&] { return local.events > 0; });
   CHECK(local.lease);
   fixture.run_until([&] { return remote.events > 0; });
   CHECK(remote.lease);
-  CHECK(fixture.context.stats.opened == 2);
+  CHECK(fixture.stats.opened == 2);
 }
 
 TEST_CASE("local clients and others share what both may reach") {
@@ -468,11 +468,11 @@ TEST_CASE("local clients and others share what both may reach") {
   Client remote;
   fixture.open(remote, kRemote);
   const std::uint16_t name = Fixture::name_of(remote);
-  Fixture::give_back(remote);
+  fixture.give_back(remote);
   Client local;
   fixture.take(local, kReplayable);
   CHECK(Fixture::name_of(local) == name);
-  Fixture::give_back(local);
+  fixture.give_back(local);
   Client again;
   fixture.take(again, kRemote);
   CHECK(Fixture::name_of(again) == name);

@@ -1,8 +1,11 @@
 #pragma once
 
+#include <condition_variable>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,12 +14,54 @@
 
 #include <doctest/doctest.h>
 
+#include "core/net/deadline_clock.h"
 #include "core/pool/dialer.h"
 #include "tests/unit/net/tls_stream_fixture.h"
-#include "tests/unit/pool/pool_fixture.h"
 
 /// A dialer on a real loop, and whoever it connects to as plain sockets, driven step by step.
 namespace keepwarm::pool::test {
+
+using net::test::Fd;
+using net::test::Listening;
+using net::test::literal;
+using namespace std::chrono_literals;
+
+/// What names resolve to, and a gate that holds look-ups back. Shared with the look-up threads, which may outlive a
+/// test.
+class Names {
+ public:
+  void set(const std::string& name, std::vector<net::SocketAddress> addresses) {
+    const std::lock_guard lock(mutex_);
+    names_[name] = std::move(addresses);
+  }
+  void forget(const std::string& name) {
+    const std::lock_guard lock(mutex_);
+    names_.erase(name);
+  }
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    held_ = true;
+  }
+  void let_go() {
+    const std::lock_guard lock(mutex_);
+    held_ = false;
+    changed_.notify_all();
+  }
+  /// On a look-up thread. A name that is not there does not resolve.
+  net::LookupAnswer look_up(const std::string& name) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !held_; });
+    const auto found = names_.find(name);
+    if (found == names_.end()) return {.addresses = {}, .error = UV_EAI_NONAME};
+    return {.addresses = found->second, .error = 0};
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<std::string, std::vector<net::SocketAddress>> names_;
+  bool held_ = false;
+};
 
 using Via = policy::NextHop::Via;
 using Step = DialFailure::Step;
@@ -76,7 +121,7 @@ class DialFixture : public net::test::LoopFixture {
         resolver(loop, {.ttl = Duration::zero(), .negative_ttl = Duration::zero()},
                  [shared = names](const std::string& name) { return shared->look_up(name); }),
         tls(loop),
-        context{loop, deadlines, resolver, tls, local_filter, remote_filter, log} {
+        context{loop, deadlines, resolver, tls, local_filter, remote_filter} {
     names->set("origin.test", {literal("127.0.0.1")});
     context.via = "keepwarm-test";
     write_pem(folder / "ca.pem", net::test::authority());
@@ -131,11 +176,12 @@ class DialFixture : public net::test::LoopFixture {
 
   // What happens
 
+  void make_dialer(DialRequest request) { dialer = std::make_unique<Dialer>(context, std::move(request), events); }
   void dial(policy::NextHop to, Duration timeout = kLong, bool local_client = true) {
     way = std::move(to);
     started = net::Loop::now();
-    dialer = std::make_unique<Dialer>(context, way, local_client, events);
-    dialer->start(timeout, tickets);
+    make_dialer({.hop = way, .local_client = local_client, .timeout = timeout, .tickets = tickets});
+    dialer->start();
     CHECK(events.told.empty());  // never inside start()
   }
   void run_until_told() {
@@ -183,13 +229,12 @@ class DialFixture : public net::test::LoopFixture {
   net::test::TempFolder folder;
   Listening listening{literal("127.0.0.1")};
   net::test::TlsServerContext server;
-  Lines log;
   OneVerdict local_filter, remote_filter;
   net::DeadlineClock deadlines;
   net::Resolver resolver;
   net::TlsClient tls;
   std::shared_ptr<net::TlsTickets> tickets = std::make_shared<net::TlsTickets>(tls);
-  PoolContext context;
+  DialContext context;
   DialRecorder events;
   policy::NextHop way;
   std::unique_ptr<Dialer> dialer;

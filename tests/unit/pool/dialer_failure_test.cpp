@@ -257,7 +257,7 @@ TEST_CASE("a failure is told once, whatever comes after it") {
 TEST_CASE("it may be destroyed at every stage, and nothing is told or left open") {
   DialFixture fixture;
   SUBCASE("before it starts") {
-    fixture.dialer = std::make_unique<Dialer>(fixture.context, fixture.way, true, fixture.events);
+    fixture.make_dialer({.hop = fixture.way});
   }
   SUBCASE("at once") {
     fixture.dial(fixture.direct());

@@ -113,19 +113,22 @@ TEST_CASE("a parent is told Via") {
   DialFixture fixture;
   fixture.way = fixture.parent();
   fixture.way.credentials.clear();
-  fixture.dialer = std::make_unique<Dialer>(fixture.context, fixture.way, true, fixture.events);
+  const auto start = [&fixture](const std::string& as_given = {}) {
+    fixture.make_dialer({.hop = fixture.way, .timeout = kLong, .via = as_given});
+    fixture.dialer->start();
+  };
   std::string via;
   SUBCASE("as given") {
-    fixture.dialer->start(kLong, nullptr, "1.0 fred, 1.1 keepwarm-test");
+    start("1.0 fred, 1.1 keepwarm-test");
     via = "Via: 1.0 fred, 1.1 keepwarm-test\r\n";
   }
   SUBCASE("our own alone") {
-    fixture.dialer->start(kLong, nullptr);
+    start();
     via = "Via: 1.1 keepwarm-test\r\n";
   }
   SUBCASE("none") {
     fixture.context.via.clear();
-    fixture.dialer->start(kLong, nullptr);
+    start();
   }
   fixture.accept();
   CHECK(fixture.hear_head() == "CONNECT far.test:443 HTTP/1.1\r\nHost: far.test:443\r\n" + via + "\r\n");

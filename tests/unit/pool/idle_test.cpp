@@ -42,7 +42,8 @@ TEST_CASE("what may not be pooled is closed when it comes back, and counted by i
     Fixture fixture(c.settings);
     Client client;
     fixture.open(client);
-    Fixture::give_back(client, Duration::zero(), c.hint);
+    fixture.clock.advance(1ms);
+    fixture.give_back(client, Duration::zero(), c.hint);
     CHECK(fixture.closed(c.reason) == 1);
     CHECK(fixture.host->open() == 0);
     CHECK(fixture.host->idle() == 0);
@@ -60,12 +61,12 @@ TEST_CASE("a connection serves max_requests, and no more") {
   Client first;
   fixture.open(first);
   const std::uint16_t name = Fixture::name_of(first);
-  Fixture::give_back(first);
+  fixture.give_back(first);
   for (int i = 0; i < 2; ++i) {
     Client next;
     fixture.take(next, kReplayable);
     CHECK(Fixture::name_of(next) == name);
-    Fixture::give_back(next);
+    fixture.give_back(next);
   }
   CHECK(fixture.closed(CloseReason::RequestLimit) == 1);
   CHECK(fixture.host->open() == 0);
@@ -90,10 +91,10 @@ TEST_CASE("a detached connection does not count any more, and lives on") {
   ++fixture.detached;
   CHECK_FALSE(client.lease);
   CHECK(fixture.host->open() == 0);
-  CHECK(fixture.context.stats.connections == 0);
+  CHECK(fixture.stats.connections == 0);
   CHECK(net::write_all(*stream, "x") == net::WriteResult::Done);
-  char byte = 0;
-  CHECK(::recv(fixture.far_end(name).get(), &byte, 1, 0) == 1);
+  CHECK(fixture.network.wire(name).sent == "x");
+  CHECK_FALSE(fixture.network.wire(name).closed);
 }
 
 TEST_CASE("whatever arrives on an idle connection ends it, by its reason") {
@@ -116,13 +117,10 @@ TEST_CASE("whatever arrives on an idle connection ends it, by its reason") {
     Fixture fixture;
     const std::uint16_t name = fixture.add_idle();
     const std::uint16_t other = fixture.add_idle();
-    Fd& far = fixture.far_end(name);
-    if (c.bytes.empty()) {
-      const linger now{1, 0};
-      if (c.reset) REQUIRE(::setsockopt(far.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now) == 0);
-      far = Fd();
+    if (!c.bytes.empty()) {
+      fixture.send_from_far_end(name, c.bytes);
     } else {
-      REQUIRE(::send(far.get(), c.bytes.data(), c.bytes.size(), 0) == static_cast<ssize_t>(c.bytes.size()));
+      c.reset ? fixture.reset_far_end(name) : fixture.close_far_end(name);
     }
     fixture.run_until([&] { return fixture.host->idle() == 1; });
     CHECK(fixture.closed(c.reason) == 1);
@@ -139,16 +137,16 @@ TEST_CASE("what came in the very turn in which a connection returns is found by 
   fixture.open(client);
   fixture.close_far_end(Fixture::name_of(client));
   SUBCASE("and that asks afterwards") {
-    Fixture::give_back(client);
+    fixture.give_back(client);
     CHECK_FALSE(fixture.served(kUnsafe));
   }
   SUBCASE("and that waits") {
-    fixture.names->hold();
+    fixture.network.hold();
     Client waits;
-    fixture.host->checkout(*waits.waiter, kUnsafe);
-    Fixture::give_back(client);
+    fixture.checkout(waits, kUnsafe);
+    fixture.give_back(client);
     CHECK(waits.events == 0);
-    fixture.names->let_go();
+    fixture.network.let_go();
     fixture.run_until([&] { return waits.events > 0; });
     CHECK_FALSE(waits.lease.connection().reused());
   }
@@ -172,7 +170,7 @@ TEST_CASE("a connection that is bound to its client serves on, within the same l
     Fixture fixture(c.settings);
     Client client;
     fixture.open(client);
-    CHECK(client.lease.keep_bound({.idle_since = net::Loop::now(), .hint = c.hint}) == !c.closed);
+    CHECK(client.lease.keep_bound({.idle_since = fixture.now(), .hint = c.hint}) == !c.closed);
     CHECK(static_cast<bool>(client.lease) == !c.closed);
     CHECK(fixture.host->idle() == 0);
     if (c.closed) {
@@ -189,7 +187,7 @@ TEST_CASE("a bound connection is used no longer than an idle one would be held, 
   Client client;
   fixture.open(client);
   const auto keep = [&](Duration age) {
-    return client.lease.keep_bound({.idle_since = net::Loop::now() - age, .hint = {.timeout = 10s, .max = {}}});
+    return client.lease.keep_bound({.idle_since = fixture.now() - age, .hint = {.timeout = 10s, .max = {}}});
   };
   REQUIRE(keep(0s));
   CHECK(client.lease.still_usable());
@@ -249,10 +247,7 @@ TEST_CASE("where the server's timeout is known, a connection is not held beyond 
 TEST_CASE("a connection whose time is over serves nobody, though the loop has not come to closing it") {
   Fixture fixture;
   fixture.add_idle(60s - 5ms);
-  const TimePoint over = net::Loop::now() + 5ms;
-  while (net::Loop::now() < over) {  // the loop must not turn
-  }
-  net::Loop::begin_event();
+  fixture.clock.advance(5ms);
   CHECK_FALSE(fixture.served(kReplayable));
 }
 
@@ -276,14 +271,14 @@ void survive(Fixture& fixture) {
   fixture.add_idle();
   fixture.pass(kSurvived);
   REQUIRE(fixture.served(kReplayable));
-  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.host->close_all_idle(CloseReason::Shutdown, fixture.now());
 }
 
 /// Whether an exchange that cannot be replayed is served by a connection that has been idle for so long.
 bool trusted_at(Fixture& fixture, Duration age) {
   fixture.add_idle(age);
   const bool trusted = fixture.served(kUnsafe);
-  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.host->close_all_idle(CloseReason::Shutdown, fixture.now());
   return trusted;
 }
 
@@ -296,7 +291,7 @@ TEST_CASE("an older connection that is still open proves the younger ones, and n
   fixture.take(unsafe, kUnsafe);
   CHECK(Fixture::name_of(unsafe) == younger);
   Client another;
-  fixture.host->checkout(*another.waiter, kUnsafe);
+  fixture.checkout(another, kUnsafe);
   CHECK_FALSE(another.lease);
 }
 
@@ -315,17 +310,17 @@ TEST_CASE("only what a connection went through in the pool proves something") {
   fixture.add_idle(1s);
   CHECK_FALSE(fixture.served(kUnsafe));
   CHECK(fixture.served(kReplayable));
-  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.host->close_all_idle(CloseReason::Shutdown, fixture.now());
   CHECK_FALSE(trusted_at(fixture, 1s));
 }
 
 TEST_CASE("a connection that was opened and never used proves nothing") {
   Fixture fixture;
   Client leaves;
-  fixture.names->hold();
-  fixture.host->checkout(*leaves.waiter, kReplayable);
+  fixture.network.hold();
+  fixture.checkout(leaves, kReplayable);
   leaves.waiter->withdraw();
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
   fixture.pass(kSurvived);
   fixture.add_idle(300ms);
@@ -357,11 +352,11 @@ TEST_CASE("an idle age that was survived is trusted from then on, until a close 
     CHECK_FALSE(trusted_at(fixture, 580ms));
   }
   SUBCASE("by a stale failure") {
-    fixture.host->close_idle_since(net::Loop::now(), 300ms);
+    fixture.host->close_idle_since(fixture.now(), 300ms, fixture.now());
     CHECK_FALSE(trusted_at(fixture, 350ms));
   }
   SUBCASE("but not by a close so early that it is no idle timeout") {
-    fixture.host->close_idle_since(net::Loop::now(), 249ms);
+    fixture.host->close_idle_since(fixture.now(), 249ms, fixture.now());
     CHECK(trusted_at(fixture, 350ms));
   }
 }
@@ -369,9 +364,9 @@ TEST_CASE("an idle age that was survived is trusted from then on, until a close 
 TEST_CASE("a close disproves its age less the margin") {
   Fixture fixture;  // idle_margin: 1 s
   survive(fixture);
-  fixture.host->close_idle_since(net::Loop::now(), 2s);
+  fixture.host->close_idle_since(fixture.now(), 2s, fixture.now());
   CHECK(trusted_at(fixture, 300ms));
-  fixture.host->close_idle_since(net::Loop::now(), 1200ms);
+  fixture.host->close_idle_since(fixture.now(), 1200ms, fixture.now());
   CHECK_FALSE(trusted_at(fixture, 300ms));
 }
 
@@ -380,7 +375,7 @@ TEST_CASE("after a stale failure all that has been idle as long is closed") {
   fixture.add_idle(3s);
   const std::uint16_t younger = fixture.add_idle(1s);
   fixture.add_idle(2s);
-  fixture.host->close_idle_since(net::Loop::now() - 2s, 2s);
+  fixture.host->close_idle_since(fixture.now() - 2s, 2s, fixture.now());
   CHECK(fixture.closed(CloseReason::SuspectedStale) == 2);
   CHECK(fixture.host->idle() == 1);
   Client client;
@@ -393,7 +388,7 @@ TEST_CASE("beyond max_idle the one that has been idle longest gives way") {
   Client first, second, third;
   for (Client* each : {&first, &second, &third}) fixture.open(*each);
   const std::uint16_t names[] = {Fixture::name_of(first), Fixture::name_of(second), Fixture::name_of(third)};
-  for (Client* each : {&first, &second, &third}) Fixture::give_back(*each);
+  for (Client* each : {&first, &second, &third}) fixture.give_back(*each);
   CHECK(fixture.host->idle() == 2);
   CHECK(fixture.closed(CloseReason::PoolFull) == 1);
   fixture.take(first, kReplayable);
@@ -415,9 +410,9 @@ TEST_CASE("an idle connection is closed when it has lived long enough") {
   Client client;
   fixture.open(client);
   const TimePoint opened = client.lease.connection().opened_at();
-  Fixture::give_back(client);
+  fixture.give_back(client);
   fixture.run_until([&] { return fixture.host->open() == 0; });
-  CHECK(net::Loop::now() - opened >= 200ms);
+  CHECK(fixture.now() - opened >= 200ms);
   CHECK(fixture.closed(CloseReason::Lifetime) == 1);
 }
 
@@ -437,17 +432,17 @@ TEST_CASE("every opening and every close is told, with its host, its reason and 
   Client client;
   fixture.open(client);
   client.lease.close(CloseReason::CutResponse);
-  const std::string upstream = "upstream origin.test:" + std::to_string(fixture.listening.port());
+  const std::string upstream = "upstream origin.test:" + std::to_string(Fixture::kPort);
   REQUIRE(fixture.log.lines.size() == 2);
-  CHECK(fixture.log.lines[0] == upstream + " opened: 127.0.0.1:" + std::to_string(fixture.listening.port()));
+  CHECK(fixture.log.lines[0] == upstream + " opened: 127.0.0.1:" + std::to_string(Fixture::kPort));
   CHECK(fixture.log.lines[1] == upstream + " closed: cut response (requests=0)");
   fixture.add_idle(5s);
-  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.host->close_all_idle(CloseReason::Shutdown, fixture.now());
   REQUIRE(fixture.log.lines.size() == 4);
   CHECK(fixture.log.lines[3].starts_with(upstream + " closed: shutdown (requests=1 idle=5"));
   fixture.log.on = false;
   fixture.add_idle();
-  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.host->close_all_idle(CloseReason::Shutdown, fixture.now());
   CHECK(fixture.log.lines.size() == 4);
   CHECK(fixture.closed(CloseReason::Shutdown) == 2);
 }

@@ -25,10 +25,10 @@ void lapse(Fixture& fixture, Duration age) {
   fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) > before; });
 }
 
-bool served_at(Fixture& fixture, Duration age, const Demand& demand) {
+bool served_at(Fixture& fixture, Duration age, const CheckoutRequirements& requirements) {
   fixture.add_idle(age);
-  const bool given = fixture.served(demand);
-  fixture.host->close_all_idle(CloseReason::Shutdown);
+  const bool given = fixture.served(requirements);
+  fixture.host->close_all_idle(CloseReason::Shutdown, fixture.now());
   return given;
 }
 
@@ -69,7 +69,7 @@ TEST_CASE("a request that met the close teaches the idle timeout, too") {
   fixture.add_lying(3s);
   Client client;
   fixture.take(client, kReplayable);
-  client.lease.was_closed_idle(net::Loop::now());
+  client.lease.was_closed_idle(fixture.now());
   client.lease.close(CloseReason::StaleFailure);
   CHECK(fixture.host->expected_idle().source == Source::Learned);
 }
@@ -77,13 +77,12 @@ TEST_CASE("a request that met the close teaches the idle timeout, too") {
 TEST_CASE("a close teaches nothing where nobody knows when the server began to count") {
   Fixture fixture;
   // A body that was under way for 30 s, and read slowly: the server may have sent its last byte long ago, or just now.
-  const TimePoint now = net::Loop::now();
+  const TimePoint now = fixture.now();
   const policy::Arrival slow{.first_byte = now - 30s, .last_byte = now, .last_pause = now - 20s, .body_bytes = 1000000};
   Client client;
   fixture.open(client);
   const std::uint16_t name = Fixture::name_of(client);
   client.lease.give_back({.idle_since = policy::idle_since(slow), .hint = {}});
-  net::Loop::begin_event();
   fixture.close_far_end(name);
   fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
   CHECK(fixture.host->expected_idle().source == Source::Assumed);
@@ -102,9 +101,9 @@ TEST_CASE("a restart is no idle timeout, whether a request meets it or not") {
     REQUIRE(Fixture::name_of(client) == names[2]);
     for (const std::uint16_t name : names) fixture.close_far_end(name);
     const TimePoint since = client.lease.connection().idle_since();
-    client.lease.was_closed_idle(net::Loop::now());
+    client.lease.was_closed_idle(fixture.now());
     client.lease.close(CloseReason::StaleFailure);
-    fixture.host->close_idle_since(since, 1s);
+    fixture.host->close_idle_since(since, 1s, fixture.now());
   }
   CHECK(fixture.host->expected_idle().source == Source::Assumed);
 }
@@ -134,11 +133,11 @@ TEST_CASE("a hint that leaves no room is told once, and such a connection is not
   Client client;
   for (int i = 0; i < 2; ++i) {
     fixture.open(client);
-    Fixture::give_back(client, 0s, {.timeout = Duration(1), .max = {}});
+    fixture.give_back(client, 0s, {.timeout = Duration(1), .max = {}});
     client.events = 0;
   }
   CHECK(fixture.host->idle() == 0);
-  CHECK(fixture.context.stats.hints_without_room == 2);
+  CHECK(fixture.stats.hints_without_room == 2);
   CHECK(std::count_if(fixture.log.lines.begin(), fixture.log.lines.end(), [](const std::string& line) {
           return line.find("none can be used again safely") != std::string::npos;
         }) == 1);
@@ -150,13 +149,13 @@ TEST_CASE("a hint that leaves no room is told once, and such a connection is not
 void others_live(Fixture& fixture, int count, Duration age) {
   for (int i = 0; i < count; ++i) {
     policy::ClosePrior::Witness host;
-    fixture.context.close_prior.lived(host, age);
+    fixture.all_hosts.lived(host, age);
   }
 }
 
 /// Whether a host that is new would be trusted at this age.
 bool is_trusted_elsewhere(const Fixture& fixture, Duration age) {
-  return fixture.context.close_prior.may_trust({}, age, 1ms);
+  return fixture.all_hosts.may_trust({}, age, 1ms);
 }
 
 TEST_CASE("a host of which nothing is known is trusted at an age that a hundred others lived through") {
@@ -206,7 +205,7 @@ TEST_CASE("the others have no say about a host whose own history or settings dec
     lapse(fixture, 30s);
   }
   SUBCASE("a connection failed, whatever the reason") {
-    fixture.host->close_idle_since(net::Loop::now(), 30s);
+    fixture.host->close_idle_since(fixture.now(), 30s, fixture.now());
     CHECK_FALSE(fixture.host->expected_idle().source == Source::Learned);
   }
   fixture.add_idle(29500ms, hint);
@@ -217,7 +216,7 @@ TEST_CASE("the others have no say about a connection that never served") {
   Fixture fixture;
   others_live(fixture, 200, 50s);
   Client nobody;
-  fixture.host->checkout(*nobody.waiter, kReplayable);
+  fixture.checkout(nobody, kReplayable);
   nobody.waiter->withdraw();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
   fixture.pass(300ms);  // until 250 ms any connection is trusted
@@ -252,7 +251,7 @@ TEST_CASE("what a host lives through is told, once") {
   }
   CHECK(is_trusted_elsewhere(fixture, 250ms));
   policy::ClosePrior::Witness host;
-  fixture.context.close_prior.closed(host, 252ms);
+  fixture.all_hosts.closed(host, 252ms);
   CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));
   others_live(fixture, 98, 260ms);
   CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));  // 196 of 197
@@ -270,7 +269,7 @@ TEST_CASE("the first close of a host is told, and no further one") {
     CHECK(is_trusted_elsewhere(fixture, 10s));
   }
   SUBCASE("or a failure that may have been one") {
-    fixture.host->close_idle_since(net::Loop::now(), 20s);
+    fixture.host->close_idle_since(fixture.now(), 20s, fixture.now());
     CHECK_FALSE(is_trusted_elsewhere(fixture, 20s));
   }
 }
@@ -292,10 +291,10 @@ TEST_CASE("a host that does not learn, or gives hints, tells the others nothing"
   CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));
   others_live(fixture, 1, 50s);
   CHECK(is_trusted_elsewhere(fixture, 250ms));
-  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.host->close_all_idle(CloseReason::Shutdown, fixture.now());
   fixture.close_far_end(fixture.add_idle(251ms, hint));
   fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
-  fixture.host->close_idle_since(net::Loop::now(), 251ms);
+  fixture.host->close_idle_since(fixture.now(), 251ms, fixture.now());
   CHECK(is_trusted_elsewhere(fixture, 250ms));
 }
 

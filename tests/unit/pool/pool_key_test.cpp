@@ -98,10 +98,10 @@ TEST_CASE("a reload that changes the way to a host begins with new connections, 
   HostPool& before = *fixture.host;
   policy::HostSettings changed;
   SUBCASE("connect_to") {
-    changed.connect_to = "127.0.0.1:" + std::to_string(fixture.listening.port());
+    changed.connect_to = "127.0.0.1:" + std::to_string(Fixture::kPort);
   }
   SUBCASE("parent") {
-    changed.parent = "http://127.0.0.1:" + std::to_string(fixture.listening.port());
+    changed.parent = "http://127.0.0.1:" + std::to_string(Fixture::kPort);
   }
   SUBCASE("upgrade") {
     changed.upgrade = true;
@@ -111,7 +111,7 @@ TEST_CASE("a reload that changes the way to a host begins with new connections, 
   CHECK(before.idle() == 0);
   CHECK(fixture.closed(CloseReason::Reconfigured) == 1);
   CHECK(&fixture.pool->host(fixture.origin()) != &before);
-  Fixture::give_back(holder);
+  fixture.give_back(holder);
   CHECK(before.open() == 0);
   CHECK(fixture.closed(CloseReason::Reconfigured) == 2);
 }
@@ -133,16 +133,16 @@ TEST_CASE("a reload that changes the certificate authority concerns https only")
 TEST_CASE("who waits in a host that is retired still gets a connection, which is not pooled") {
   Fixture fixture;
   Client waiting;
-  fixture.names->hold();
-  fixture.host->checkout(*waiting.waiter, kReplayable);
+  fixture.network.hold();
+  fixture.checkout(waiting, kReplayable);
   HostPool& before = *fixture.host;
   policy::HostSettings changed;
   changed.connect_to = "127.0.0.1:1";
   fixture.pool->reconfigure(table_of(changed));
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return waiting.events > 0; });
   REQUIRE(waiting.lease);
-  Fixture::give_back(waiting);
+  fixture.give_back(waiting);
   CHECK(before.open() == 0);
 }
 
@@ -189,7 +189,7 @@ TEST_CASE("a shared host that is forgotten takes its routes along") {
   // Neither name leads to what is no more.
   HostPool& anew = fixture.pool->host(second);
   CHECK(&fixture.pool->host(first) == &anew);
-  CHECK(fixture.pool->host(second).asked() == Origin{Scheme::Http, "b.corp", 80});
+  CHECK(fixture.pool->host(second).requested_origin() == Origin{Scheme::Http, "b.corp", 80});
 }
 
 }  // namespace

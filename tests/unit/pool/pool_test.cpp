@@ -1,6 +1,5 @@
 #include <memory>
 #include <string>
-#include <sys/resource.h>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -27,12 +26,12 @@ void visit(Pool& pool, std::size_t from, std::size_t count) {
 TEST_CASE("a pool key is scheme, host and port") {
   Fixture fixture;
   HostPool& host = *fixture.host;
-  const std::uint16_t port = fixture.listening.port();
+  const std::uint16_t port = Fixture::kPort;
   CHECK(&fixture.pool->host({Scheme::Http, "origin.test", port}) == &host);
   CHECK(&fixture.pool->host({Scheme::Https, "origin.test", port}) != &host);
   CHECK(&fixture.pool->host({Scheme::Http, "other.test", port}) != &host);
   CHECK(&fixture.pool->host({Scheme::Http, "origin.test", static_cast<std::uint16_t>(port ^ 1U)}) != &host);
-  CHECK(host.asked() == Origin{Scheme::Http, "origin.test", port});
+  CHECK(host.requested_origin() == Origin{Scheme::Http, "origin.test", port});
   CHECK(fixture.pool->host_count() == 4);
 }
 
@@ -64,7 +63,7 @@ TEST_CASE("a reload that turns reuse off closes what is idle, and the rest when 
   CHECK(fixture.host->idle() == 0);
   CHECK(fixture.closed(CloseReason::Reconfigured) == 1);
   CHECK(holder.lease);
-  Fixture::give_back(holder);
+  fixture.give_back(holder);
   CHECK(fixture.host->open() == 0);
   CHECK(fixture.closed(CloseReason::ReuseOff) == 1);
 }
@@ -88,7 +87,7 @@ TEST_CASE("a reload that denies an address closes its connections") {
   fixture.pool->reconfigure(table_of({}));
   CHECK(fixture.host->idle() == 0);
   CHECK(fixture.closed(CloseReason::Reconfigured) == 1);
-  Fixture::give_back(holder);
+  fixture.give_back(holder);
   CHECK(fixture.host->open() == 0);
 }
 
@@ -124,7 +123,7 @@ TEST_CASE("a reload that raises max_connections serves who waits") {
   Fixture fixture(settings);
   Client holder, waits;
   fixture.open(holder);
-  fixture.host->checkout(*waits.waiter, kReplayable);
+  fixture.checkout(waits, kReplayable);
   fixture.pool->reconfigure(table_of({}));
   fixture.run_until([&] { return waits.events > 0; });
   CHECK(waits.lease);
@@ -137,7 +136,7 @@ TEST_CASE("a reload that turns server_hint off forgets the hints that were honou
   settings.server_hint = false;
   fixture.pool->reconfigure(table_of(settings));
   Client client;
-  fixture.host->checkout(*client.waiter, kUnsafe);
+  fixture.checkout(client, kUnsafe);
   CHECK_FALSE(client.lease);  // 8 s is longer than was ever proved
 }
 
@@ -149,7 +148,7 @@ TEST_CASE("a reload that changes nothing closes nothing") {
   fixture.add_idle();
   fixture.pool->reconfigure(table_of({}));
   CHECK(fixture.host->idle() == 1);
-  Fixture::give_back(holder);
+  fixture.give_back(holder);
   CHECK(fixture.host->idle() == 2);
   Client next;
   fixture.take(next, kReplayable);
@@ -161,39 +160,42 @@ TEST_CASE("shutting down pools nothing any more, and lets exchanges end") {
   Client holder, leaves;
   fixture.open(holder);
   fixture.add_idle();
-  fixture.names->hold();
-  fixture.host->checkout(*leaves.waiter, kFresh);
+  fixture.network.hold();
+  fixture.checkout(leaves, kFresh);
   fixture.pool->drain();
   CHECK(fixture.host->idle() == 0);
   CHECK(fixture.closed(CloseReason::Shutdown) == 1);
   leaves.waiter->withdraw();
   CHECK(fixture.host->open() == 1);  // nobody needs what was being opened
-  Fixture::give_back(holder);
+  fixture.give_back(holder);
   CHECK(fixture.host->open() == 0);
   CHECK(fixture.closed(CloseReason::Shutdown) == 2);
-  fixture.names->let_go();
+  fixture.network.let_go();
   Client late;
   fixture.open(late);  // a request that was queued is still served
 }
 
-TEST_CASE("a connection that is ready after the shutdown began, with nobody to use it, is closed") {
+TEST_CASE("what is being opened when the shutdown begins, with nobody to use it, is given up") {
   Fixture fixture;
-  fixture.names->hold();
-  Client leaves;
-  fixture.host->checkout(*leaves.waiter, kReplayable);
+  fixture.network.hold();
+  Client leaves, stays;
+  fixture.checkout(leaves, kReplayable);
+  fixture.checkout(stays, kReplayable);
   leaves.waiter->withdraw();
+  CHECK(fixture.host->open() == 2);
   fixture.pool->drain();
-  fixture.names->let_go();
-  fixture.run_until([&] { return fixture.host->open() == 0; });
-  CHECK(fixture.closed(CloseReason::Unused) == 1);
+  CHECK(fixture.host->open() == 1);
+  fixture.network.let_go();
+  fixture.run_until([&] { return stays.events > 0; });
+  CHECK(stays.lease);
 }
 
 TEST_CASE("a pool may end with everything under way") {
   Fixture fixture;
   fixture.add_idle();
-  fixture.names->hold();
+  fixture.network.hold();
   Client waits;
-  fixture.host->checkout(*waits.waiter, kFresh);
+  fixture.checkout(waits, kFresh);
   fixture.host.reset();
   fixture.pool.reset();
   CHECK_FALSE(waits.waiting());
@@ -209,7 +211,7 @@ TEST_CASE("hosts that nobody uses are remembered, but not without limit") {
   CHECK(pool.host_count() == Pool::kMaxUnusedHosts + 2);
   visit(pool, Pool::kMaxUnusedHosts, 100);
   CHECK(pool.host_count() == Pool::kMaxUnusedHosts + 2);
-  CHECK(held->asked().host == "held.test");
+  CHECK(held->requested_origin().host == "held.test");
 }
 
 TEST_CASE("of the hosts that nobody uses, the one unused for longest is forgotten") {
@@ -240,7 +242,7 @@ TEST_CASE("hosts that came into use again leave their places to others") {
   const std::size_t before = pool.host_count();
   visit(pool, Pool::kMaxUnusedHosts + 1, 99);
   CHECK(pool.host_count() == before + 99);
-  for (const HostRef& each : in_use) CHECK(each->asked().port == 80);
+  for (const HostRef& each : in_use) CHECK(each->requested_origin().port == 80);
 }
 
 TEST_CASE("a host with a connection is not forgotten, though no exchange holds it") {
@@ -250,7 +252,7 @@ TEST_CASE("a host with a connection is not forgotten, though no exchange holds i
   visit(*fixture.pool, 0, Pool::kMaxUnusedHosts + 10);
   HostPool& host = fixture.pool->host(fixture.origin());
   CHECK(host.idle() == 1);
-  CHECK(fixture.context.stats.connections == 1);
+  CHECK(fixture.stats.connections == 1);
 }
 
 TEST_CASE("an idle connection of any host gives way when descriptors run out") {
@@ -267,21 +269,15 @@ TEST_CASE("an idle connection of any host gives way when descriptors run out") {
 TEST_CASE("out of descriptors, a new host is served at the cost of an idle connection") {
   Fixture fixture;
   fixture.add_idle();
-  const Listening elsewhere(literal("127.0.0.1"));
-  const HostRef other(fixture.pool->host({Scheme::Http, "127.0.0.1", elsewhere.port()}));
-
-  rlimit limit{};
-  REQUIRE(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
-  const rlimit before = limit;
-  const Fd highest(::dup(0));  // all below it are in use
-  limit.rlim_cur = static_cast<rlim_t>(highest.get()) + 1;
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+  const HostRef other(fixture.pool->host({Scheme::Http, "127.0.0.1", 81}));
+  fixture.network.descriptors = 0;
+  fixture.network.on_close = [&] { ++*fixture.network.descriptors; };
   Client client, second;
-  other->checkout(*client.waiter, kReplayable);
+  other->checkout(*client.waiter, kReplayable, fixture.now());
   fixture.run_until([&] { return client.events > 0; });
-  other->checkout(*second.waiter, kReplayable);
+  other->checkout(*second.waiter, kReplayable, fixture.now());
   fixture.run_until([&] { return second.events > 0; });
-  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  fixture.network.on_close = nullptr;
 
   CHECK(client.lease);
   CHECK(fixture.host->idle() == 0);
@@ -296,7 +292,7 @@ TEST_CASE("the end of a tunnel is a close like every other") {
   CHECK(fixture.closed(CloseReason::TunnelEnded) == 1);
   REQUIRE(fixture.log.lines.size() == 1);
   CHECK(fixture.log.lines[0] == "upstream example.com:443 closed: tunnel ended");
-  ++fixture.context.stats.opened;  // it was opened elsewhere
+  ++fixture.stats.opened;  // it was opened elsewhere
 }
 
 TEST_CASE("every close reason has words of its own") {

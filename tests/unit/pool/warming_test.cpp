@@ -30,10 +30,10 @@ struct Warm : Fixture {
   explicit Warm(const policy::HostSettings& settings = keep(2)) : Fixture(settings) {}
 
   void await_idle(std::uint32_t count) {
-    run_until([&] { return host->idle() == count && context.stats.openings == 0; });
+    run_until([&] { return host->idle() == count && stats.attempts == 0; });
   }
   void await_warmed(std::uint64_t count) {
-    run_until([&] { return context.stats.warmed >= count && context.stats.openings == 0; });
+    run_until([&] { return stats.prewarmed >= count && stats.attempts == 0; });
   }
   /// The server closes the connection that was opened last.
   void lose_newest() {
@@ -44,11 +44,7 @@ struct Warm : Fixture {
     close_far_end(name);
   }
   /// The server closes all that it has accepted so far.
-  void close_far_ends() {
-    while (listening.accept().valid()) {
-    }
-    far_ends.clear();
-  }
+  void close_far_ends() { network.close_far_ends(); }
   [[nodiscard]] bool logged(std::string_view words) const {
     return std::any_of(log.lines.begin(), log.lines.end(),
                        [&](const std::string& line) { return line.find(words) != std::string::npos; });
@@ -60,12 +56,12 @@ TEST_CASE_FIXTURE(Warm,
   Client client;
   open(client);
   await_idle(1);
-  CHECK(context.stats.warmed == 1);
+  CHECK(stats.prewarmed == 1);
   CHECK(logged("(kept warm)"));
   give_back(client);
   CHECK(host->idle() == 2);
   pass(300ms);
-  CHECK(context.stats.opened == 2);
+  CHECK(stats.opened == 2);
 }
 
 TEST_CASE_FIXTURE(Warm, "what was kept warm is reused, and trusted as far as any") {
@@ -97,16 +93,16 @@ TEST_CASE("nothing is kept warm where nothing could be used") {
   Client client;
   fixture.open(client);
   fixture.pass(250ms);
-  CHECK(fixture.context.stats.opened == 1);
+  CHECK(fixture.stats.opened == 1);
 }
 
 TEST_CASE_FIXTURE(Warm, "a host that cannot be reached is not tried for nobody") {
-  names->forget("origin.test");
+  network.forget("origin.test");
   Client client;
-  host->checkout(*client.waiter, kReplayable);
+  checkout(client, kReplayable);
   run_until([&] { return client.events > 0; });
   pass(250ms);
-  CHECK(context.stats.open_failures == 1);
+  CHECK(stats.open_failures == 1);
 }
 
 TEST_CASE("each connection is replaced shortly before its trust ends, and then closed") {
@@ -114,14 +110,14 @@ TEST_CASE("each connection is replaced shortly before its trust ends, and then c
   Client client;
   fixture.open(client);
   fixture.pass(150ms);  // it has looked, and saw no end
-  Fixture::give_back(client, 0s, kOneSecond);
+  fixture.give_back(client, 0s, kOneSecond);
   bool always_one = true;
   for (std::uint64_t closed = 1; closed <= 3; ++closed) {
     fixture.run_until([&] {
       always_one = always_one && fixture.host->idle() >= 1;
       return fixture.closed(CloseReason::IdleTimeout) == closed;
     });
-    CHECK(fixture.context.stats.opened <= closed + 2);
+    CHECK(fixture.stats.opened <= closed + 2);
   }
   CHECK(always_one);
 }
@@ -131,10 +127,10 @@ TEST_CASE("of a server whose timeout is only assumed the oldest that has served 
   Client client;
   fixture.open(client);
   const std::uint16_t served = Fixture::name_of(client);
-  Fixture::give_back(client);
+  fixture.give_back(client);
   // The first that was opened for nobody has been replaced twice.
   fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 2; });
-  CHECK(fixture.context.stats.opened <= 5);
+  CHECK(fixture.stats.opened <= 5);
   CHECK(fixture.host->idle() <= 3);
   fixture.close_far_end(served);
   fixture.run_until([&] { return fixture.closed(CloseReason::ServerClosedIdle) == 1; });
@@ -149,7 +145,7 @@ TEST_CASE("so is one that was opened for nobody, once it has served") {
   fixture.await_warmed(1);
   fixture.take(client, kReplayable);
   const std::uint16_t served = Fixture::name_of(client);
-  Fixture::give_back(client);
+  fixture.give_back(client);
   fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 2; });
   CHECK(fixture.host->idle() <= 3);
   fixture.close_far_end(served);
@@ -161,7 +157,7 @@ TEST_CASE("connections that clients opened are held as without keep_warm") {
   Warm fixture(keep_short(1));
   Client one, two, three;
   for (Client* each : {&one, &two, &three}) fixture.open(*each, kFresh);
-  for (Client* each : {&one, &two, &three}) Fixture::give_back(*each);
+  for (Client* each : {&one, &two, &three}) fixture.give_back(*each);
   fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 1; });
   CHECK(fixture.host->idle() >= 4);
 }
@@ -170,7 +166,7 @@ TEST_CASE_FIXTURE(Warm, "what the server closes is replaced at once") {
   add_idle();
   await_idle(2);
   pass(1100ms);  // else it is too young for that
-  const std::uint64_t before = context.stats.warmed;
+  const std::uint64_t before = stats.prewarmed;
   lose_newest();
   await_warmed(before + 1);
   CHECK(host->idle() == 2);
@@ -185,7 +181,7 @@ TEST_CASE("a server that closes what it has just accepted is not asked over and 
   fixture.close_far_ends();
   fixture.run_until([&] { return fixture.host->idle() == 0; });
   fixture.pass(600ms);
-  CHECK(fixture.context.stats.warmed == 1);
+  CHECK(fixture.stats.prewarmed == 1);
   fixture.await_warmed(2);  // after a second
 }
 
@@ -193,18 +189,18 @@ TEST_CASE("a server that cannot be reached any more is tried again after a pause
   Warm fixture(keep(2));
   fixture.add_idle();
   fixture.await_idle(2);
-  fixture.names->forget("origin.test");
+  fixture.network.forget("origin.test");
   fixture.close_far_ends();
-  fixture.run_until([&] { return fixture.context.stats.open_failures == 2; });  // both at a time
+  fixture.run_until([&] { return fixture.stats.open_failures == 2; });  // both at a time
   fixture.pass(700ms);
-  CHECK(fixture.context.stats.open_failures == 2);
-  fixture.run_until([&] { return fixture.context.stats.open_failures == 4; });
-  fixture.names->set("origin.test", {literal("127.0.0.1")});
-  const TimePoint begin = net::Loop::now();
+  CHECK(fixture.stats.open_failures == 2);
+  fixture.run_until([&] { return fixture.stats.open_failures == 4; });
+  fixture.network.set("origin.test", "127.0.0.1");
+  const TimePoint begin = fixture.now();
   Client client;
   fixture.open(client);
   fixture.await_idle(1);
-  CHECK(net::Loop::now() - begin < 1s);  // two would have been the pause
+  CHECK(fixture.now() - begin < 1s);  // two would have been the pause
 }
 
 TEST_CASE("max_connections and max_idle hold") {
@@ -219,7 +215,7 @@ TEST_CASE("max_connections and max_idle hold") {
   fixture.add_idle();
   fixture.await_idle(2);
   fixture.pass(300ms);
-  CHECK(fixture.context.stats.opened == 2);
+  CHECK(fixture.stats.opened == 2);
   CHECK(fixture.closed(CloseReason::PoolFull) == 0);
 }
 
@@ -232,7 +228,7 @@ TEST_CASE("where no more may be open, those whose time is over make room") {
   std::uint32_t most = 0;
   fixture.run_until([&] {
     most = std::max(most, fixture.host->open());
-    return fixture.context.stats.warmed >= 4;
+    return fixture.stats.prewarmed >= 4;
   });
   CHECK(most == 2);
 }
@@ -246,7 +242,7 @@ TEST_CASE("a host that is not used any more lets go of all") {
   fixture.run_until([&] { return fixture.host->open() == 0; });
   CHECK(fixture.closed(CloseReason::HostUnused) == 2);
   fixture.pass(300ms);
-  CHECK(fixture.context.stats.opened == 2);
+  CHECK(fixture.stats.opened == 2);
   SUBCASE("until somebody comes") {
     fixture.add_idle();
     fixture.await_idle(2);
@@ -262,7 +258,7 @@ TEST_CASE("each request puts that off") {
     fixture.pass(250ms);
     Client client;
     fixture.take(client, kReplayable);
-    Fixture::give_back(client);
+    fixture.give_back(client);
   }
   CHECK(fixture.closed(CloseReason::HostUnused) == 0);
 }
@@ -276,7 +272,7 @@ TEST_CASE("new settings take effect") {
   fixture.close_far_ends();
   fixture.run_until([&] { return fixture.host->idle() == 0; });
   fixture.pass(300ms);
-  CHECK(fixture.context.stats.opened == 3);
+  CHECK(fixture.stats.opened == 3);
 }
 
 TEST_CASE_FIXTURE(Warm, "who shuts down keeps nothing warm") {
@@ -284,35 +280,35 @@ TEST_CASE_FIXTURE(Warm, "who shuts down keeps nothing warm") {
   await_idle(2);
   pool->drain();
   pass(250ms);
-  CHECK(context.stats.opened == 2);
+  CHECK(stats.opened == 2);
   CHECK(host->open() == 0);
 }
 
 TEST_CASE_FIXTURE(Warm, "what was given up for want of descriptors is not opened again at once") {
   add_idle();
   await_idle(2);
-  REQUIRE(host->close_oldest_idle(CloseReason::OutOfDescriptors));
+  REQUIRE(host->close_oldest_idle(CloseReason::OutOfDescriptors, now()));
   pass(500ms);
-  CHECK(context.stats.opened == 2);
+  CHECK(stats.opened == 2);
 }
 
 TEST_CASE("a waiter takes what is being opened for nobody, unless that takes too long") {
   Warm fixture(keep(2));
   Client first;
   fixture.open(first);
-  fixture.names->hold();
-  fixture.run_until([&] { return fixture.context.stats.openings == 1; });
+  fixture.network.hold();
+  fixture.run_until([&] { return fixture.stats.attempts == 1; });
   Client second;
   SUBCASE("it has just begun") {
-    fixture.host->checkout(*second.waiter, kReplayable);
-    CHECK(fixture.context.stats.openings == 1);
+    fixture.checkout(second, kReplayable);
+    CHECK(fixture.stats.attempts == 1);
   }
   SUBCASE("it takes long") {
     fixture.pass(200ms);
-    fixture.host->checkout(*second.waiter, kReplayable);
-    CHECK(fixture.context.stats.openings == 2);
+    fixture.checkout(second, kReplayable);
+    CHECK(fixture.stats.attempts == 2);
   }
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return second.events > 0; });
   CHECK(second.lease);
 }
@@ -323,21 +319,21 @@ TEST_CASE("what a client may not reach is not opened on its account") {
   Client client;
   fixture.open(client);
   fixture.await_idle(1);
-  fixture.host->close_all_idle(CloseReason::Shutdown);
+  fixture.host->close_all_idle(CloseReason::Shutdown, fixture.now());
   Client remote;
-  fixture.host->checkout(*remote.waiter, kRemote);
+  fixture.checkout(remote, kRemote);
   fixture.run_until([&] { return remote.events > 0; });
-  const std::uint64_t before = fixture.context.stats.warmed;
+  const std::uint64_t before = fixture.stats.prewarmed;
   fixture.pass(400ms);
   CHECK(remote.failure);
-  CHECK(fixture.context.stats.warmed == before);
+  CHECK(fixture.stats.prewarmed == before);
 }
 
 TEST_CASE("a server's limit for first requests bounds the connections that never served, and no others") {
   Warm fixture(keep(0));
   const auto add_unused = [&fixture] {
     Client leaves;
-    fixture.host->checkout(*leaves.waiter, kFresh);
+    fixture.checkout(leaves, kFresh);
     leaves.waiter->withdraw();
     fixture.await_idle(1);
   };
@@ -358,7 +354,7 @@ TEST_CASE("a server's limit for first requests bounds the connections that never
 struct WarmPair : Pair {
   explicit WarmPair(const policy::HostSettings& settings = keep(2)) : Pair(settings) {}
   void await_settled() {
-    run_until([&] { return common->idle() == common->open() && common->open() >= 2; });
+    run_until([&] { return shared_host->idle() == shared_host->open() && shared_host->open() >= 2; });
   }
   void use_other() {
     Client client;
@@ -373,7 +369,7 @@ TEST_CASE_FIXTURE(WarmPair, "two workers keep as many warm as one, whichever of 
   use_other();
   await_settled();
   pass(400ms);
-  CHECK(common->open() == 2);
+  CHECK(shared_host->open() == 2);
   CHECK(opened() == 2);
   use_other();
   pass(200ms);
@@ -384,13 +380,13 @@ TEST_CASE_FIXTURE(WarmPair, "what another worker loses is replaced by the one wh
   add_idle();
   await_settled();
   use_other();
-  REQUIRE(common->warmer() == 0U);
+  REQUIRE(shared_host->prewarmer() == 0U);
   REQUIRE(other_host->idle() == 1);
   pass(1100ms);
-  REQUIRE(other_host->close_oldest_idle(CloseReason::Lifetime));
-  run_until([&] { return common->open() == 2 && context.stats.openings == 0; });
+  REQUIRE(other_host->close_oldest_idle(CloseReason::Lifetime, now()));
+  run_until([&] { return shared_host->open() == 2 && stats.attempts == 0; });
   CHECK(opened() == 3);
-  CHECK(other_context.stats.warmed == 0);
+  CHECK(other_stats.prewarmed == 0);
 }
 
 TEST_CASE("what lies idle at another worker is replaced before its trust ends") {
@@ -399,11 +395,11 @@ TEST_CASE("what lies idle at another worker is replaced before its trust ends") 
   Client client;
   fixture.ask_other(client);
   fixture.await(client);
-  Fixture::give_back(client, 0s, kOneSecond);
+  fixture.give_back(client, 0s, kOneSecond);
   REQUIRE(fixture.other_host->idle() == 1);
   fixture.run_until([&] { return fixture.opened() == 2; });
   CHECK(fixture.other_host->idle() == 1);
-  CHECK(fixture.context.stats.warmed == 1);
+  CHECK(fixture.stats.prewarmed == 1);
 }
 
 TEST_CASE("a host that any worker uses is in use") {
@@ -418,24 +414,24 @@ TEST_CASE("a host that any worker uses is in use") {
     Client client;
     fixture.ask_other(client);
     fixture.await(client);
-    Fixture::give_back(client);
+    fixture.give_back(client);
   }
   CHECK(fixture.closed(CloseReason::HostUnused) == 0);
-  fixture.run_until([&] { return fixture.common->open() == 0; });
-  CHECK_FALSE(fixture.common->warmer());
+  fixture.run_until([&] { return fixture.shared_host->open() == 0; });
+  CHECK_FALSE(fixture.shared_host->prewarmer());
 }
 
 TEST_CASE("a worker that could not reach the host leaves keep_warm to those that can") {
   WarmPair pair;
-  pair.names->forget("origin.test");
+  pair.network.forget("origin.test");
   Client failed;
-  pair.host->checkout(*failed.waiter, kReplayable);
+  pair.checkout(failed, kReplayable);
   pair.run_until([&] { return failed.events > 0; });
   pair.pass(200ms);
-  pair.names->set("origin.test", {literal("127.0.0.1")});
+  pair.network.set("origin.test", "127.0.0.1");
   pair.use_other();
   pair.await_settled();
-  CHECK(pair.common->open() == 2);
+  CHECK(pair.shared_host->open() == 2);
 }
 
 }  // namespace

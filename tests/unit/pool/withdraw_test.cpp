@@ -32,8 +32,8 @@ TEST_CASE("who leaves the queue gets no event, and those behind move up") {
   Client holder, stays;
   fixture.open(holder);
   auto leaves = std::make_unique<Client>();
-  fixture.host->checkout(*leaves->waiter, kReplayable);
-  fixture.host->checkout(*stays.waiter, kReplayable);
+  fixture.checkout(*leaves, kReplayable);
+  fixture.checkout(stays, kReplayable);
   CHECK(fixture.host->waiting() == 2);
   SUBCASE("withdrawn") {
     leaves->waiter->withdraw();
@@ -43,38 +43,38 @@ TEST_CASE("who leaves the queue gets no event, and those behind move up") {
     leaves.reset();
   }
   CHECK(fixture.host->waiting() == 1);
-  Fixture::give_back(holder);
+  fixture.give_back(holder);
   CHECK(stays.lease);
   if (leaves) CHECK(leaves->events == 0);
 }
 
 TEST_CASE("a connection that was being opened for who left joins the pool") {
   Fixture fixture;
-  fixture.names->hold();
+  fixture.network.hold();
   {
     Client leaves;
-    fixture.host->checkout(*leaves.waiter, kReplayable);
+    fixture.checkout(leaves, kReplayable);
   }
   CHECK(fixture.host->waiting() == 0);
   CHECK(fixture.host->open() == 1);
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
-  CHECK(fixture.context.stats.leases_fresh == 0);
+  CHECK(fixture.stats.leases_fresh == 0);
 }
 
 TEST_CASE("a connection that was being opened for who left serves the next in line") {
   Fixture fixture(limited(1));
-  fixture.names->hold();
+  fixture.network.hold();
   Client next;
   {
     Client leaves;
-    fixture.host->checkout(*leaves.waiter, kReplayable);
-    fixture.host->checkout(*next.waiter, kReplayable);
+    fixture.checkout(leaves, kReplayable);
+    fixture.checkout(next, kReplayable);
   }
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return next.events > 0; });
   CHECK(next.lease);
-  CHECK(fixture.context.stats.opened == 1);
+  CHECK(fixture.stats.opened == 1);
 }
 
 TEST_CASE("where nothing may be pooled, the opening is cancelled with its exchange") {
@@ -86,41 +86,41 @@ TEST_CASE("where nothing may be pooled, the opening is cancelled with its exchan
     settings.max_idle = 0;
   }
   Fixture fixture(settings);
-  fixture.names->hold();
+  fixture.network.hold();
   Client leaves, stays;
-  fixture.host->checkout(*leaves.waiter, kReplayable);
-  fixture.host->checkout(*stays.waiter, kReplayable);
+  fixture.checkout(leaves, kReplayable);
+  fixture.checkout(stays, kReplayable);
   CHECK(fixture.host->open() == 2);
   leaves.waiter->withdraw();
   CHECK(fixture.host->open() == 1);
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return stays.events > 0; });
   CHECK(stays.lease);
-  CHECK(fixture.context.stats.opened == 1);
+  CHECK(fixture.stats.opened == 1);
 }
 
 TEST_CASE("where nothing may be pooled, an opening still serves the next in line") {
   Fixture fixture(limited(1, false));
-  fixture.names->hold();
+  fixture.network.hold();
   Client leaves, next;
-  fixture.host->checkout(*leaves.waiter, kReplayable);
-  fixture.host->checkout(*next.waiter, kReplayable);
+  fixture.checkout(leaves, kReplayable);
+  fixture.checkout(next, kReplayable);
   leaves.waiter->withdraw();
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return next.events > 0; });
   CHECK(next.lease);
-  CHECK(fixture.context.stats.opened == 1);
+  CHECK(fixture.stats.opened == 1);
 }
 
 TEST_CASE("the room of a cancelled opening goes to the next in line, though that one could not take it over") {
   Fixture fixture(limited(1, false));
-  fixture.names->hold();
+  fixture.network.hold();
   Client leaves, remote;
-  fixture.host->checkout(*leaves.waiter, kReplayable);
-  fixture.host->checkout(*remote.waiter, kRemote);
+  fixture.checkout(leaves, kReplayable);
+  fixture.checkout(remote, kRemote);
   leaves.waiter->withdraw();
   CHECK(fixture.host->open() == 1);
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return remote.events > 0; });
   CHECK(remote.lease);
 }
@@ -130,12 +130,12 @@ TEST_CASE("a connection that nobody in line may use gives way to one that can be
   settings.queue_timeout = 1h;
   Fixture fixture(settings);
   fixture.remote_filter.denied = {literal("127.0.0.1")};
-  fixture.names->hold();
+  fixture.network.hold();
   Client leaves, remote;
-  fixture.host->checkout(*leaves.waiter, kReplayable);
-  fixture.host->checkout(*remote.waiter, kRemote);
+  fixture.checkout(leaves, kReplayable);
+  fixture.checkout(remote, kRemote);
   leaves.waiter->withdraw();
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return remote.events > 0; });
   REQUIRE(remote.failure);
   CHECK(remote.failure->dial.connect.kind == net::ConnectFailure::Kind::Denied);
@@ -148,30 +148,31 @@ TEST_CASE("a connection that the first in line may not use goes to one behind it
   fixture.remote_filter.denied = {literal("127.0.0.1")};
   Client holder;
   fixture.open(holder);
-  fixture.names->hold();
+  fixture.network.hold();
   Client first, remote, local;
-  for (const auto& [client, demand] : {std::pair{&first, kReplayable}, {&remote, kRemote}, {&local, kReplayable}}) {
-    fixture.host->checkout(*client->waiter, demand);
+  for (const auto& [client, requirements] :
+       {std::pair{&first, kReplayable}, {&remote, kRemote}, {&local, kReplayable}}) {
+    fixture.checkout(*client, requirements);
   }
-  Fixture::give_back(holder);
+  fixture.give_back(holder);
   CHECK(first.lease);  // and its opening is the local one's now
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return local.events > 0; });
   CHECK(local.lease);
-  CHECK(fixture.context.stats.opened == 2);
+  CHECK(fixture.stats.opened == 2);
 }
 
 TEST_CASE("a connection that fails with nobody waiting for it is told to nobody") {
   Fixture fixture;
-  fixture.names->hold();
+  fixture.network.hold();
   {
     Client leaves;
-    fixture.host->checkout(*leaves.waiter, kReplayable);
+    fixture.checkout(leaves, kReplayable);
   }
-  fixture.names->forget("origin.test");
-  fixture.names->let_go();
+  fixture.network.forget("origin.test");
+  fixture.network.let_go();
   fixture.run_until([&] { return fixture.host->open() == 0; });
-  CHECK(fixture.context.stats.open_failures == 1);
+  CHECK(fixture.stats.open_failures == 1);
 }
 
 TEST_CASE("a waiter may be destroyed in its own event") {
@@ -186,14 +187,14 @@ TEST_CASE("a waiter may be destroyed in its own event") {
   };
   SUBCASE("of a lease that comes at once") {
     fixture.add_idle();
-    fixture.host->checkout(*client->waiter, kReplayable);
+    fixture.checkout(*client, kReplayable);
   }
   SUBCASE("of a lease that comes later") {
-    fixture.host->checkout(*client->waiter, kReplayable);
+    fixture.checkout(*client, kReplayable);
   }
   SUBCASE("of a failure") {
-    fixture.names->forget("origin.test");
-    fixture.host->checkout(*client->waiter, kReplayable);
+    fixture.network.forget("origin.test");
+    fixture.checkout(*client, kReplayable);
   }
   fixture.run_until([&] { return told; });
   CHECK(client->events == 1);
@@ -206,28 +207,27 @@ TEST_CASE("a waiter may be destroyed when its time in the queue is over") {
   Client holder, waits;
   fixture.open(holder);
   waits.then = [&] { waits.waiter.reset(); };
-  fixture.host->checkout(*waits.waiter, kReplayable);
+  fixture.checkout(waits, kReplayable);
   fixture.run_until([&] { return waits.events == 1; });
   CHECK(fixture.host->waiting() == 0);
 }
 
 TEST_CASE("an exchange may take others along inside its event") {
   Fixture fixture;
-  fixture.names->hold();
+  fixture.network.hold();
   std::vector<std::unique_ptr<Client>> clients;
-  for (int i = 0; i < 4; ++i)
-    fixture.host->checkout(*clients.emplace_back(std::make_unique<Client>())->waiter, kReplayable);
+  for (int i = 0; i < 4; ++i) fixture.checkout(*clients.emplace_back(std::make_unique<Client>()), kReplayable);
   SUBCASE("of a lease") {}
   SUBCASE("of a failure") {
-    fixture.names->forget("origin.test");
+    fixture.network.forget("origin.test");
   }
   for (const auto& each : clients) {
     each->then = [&] {
       for (const auto& other : clients) other->waiter->withdraw();
     };
   }
-  fixture.names->let_go();
-  fixture.run_until([&] { return fixture.host->idle() + fixture.context.stats.open_failures >= 3; });
+  fixture.network.let_go();
+  fixture.run_until([&] { return fixture.host->idle() + fixture.stats.open_failures >= 3; });
   int events = 0;
   for (const auto& each : clients) events += each->events;
   CHECK(events == 1);
@@ -240,35 +240,35 @@ TEST_CASE("an exchange may ask again inside its event") {
     client.then = [&] {
       if (client.events > 1) return;
       client.lease.close(CloseReason::ClosedBeforeWrite);
-      fixture.host->checkout(*client.waiter, kFresh);
+      fixture.checkout(client, kFresh);
     };
   }
   SUBCASE("of a failure") {
-    fixture.names->forget("origin.test");
+    fixture.network.forget("origin.test");
     client.then = [&] {
       if (client.events > 1) return;
-      fixture.names->set("origin.test", {literal("127.0.0.1")});
-      fixture.host->checkout(*client.waiter, kReplayable);
+      fixture.network.set("origin.test", "127.0.0.1");
+      fixture.checkout(client, kReplayable);
     };
   }
-  fixture.host->checkout(*client.waiter, kReplayable);
+  fixture.checkout(client, kReplayable);
   fixture.run_until([&] { return client.events == 2; });
   CHECK(client.lease);
 }
 
 TEST_CASE("a lease may be returned inside the event that gave it") {
   Fixture fixture(limited(1));
-  fixture.names->hold();
+  fixture.network.hold();
   Client first, second, third;
   for (Client* each : {&first, &second, &third}) {
-    each->then = [each] { Fixture::give_back(*each); };
-    fixture.host->checkout(*each->waiter, kReplayable);
+    each->then = [each, &fixture] { fixture.give_back(*each); };
+    fixture.checkout(*each, kReplayable);
   }
-  fixture.names->let_go();
+  fixture.network.let_go();
   fixture.run_until([&] { return third.events > 0; });
   CHECK(fixture.host->idle() == 1);
-  CHECK(fixture.context.stats.leases_fresh == 1);
-  CHECK(fixture.context.stats.leases_reused == 2);
+  CHECK(fixture.stats.leases_fresh == 1);
+  CHECK(fixture.stats.leases_reused == 2);
 }
 
 }  // namespace

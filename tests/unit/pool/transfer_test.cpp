@@ -19,15 +19,15 @@ TEST_CASE_FIXTURE(Pair, "a worker without an idle connection borrows one instead
   const std::uint16_t idle = add_idle();
   Client client;
   ask_other(client);
-  CHECK(other_context.stats.openings == 0);
+  CHECK(other_stats.attempts == 0);
   await(client);
   CHECK(name_of(client) == idle);
   CHECK(client.lease.connection().served() == 1);
   CHECK(client.lease.connection().reused());
   CHECK(opened() == 1);
-  CHECK(context.stats.lent == 1);
-  CHECK(other_context.stats.borrowed == 1);
-  CHECK(common->open() == 1);
+  CHECK(stats.transferred_away == 1);
+  CHECK(other_stats.transferred_here == 1);
+  CHECK(shared_host->open() == 1);
   give_back(client);
   CHECK(other_host->idle() == 1);
 }
@@ -52,16 +52,16 @@ TEST_CASE_FIXTURE(Pair, "what was lent meanwhile is refused, and the waiter has 
   take(quicker, kReplayable);
   await(client);
   CHECK(opened() == 2);
-  CHECK(other_context.stats.borrowed == 0);
+  CHECK(other_stats.transferred_here == 0);
 }
 
 TEST_CASE_FIXTURE(Pair, "no more is asked for than is there") {
   add_idle();
   Client one, two;
   ask_other(one);
-  CHECK(other_context.stats.openings == 0);
+  CHECK(other_stats.attempts == 0);
   ask_other(two);
-  CHECK(other_context.stats.openings == 1);
+  CHECK(other_stats.attempts == 1);
   await(one);
   await(two);
   CHECK(opened() == 2);
@@ -71,9 +71,9 @@ TEST_CASE_FIXTURE(Pair, "a retry borrows nothing") {
   add_idle();
   Client client;
   ask_other(client, kFresh);
-  CHECK(other_context.stats.openings == 1);
+  CHECK(other_stats.attempts == 1);
   await(client);
-  CHECK(context.stats.lent == 0);
+  CHECK(stats.transferred_away == 0);
 }
 
 TEST_CASE_FIXTURE(Pair, "what is not trusted is not lent to a request that is not replayable") {
@@ -104,7 +104,7 @@ TEST_CASE_FIXTURE(Pair, "the next waiter gets the loan of one that has left") {
     ask_other(client);
   }
   ask_other(next);
-  CHECK(other_context.stats.openings == 0);
+  CHECK(other_stats.attempts == 0);
   await(next);
   CHECK(opened() == 1);
 }
@@ -128,7 +128,7 @@ TEST_CASE_FIXTURE(Pair, "where loans are needed all the time a further connectio
     await(client);
     give_back(client);
     if (opened() > 1) break;
-    host->checkout(*back.waiter, kReplayable);
+    checkout(back, kReplayable);
     await(back);
     give_back(back);
     ++loans;
@@ -147,10 +147,10 @@ TEST_CASE_FIXTURE(PairOfOne, "at max_connections a returned one goes to the work
   second.order = third.order = &order;
   open(first);
   ask_other(second);
-  turn();  // within one event it is one time for both
-  host->checkout(*third.waiter, kReplayable);
+  pass(1ms);  // within one event it is one time for both
+  checkout(third, kReplayable);
   turn();
-  CHECK(common->open() == 1);
+  CHECK(shared_host->open() == 1);
   give_back(first);
   await(second);
   CHECK(third.waiting());
@@ -176,8 +176,8 @@ TEST_CASE_FIXTURE(PairOfOne, "what is handed over without having lain idle has p
 TEST_CASE_FIXTURE(PairOfOne, "a waiter of its own that has waited longer goes first") {
   Client first, second, third;
   open(first);
-  host->checkout(*second.waiter, kReplayable);
-  turn();
+  checkout(second, kReplayable);
+  pass(1ms);
   ask_other(third);
   turn();
   give_back(first);
@@ -192,10 +192,10 @@ TEST_CASE_FIXTURE(PairOfOne, "when one closes, its place goes to the worker whos
   Client first, second, third;
   open(first);
   ask_other(second);
-  turn();
-  host->checkout(*third.waiter, kReplayable);
+  pass(1ms);
+  checkout(third, kReplayable);
   first.lease.close(CloseReason::ServerSaidClose);
-  CHECK(common->open() == 1);  // never free for others
+  CHECK(shared_host->open() == 1);  // never free for others
   await(second);
   CHECK(third.waiting());
   second.lease.close(CloseReason::ServerSaidClose);
@@ -210,7 +210,7 @@ TEST_CASE_FIXTURE(PairOfOne, "a waiter that may use no idle one has one of the o
   await(client);
   CHECK(name_of(client) != idle);
   CHECK(closed(CloseReason::PoolFull) == 1);
-  CHECK(common->open() == 1);
+  CHECK(shared_host->open() == 1);
 }
 
 TEST_CASE_FIXTURE(PairOfOne, "a place that came for a waiter that has left is free again") {
@@ -223,7 +223,7 @@ TEST_CASE_FIXTURE(PairOfOne, "a place that came for a waiter that has left is fr
     first.lease.close(CloseReason::ServerSaidClose);
   }
   turn();
-  CHECK(common->open() == 0);
+  CHECK(shared_host->open() == 0);
   Client next;
   open(next);
 }
@@ -235,9 +235,9 @@ TEST_CASE_FIXTURE(PairOfOne, "a waiter that left is waited for no more") {
     Client leaving;
     ask_other(leaving);
     turn();
-    CHECK(common->anybody_waits());
+    CHECK(shared_host->anybody_waits());
   }
-  CHECK_FALSE(common->anybody_waits());
+  CHECK_FALSE(shared_host->anybody_waits());
   give_back(first);
   CHECK(host->idle() == 1);
 }
@@ -260,14 +260,14 @@ TEST_CASE_FIXTURE(Pair, "a connection that arrives where settings have changed s
   add_idle();
   Client client;
   ask_other(client);
-  run_until([&] { return context.stats.lent == 1; });
+  run_until([&] { return stats.transferred_away == 1; });
   if (client.lease) return;  // it was delivered in the same turn
   policy::HostSettings changed;
   changed.queue_timeout = 3s;
   other_pool->reconfigure(table_of(changed));
   await(client);
   CHECK(opened() == 2);
-  CHECK(other_context.stats.closed[static_cast<std::size_t>(CloseReason::Reconfigured)] == 1);
+  CHECK(other_stats.closed[static_cast<std::size_t>(CloseReason::Reconfigured)] == 1);
 }
 
 TEST_CASE_FIXTURE(Pair, "after a reload the workers know each other again, and what is open") {
@@ -275,9 +275,9 @@ TEST_CASE_FIXTURE(Pair, "after a reload the workers know each other again, and w
   policy::HostSettings changed;
   changed.queue_timeout = 3s;
   pool->reconfigure(table_of(changed));
-  CHECK(common->open() == 0);
+  CHECK(shared_host->open() == 0);
   other_pool->reconfigure(table_of(changed));
-  const auto now = commons.host({Scheme::Http, "origin.test", listening.port()}, changed);
+  const auto now = shared_pool.host({Scheme::Http, "origin.test", kPort}, changed);
   CHECK(now->open() == 1);
   CHECK(now->idle() == 1);
   Client client;
@@ -288,7 +288,7 @@ TEST_CASE_FIXTURE(Pair, "after a reload the workers know each other again, and w
 
 TEST_CASE_FIXTURE(Pair, "after a stale failure what is as old closes at all workers") {
   add_idle(5s);
-  other_host->close_idle_since(net::Loop::now(), 1s);
+  other_host->close_idle_since(now(), 1s, now());
   run_until([&] { return closed(CloseReason::SuspectedStale) == 1; });
   CHECK(host->idle() == 0);
 }
@@ -315,7 +315,7 @@ TEST_CASE("a probe is not lent: its end is what it is there for") {
   Client client;
   pair.ask_other(client);
   pair.await(client);
-  CHECK(pair.context.stats.lent == 0);
+  CHECK(pair.stats.transferred_away == 0);
   CHECK(pair.host->idle() == 1);
 }
 

@@ -1,4 +1,4 @@
-#include "core/pool/commons.h"
+#include "core/pool/shared_pool.h"
 
 #include <atomic>
 #include <thread>
@@ -18,31 +18,31 @@ Origin origin(std::uint16_t port = 80) {
 }
 
 struct Fixture {
-  Commons commons{kWorkers};
-  std::shared_ptr<CommonHost> host = commons.host(origin(), {});
+  SharedPool shared_pool{kWorkers};
+  std::shared_ptr<SharedHost> host = shared_pool.host(origin(), {});
   TimePoint start{1h};
 };
 
 TEST_CASE_FIXTURE(Fixture, "equal settings are one key, wherever they are kept") {
   const policy::HostSettings one, two;
-  CHECK(commons.host(origin(), one) == host);
-  CHECK(commons.host(origin(), two) == host);
-  CHECK(commons.host(origin(81), two) != host);
+  CHECK(shared_pool.host(origin(), one) == host);
+  CHECK(shared_pool.host(origin(), two) == host);
+  CHECK(shared_pool.host(origin(81), two) != host);
   policy::HostSettings changed;
   changed.max_idle = 1;
-  CHECK(commons.host(origin(), changed) != host);
-  CHECK(commons.host(origin(), changed) != host);
+  CHECK(shared_pool.host(origin(), changed) != host);
+  CHECK(shared_pool.host(origin(), changed) != host);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a key that nobody holds any more begins anew") {
   host->add(5);
   host.reset();
-  CHECK(commons.host(origin(), {})->open() == 0);
+  CHECK(shared_pool.host(origin(), {})->open() == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "keys that nobody holds are forgotten in the end") {
-  for (std::uint16_t port = 1; port < 20000; ++port) static_cast<void>(commons.host(origin(port), {}));
-  CHECK(commons.host_count() <= 2048);
+  for (std::uint16_t port = 1; port < 20000; ++port) static_cast<void>(shared_pool.host(origin(port), {}));
+  CHECK(shared_pool.host_count() <= 2048);
 }
 
 TEST_CASE_FIXTURE(Fixture, "no more connections are reserved than may be, whoever asks") {
@@ -99,9 +99,9 @@ TEST_CASE_FIXTURE(Fixture, "who has not waited as long as the one who gives is n
 TEST_CASE_FIXTURE(Fixture, "a worker counts once among those that wait, however often it says so") {
   host->await(0, start);
   host->await(0, start + 1s);
-  host->await_no_more(0);
+  host->stop_awaiting(0);
   CHECK_FALSE(host->anybody_waits());
-  host->await_no_more(0);
+  host->stop_awaiting(0);
   CHECK_FALSE(host->anybody_waits());
   host->await(0, start);
   CHECK(host->claim(1, TimePoint::max()) == 0);
@@ -124,7 +124,7 @@ TEST_CASE_FIXTURE(Fixture, "each that waits is claimed by one of those who look"
   for (int i = 0; i < kTimes; ++i) {
     host->await(0, start);
     while (host->anybody_waits()) std::this_thread::yield();
-    if (i % 3 == 0) host->await_no_more(0);
+    if (i % 3 == 0) host->stop_awaiting(0);
   }
   done = true;
   for (std::thread& thread : threads) thread.join();
@@ -132,15 +132,15 @@ TEST_CASE_FIXTURE(Fixture, "each that waits is claimed by one of those who look"
 }
 
 TEST_CASE_FIXTURE(Fixture, "one worker at a time keeps connections warm, until it resigns") {
-  CHECK_FALSE(host->warmer());
-  CHECK(host->claim_warming(1));
-  CHECK(host->claim_warming(1));
-  CHECK_FALSE(host->claim_warming(2));
-  host->resign_warming(2);
-  CHECK(host->warmer() == 1U);
-  host->resign_warming(1);
-  CHECK_FALSE(host->warmer());
-  CHECK(host->claim_warming(2));
+  CHECK_FALSE(host->prewarmer());
+  CHECK(host->claim_prewarming(1));
+  CHECK(host->claim_prewarming(1));
+  CHECK_FALSE(host->claim_prewarming(2));
+  host->resign_prewarming(2);
+  CHECK(host->prewarmer() == 1U);
+  host->resign_prewarming(1);
+  CHECK_FALSE(host->prewarmer());
+  CHECK(host->claim_prewarming(2));
 }
 
 TEST_CASE_FIXTURE(Fixture, "of several that would keep connections warm one does") {
@@ -148,7 +148,7 @@ TEST_CASE_FIXTURE(Fixture, "of several that would keep connections warm one does
   std::vector<std::thread> threads;
   for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
     threads.emplace_back([&, worker] {
-      if (host->claim_warming(worker)) ++claimed;
+      if (host->claim_prewarming(worker)) ++claimed;
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -163,25 +163,25 @@ TEST_CASE_FIXTURE(Fixture, "the host was used last when any worker used it last"
   CHECK(host->last_used() == start + 3s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "cold connections are counted over all workers") {
-  host->show_cold(0, 2);
-  host->show_cold(2, 3);
-  CHECK(host->cold() == 5);
-  host->show_cold(0, 0);
-  CHECK(host->cold() == 3);
+TEST_CASE_FIXTURE(Fixture, "expiring connections are counted over all workers") {
+  host->show_expiring(0, 2);
+  host->show_expiring(2, 3);
+  CHECK(host->expiring() == 5);
+  host->show_expiring(0, 0);
+  CHECK(host->expiring() == 3);
 }
 
 TEST_CASE_FIXTURE(Fixture, "only the pool that is there can leave") {
-  auto* const pool = reinterpret_cast<HostPool*>(&host);
-  auto* const later = reinterpret_cast<HostPool*>(&commons);
-  host->enter(1, *pool);
+  auto* const first = reinterpret_cast<SharedPeers*>(&host);
+  auto* const later = reinterpret_cast<SharedPeers*>(&shared_pool);
+  host->enter(1, *first);
   host->enter(1, *later);
   host->idle_rose(1, 4);
-  host->leave(1, *pool);
-  CHECK(host->pool_of(1) == later);
+  host->leave(1, *first);
+  CHECK(host->peers_of(1) == later);
   CHECK(host->idle() == 4);
   host->leave(1, *later);
-  CHECK(host->pool_of(1) == nullptr);
+  CHECK(host->peers_of(1) == nullptr);
   CHECK(host->idle() == 0);
 }
 

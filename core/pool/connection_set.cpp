@@ -1,0 +1,62 @@
+#include "core/pool/connection_set.h"
+
+#include <cassert>
+#include <utility>
+
+namespace keepwarm::pool {
+
+Connection& ConnectionSet::add(std::unique_ptr<net::Stream> stream, const net::SocketAddress& address, TimePoint now) {
+  const policy::ConnectionFacts facts{.opened_at = now, .idle_since = now};
+  return add(std::make_unique<Connection>(owner_, std::move(stream), address, facts, now));
+}
+
+Connection& ConnectionSet::add_transferred(std::unique_ptr<net::Stream> stream, const net::SocketAddress& address,
+                                           const policy::ConnectionFacts& facts, TimePoint now) {
+  Connection& added = add(std::make_unique<Connection>(owner_, std::move(stream), address, facts, now));
+  added.waited_ = true;
+  added.lease_age_ = now - facts.returned_at;
+  return added;
+}
+
+Connection& ConnectionSet::add(std::unique_ptr<Connection> connection) {
+  Connection& added = *connection;
+  added.index_ = size();
+  all_.push_back(std::move(connection));
+  return added;
+}
+
+std::unique_ptr<Connection> ConnectionSet::remove(Connection& connection) noexcept {
+  if (connection.state_ == Connection::State::Idle) {
+    IdleList::remove(connection);
+    --idle_count_;
+  }
+  const std::uint32_t index = connection.index_;
+  std::unique_ptr<Connection> owned = std::move(all_[index]);
+  if (index + 1 < all_.size()) {
+    all_[index] = std::move(all_.back());
+    all_[index]->index_ = index;
+  }
+  all_.pop_back();
+  return owned;
+}
+
+void ConnectionSet::make_idle(Connection& connection, TimePoint due, TimePoint now) noexcept {
+  assert(connection.state_ == Connection::State::Leased);
+  connection.state_ = Connection::State::Idle;
+  connection.waited_ = true;
+  connection.facts.returned_at = now;
+  idle_.push_front(connection);
+  ++idle_count_;
+  deadlines_.arm(connection, due);
+}
+
+void ConnectionSet::lease(Connection& connection, TimePoint now) noexcept {
+  assert(connection.state_ == Connection::State::Idle);
+  IdleList::remove(connection);
+  --idle_count_;
+  DeadlineWheel::disarm(connection);
+  connection.state_ = Connection::State::Leased;
+  connection.lease_age_ = now - connection.facts.returned_at;
+}
+
+}  // namespace keepwarm::pool

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/base/clock.h"
+#include "core/net/address.h"
+#include "core/net/stream.h"
+#include "core/policy/next_hop.h"
+#include "core/pool/dial_failure.h"
+
+/// How the pool has connections opened: what it asks for, what it is told, and who does it. The Dialer of dialer.h does
+/// it over the network; tests have one of their own.
+namespace keepwarm::pool {
+
+/// How long the steps of opening a connection took; zero on a reused one.
+struct OpeningTimes {
+  Duration dns{};
+  Duration connect{};  ///< with the parent's tunnel, if there is one
+  Duration tls{};
+
+  [[nodiscard]] Duration total() const noexcept { return dns + connect + tls; }
+};
+
+/// A connection to the next hop, ready for use.
+struct Dialed {
+  std::unique_ptr<net::Stream> stream;  ///< its events are to be set before anything else happens
+  net::SocketAddress address{};         ///< of what was connected to: the origin, connect_to, or the parent
+  OpeningTimes times{};
+  std::string early{};              ///< what came behind the parent's answer (client tunnels only)
+  std::string_view tls_protocol{};  ///< "TLSv1.3"; empty: plain
+  bool tls_resumed = false;
+};
+
+class DialEvents {
+ public:
+  /// The dial may be destroyed inside each of these.
+  virtual void on_dialed(Dialed dialed) = 0;
+  virtual void on_dial_failed(const DialFailure& failure) = 0;
+  /// See net::ConnectEvents.
+  virtual void on_addresses(std::span<const net::SocketAddress>) {}
+
+ protected:
+  ~DialEvents() = default;
+};
+
+/// One connection that is being opened. Destroying it gives up, and no event comes afterwards.
+class Dial {
+ public:
+  virtual ~Dial() = default;
+};
+
+struct DialRequest {
+  const policy::NextHop& hop;  ///< must outlive the dial
+  /// Else destinations that the client chose may not be of this machine (DESIGN.md §9). What the operator chose
+  /// (connect_to, parent) is not held against that rule.
+  bool local_client = true;
+  Duration timeout{};                             ///< over all steps together
+  std::shared_ptr<net::TlsTickets> tickets = {};  ///< sessions to resume, and where new ones go; may be null
+  /// What a parent is told as Via, with the names that a client's CONNECT had there; empty: our own name alone.
+  std::string via = {};
+};
+
+/// Opens connections, and does what else needs the network. Must outlive all that it made.
+class DialerFactory {
+ public:
+  /// Exactly one of the two final events, never inside this call, unless the dial is destroyed before. `events` must
+  /// outlive the dial.
+  [[nodiscard]] virtual std::unique_ptr<Dial> dial(DialRequest request, DialEvents& events) = 0;
+  /// A place for the TLS sessions of one pool key.
+  [[nodiscard]] virtual std::shared_ptr<net::TlsTickets> make_tickets() = 0;
+  /// Makes a connection of another worker one of this worker's loop. nullptr: the kernel refused, it is closed.
+  [[nodiscard]] virtual std::unique_ptr<net::Stream> attach(net::DetachedStream& stream,
+                                                            std::shared_ptr<net::TlsTickets> tickets) = 0;
+
+ protected:
+  ~DialerFactory() = default;
+};
+
+}  // namespace keepwarm::pool

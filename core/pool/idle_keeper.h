@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/base/clock.h"
+#include "core/policy/server_model.h"
+#include "core/pool/checkout.h"
+#include "core/pool/connection_set.h"
+#include "core/pool/peers.h"
+#include "core/pool/pool_context.h"
+#include "core/pool/upstream_target.h"
+
+/// What is done with the idle connections of one pool key: which of them serves a request, what their ends teach, and
+/// when they are closed.
+namespace keepwarm::pool {
+
+/// Asks the ServerModel, and carries out what it says: it holds no opinion on idle times of its own. It is told what
+/// happens to idle connections, and closes those whose time is over. Owned by a HostPool.
+class IdleKeeper final : public IdleEvents, public IdlePeer {
+ public:
+  struct Parts {
+    PoolContext& context;
+    UpstreamTarget& target;
+    policy::ServerModel& server;
+    ConnectionSet& connections;
+    const std::unique_ptr<Peers>& peers;  ///< which object that is changes when the pool joins or leaves
+    LeaseEvents& pool;                    ///< closes connections
+  };
+  /// What `parts` refers to must outlive it.
+  explicit IdleKeeper(const Parts& parts) noexcept : its_(parts) {}
+
+  // ---- Which one serves ----
+
+  /// Whether a connection that is, or is about to be, idle serves a request.
+  [[nodiscard]] policy::Fit fit(Connection& connection, const CheckoutRequirements& requirements, TimePoint now) const;
+  /// The idle connection that serves a request best: the newest trusted one, else the newest that the request may use.
+  /// It is alive as far as can be known, marked as trusted or not, and still idle. nullptr: none. Those that turn out
+  /// to be dead are closed.
+  [[nodiscard]] Connection* find(const CheckoutRequirements& requirements, TimePoint now);
+
+  // ---- What is learned ----
+
+  /// The idle period of a connection ended with the connection open: `age` long, 0 if it ends without a result.
+  void survived(Connection& connection, Duration age, TimePoint now);
+  // IdlePeer
+  void learn_close(const policy::IdlePeriod& period) override;
+  void close_idle_since(TimePoint since, Duration age, TimePoint now) override;
+
+  // ---- When they are closed ----
+
+  /// The idle ones get their deadlines anew, after new settings.
+  void recheck_deadlines(TimePoint now);
+  /// Closes the oldest of those that `matches`, until none is left.
+  template <typename Predicate>
+  void close_all(CloseReason reason, TimePoint now, Predicate matches) {
+    while (Connection* connection = its_.connections.find_idle(matches)) its_.pool.close(*connection, reason, now);
+  }
+  /// Closes those whose time is over though their deadline is later, since something was learned meanwhile.
+  void close_what_is_over(TimePoint now);
+  /// A connection whose time is over as soon as it is idle: if that is the server's doing, a warning says why nothing
+  /// is reused, once.
+  void explain_no_room(const Connection& connection, TimePoint now);
+
+  // IdleEvents
+  void idle_ended(Connection& connection, CloseReason reason, TimePoint now) override;
+  void idle_time_over(Connection& connection, TimePoint now) override;
+  void was_closed_idle(Connection& connection, TimePoint now) override;
+  [[nodiscard]] bool still_usable(Connection& connection, TimePoint now) override;
+
+ private:
+  [[nodiscard]] Connection* find_untested(const CheckoutRequirements& requirements, TimePoint now);
+  [[nodiscard]] static bool is_alive(Connection& connection, bool replayable, TimePoint now);
+  [[nodiscard]] bool prove_by_oldest(TimePoint now);
+  void log_what_was_learned() const;
+
+  Parts its_;
+  bool warned_no_room_ = false;
+};
+
+}  // namespace keepwarm::pool
