@@ -15,9 +15,8 @@ Client::Outcome Client::begin(const Request& request, Nanos started) {
   request_ = &request;
   last_ = false;
   partial_.clear();
-  const bool fresh = !fd_.open();
-  if (fresh && !connect()) return fail("connect: " + std::string(std::strerror(errno)));
-  if (fresh && !request.tunnel.empty()) {
+  if (!fd_.open() && !connect()) return fail("connect: " + std::string(std::strerror(errno)));
+  if (served_ == 0 && !request.tunnel.empty()) {
     state_ = State::AwaitingTunnel;
     unsent_ = request.tunnel;
   } else {
@@ -31,6 +30,7 @@ Client::Outcome Client::begin(const Request& request, Nanos started) {
 bool Client::connect() {
   fd_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   served_ = 0;
+  connected_ = false;
   if (wire_.plan.per_connection == 1) {
     // From several addresses in turn: one has no more than 28,232 ports, and each rests for a while after use.
     const int late = 1;
@@ -51,6 +51,7 @@ bool Client::connect() {
 
 Client::Outcome Client::on_event(std::uint32_t events) {
   if (!fd_.open()) return Outcome::Pending;
+  if ((events & EPOLLOUT) != 0) connected_ = true;
   if ((events & EPOLLOUT) != 0 && state_ != State::Idle) {
     const Outcome outcome = push();
     if (outcome != Outcome::Pending) return outcome;

@@ -29,6 +29,8 @@ class Client {
 
   Client(Wire& wire, std::size_t number) : wire_(wire), number_(number) {}
 
+  /// Connects, for a request to come. Should that fail, the request connects.
+  void arrive() { (void)connect(); }
   /// Asks, on a new connection if there is none. `started` is what latency counts from. Failed: it could not be sent.
   Outcome begin(const Request& request, Nanos started);
   /// For each event of its connection. Completed and Failed are told once for each begin().
@@ -38,6 +40,8 @@ class Client {
   [[nodiscard]] Nanos started() const noexcept { return started_; }
   /// True once, after its first request has ended: from then on it takes part.
   [[nodiscard]] bool joins() noexcept { return !std::exchange(joined_, true); }
+  /// Its connection is established.
+  [[nodiscard]] bool connected() const noexcept { return fd_.open() && connected_; }
   [[nodiscard]] bool busy() const noexcept { return state_ != State::Idle; }
   /// What failed, for the report.
   [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
@@ -64,6 +68,7 @@ class Client {
   std::uint64_t body_unread_ = 0;
   std::string partial_;  ///< the start of a head whose rest has not come
   long served_ = 0;      ///< on this connection
+  bool connected_ = false;
   bool joined_ = false;
   bool last_ = false;  ///< the answer announced the connection's end
   std::string failure_;

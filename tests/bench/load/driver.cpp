@@ -18,13 +18,13 @@ Driver::Driver(const Plan& plan)
 
 void Driver::run() {
   began_ = time_ = next_arrival_ = now();
-  if (plan_.total != 0) window_.open(wire_);
+  if (plan_.total != 0) open_window();
   while (stop_requested == 0 && closed_.size() < plan_.windows) {
     turn();
     if (window_.is_open() && window_over()) {
       close_window();
     } else if (!window_.is_open() && window_due()) {
-      window_.open(wire_);
+      open_window();
     }
   }
 }
@@ -42,9 +42,12 @@ bool Driver::window_over() const {
 bool Driver::warm() const {
   const Nanos waited = time_ - began_;
   constexpr int kPatience = 4;
-  const bool all_there =
-      plan_.rate > 0 || joined_ == plan_.clients - plan_.burst || waited >= kPatience * plan_.warm_up;
-  return waited >= plan_.warm_up && all_there;
+  if (waited < plan_.warm_up) return false;
+  if (plan_.rate > 0 || waited >= kPatience * plan_.warm_up) return true;
+  const std::size_t early = plan_.clients - plan_.burst;
+  const auto connected = [](const Client& client) { return client.connected(); };
+  return joined_ == early && clients_.size() == plan_.clients &&
+         std::all_of(clients_.begin() + static_cast<std::ptrdiff_t>(early), clients_.end(), connected);
 }
 
 void Driver::turn() {
@@ -56,6 +59,14 @@ void Driver::turn() {
     Client& client = *static_cast<Client*>(event.data.ptr);
     settle(client, client.on_event(event.events));
   }
+}
+
+/// With the first one the burst comes.
+void Driver::open_window() {
+  const bool first = window_.from() == 0;
+  window_.open(wire_);
+  if (!first) return;
+  for (std::size_t i = plan_.clients - plan_.burst; i < clients_.size(); ++i) next(clients_[i]);
 }
 
 void Driver::close_window() {
@@ -70,23 +81,28 @@ void Driver::close_window() {
   closed_.push_back(window_);
 }
 
-/// How many clients there are when all that may be there by now have come: those of the burst come with the first
-/// window.
-std::size_t Driver::clients_to_come() const {
-  return window_.from() == 0 ? plan_.clients - plan_.burst : plan_.clients;
-}
-
-/// Clients join over the first half of the warm-up: all at once, thousands would overflow any listen queue. The clients
-/// of a burst do just that.
+/// Clients join over the first half of the warm-up: all at once, thousands would overflow any listen queue.
+/// Those of the burst only connect, and wait for it.
 void Driver::add_clients() {
-  const std::size_t all = clients_to_come();
-  if (clients_.size() == all) return;
+  if (clients_.size() == plan_.clients) return;
   const Nanos ramp = plan_.total != 0 ? 0 : plan_.warm_up / 2;
   const auto share = ramp == 0 ? 1.0 : static_cast<double>(time_ - began_ + kMillisecond) / static_cast<double>(ramp);
   constexpr std::size_t kMost = 256;  // a turn
-  const auto wanted = static_cast<std::size_t>(std::min(share, 1.0) * static_cast<double>(all));
+  const auto wanted = static_cast<std::size_t>(std::min(share, 1.0) * static_cast<double>(plan_.clients));
   const std::size_t until = std::min(std::max<std::size_t>(wanted, 1), clients_.size() + kMost);
-  while (clients_.size() < until) next(clients_.emplace_back(wire_, clients_.size()));
+  while (clients_.size() < until) {
+    Client& client = clients_.emplace_back(wire_, clients_.size());
+    if (holds_back(client)) {
+      client.arrive();
+    } else {
+      next(client);
+    }
+  }
+}
+
+/// It is of the burst, and that is still to come.
+bool Driver::holds_back(const Client& client) const {
+  return window_.from() == 0 && client.number() >= plan_.clients - plan_.burst;
 }
 
 void Driver::start_due() {
@@ -140,7 +156,7 @@ void Driver::next(Client& client) {
 Nanos Driver::until_next_start() const {
   if (!again_.empty()) return 0;
   Nanos next = time_ + 50 * kMillisecond;  // the window's edges are looked at
-  if (clients_.size() < clients_to_come()) next = time_ + kMillisecond;
+  if (clients_.size() < plan_.clients) next = time_ + kMillisecond;
   if (!pauses_.empty()) next = std::min(next, pauses_.top().until);
   if (plan_.rate > 0) next = std::min(next, next_arrival_);
   return std::max<Nanos>(next - now(), 0);

@@ -31,9 +31,10 @@ class Driver {
   [[nodiscard]] bool warm() const;
   [[nodiscard]] bool window_due() const;
   [[nodiscard]] bool window_over() const;
+  void open_window();
   void close_window();
-  [[nodiscard]] std::size_t clients_to_come() const;
   void add_clients();
+  [[nodiscard]] bool holds_back(const Client& client) const;
   void start_due();
   void start(Client& client, Nanos planned);
   void settle(Client& client, Client::Outcome outcome);

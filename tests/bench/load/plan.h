@@ -24,7 +24,7 @@ struct Plan {
   std::vector<Request> requests;  ///< one for each host, taken in turn
   std::uint64_t body = 0;         ///< bytes of each request's body
   std::size_t clients = 1;
-  std::size_t burst = 0;    ///< of the clients, those that come at once when the first window opens
+  std::size_t burst = 0;  ///< of the clients, those that only connect, and ask all at once when the first window opens
   long per_connection = 0;  ///< requests on a connection; 0: no limit
   double rate = 0;          ///< requests a second that start whatever becomes of the others; 0: each client in turn
   Nanos pause_from = 0;     ///< from an answer to the client's next request, to the same host: random in this range

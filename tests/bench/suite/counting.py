@@ -11,12 +11,13 @@ from .tools import load
 
 # The differences between a long and a short run, so that start, connecting and end fall out.
 EXCHANGES = (1_000, 4_000)
+PATIENCE = 900  # seconds for a run: counts are right on a busy machine as well, but strace and callgrind are slow there
 CALL = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?(\w+)$", re.MULTILINE)
 COLLECTED = re.compile(r"Collected : (\d+)")
 
 
 def _ask(scenario: Scenario, peer: Peer, exchanges: int) -> None:
-    done = load(**load_options(scenario, peer), total=exchanges)
+    done = load(**load_options(scenario, peer), total=exchanges, limit=PATIENCE)
     if done.failures:
         raise RuntimeError(f"{peer.name} failed: {done.failures}")
 

@@ -24,6 +24,8 @@ def name_service():
     _run("ip", "link", "set", "lo", "up")
     # Short-lived connections by the ten thousand each need a port for a while.
     Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("10000 65000")
+    # A burst of thousands must fit the listen queue of the origin, which asks for so much.
+    Path("/proc/sys/net/core/somaxconn").write_text("16384")
     with tempfile.TemporaryDirectory() as folder, Origin(listen="127.0.0.1:53"):
         Path(folder).chmod(0o755)
         for name, text in {"resolv.conf": "nameserver 127.0.0.1\n", "nsswitch.conf": "hosts: files dns\n",

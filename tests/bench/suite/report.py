@@ -20,7 +20,7 @@ VERSIONS = {
 
 def table(header: list[str], rows: list[list[str]]) -> str:
     """A Markdown table that is readable as it stands: the first column to the left, the others to the right."""
-    widths = [max(len(row[i]) for row in [header, *rows]) for i in range(len(header))]
+    widths = [max(3, *(len(row[i]) for row in [header, *rows])) for i in range(len(header))]
     lines = [header, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])], *rows]
     return "\n".join("| " + " | ".join(
         cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(line, widths))

@@ -5,7 +5,7 @@ Prints figures, and what is wrong as FILE:LINE: TEXT; then it fails.
 
 * HostPool and Exchange stay small, and none of their parts knows its whole.
 * Includes among the files of a folder run one way: taking X.h and X.cpp as one, there is no circle.
-* Each section that code cites is in core/doc/design.md.
+* Each section that code cites is in core/doc/design.md, and links in documents lead to files.
 * Identifiers have none of the private words that core/doc/glossary.md replaced.
 * Each header of core/net, core/pool and core/proxy opens with what it is.
 """
@@ -33,14 +33,25 @@ MAX_VALUE_MEMBERS = 12
 # The files that each whole is put together from, without their endings: they name neither it nor its header.
 PARTS = {
     ("HostPool", HOST_POOL): [
-        "core/pool/connection_facts",
+        "core/policy/connect_pacing",
+        "core/policy/connection_facts",
+        "core/policy/server_model",
+        "core/pool/connect_attempts",
         "core/pool/connection_set",
+        "core/pool/idle_keeper",
         "core/pool/peers",
+        "core/pool/shared_peers",
+        "core/pool/upstream_target",
         "core/pool/waiter_queue",
         "core/pool/warmer",
-        "core/policy/server_model",
     ],
-    ("Exchange", EXCHANGE): [],
+    ("Exchange", EXCHANGE): [
+        "core/proxy/access_entry",
+        "core/proxy/exchange_values",
+        "core/proxy/outgoing_request",
+        "core/proxy/relayed_body",
+        "core/proxy/response_head_reader",
+    ],
 }
 
 DESIGN = "core/doc/design.md"
@@ -131,7 +142,7 @@ def check_settle(root, faults, figures):
     calls = []
     for path, file in sources(root, ["core/pool"]):
         code = without_comments(file.read_text())
-        for found in re.finditer(r"(?<![\w:])settle\s*\(\s*\)\s*;", code):
+        for found in re.finditer(r"(?<![\w:])settle\s*\([^()]*\)\s*;", code):
             declared = re.search(r"\bvoid\s+$", code[: found.start()])
             if not declared:
                 calls.append((path, line_of(code, found.start())))
@@ -292,6 +303,20 @@ def check_citations(root, faults, figures):
     figures.append(f"citations of {DESIGN}: {count}")
 
 
+def check_links(root, faults, figures):
+    """Of all documents: a link without a scheme leads to a file, from where it stands."""
+    count = 0
+    documents = [root / "README.md", *(root / ".github").glob("*.md"), *root.glob("[a-z]*/**/*.md")]
+    for file in sorted(file for file in documents if file.is_file() and "build" not in file.relative_to(root).parts):
+        text = file.read_text()
+        for found in re.finditer(r"\]\((?![a-z]+:|#)([^)#\s]+)[^)]*\)", text):
+            count += 1
+            if not (file.parent / found[1]).exists():
+                path = file.relative_to(root).as_posix()
+                faults.append(f"{path}:{line_of(text, found.start())}: the link leads nowhere: {found[1]}")
+    figures.append(f"links in documents: {count}")
+
+
 # ---- Words ----
 
 
@@ -355,7 +380,16 @@ def check_openings(root, faults, figures):
     figures.append(f"headers of {', '.join(OPENING)}: {count}")
 
 
-RULES = [check_host_pool, check_exchange, check_parts, check_circles, check_citations, check_words, check_openings]
+RULES = [
+    check_host_pool,
+    check_exchange,
+    check_parts,
+    check_circles,
+    check_citations,
+    check_links,
+    check_words,
+    check_openings,
+]
 
 
 def check(root, rules=None):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Each rule of check_structure.py is seen to fail on a fault that is planted in a small tree, and to pass without it."""
+"""Each rule of check_structure.py fails on a fault that is planted in a small tree, and passes without it."""
 
 import pathlib
 import tempfile
@@ -181,6 +181,14 @@ class Tree(unittest.TestCase):
         self.write("tests/daemon/test_a.py", '"""DESIGN.md §5"""\n')
         self.assert_fault("tests/daemon/test_a.py:1:", "DESIGN.md is not a path")
 
+    def test_a_link_that_leads_nowhere(self):
+        text = "[here](b.md#part), [there](https://example.com/x)\n\n[design](../../core/doc/design.md)\n"
+        self.write("packaging/doc/a.md", text)
+        self.write("packaging/doc/b.md", "[a](a.md)\n")
+        self.assertEqual(self.faults(), [])
+        self.write("README.md", "\n[all](packaging/doc/c.md)\n")
+        self.assert_fault("README.md:2:", "packaging/doc/c.md")
+
     # ---- Words ----
 
     def test_a_private_word_in_an_identifier(self):
@@ -235,7 +243,8 @@ class Outline(unittest.TestCase):
             };""")
         self.assertEqual([method[0] for method in one.methods], ["A", "~A", "operator=", "operator", "find", "g"])
         self.assertEqual([method[0] for method in one.private_methods()], ["g"])
-        self.assertEqual([member.name for member in one.members], ["call_", "map_", "x_", "parts_", "more_", "last_", "nested_"])
+        names = ["call_", "map_", "x_", "parts_", "more_", "last_", "nested_"]
+        self.assertEqual([member.name for member in one.members], names)
         self.assertEqual(one.friends[0][0], "friend class D")
         self.assertEqual((nested.name, nested.outer), ("Nested", "A"))
         self.assertEqual([member.name for member in nested.members], ["deep"])
