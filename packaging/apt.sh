@@ -1,5 +1,6 @@
 # shellcheck shell=bash disable=SC2034
-# Sourced by packaging/run.sh and tests/run.sh: installs Debian packages that are missing, and is silent when none is.
+# Sourced by packaging/run.sh and tests/run.sh: installs Debian packages that are missing, and is silent when none is. It
+# removes none: where a package excludes another one that is there, it fails.
 
 # The packages that build the daemon.
 keepwarm_build_packages=(
@@ -34,7 +35,7 @@ install_packages() {  # installs those of "$@" that are missing; fails with a se
   local log
   log=$(mktemp)
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 -qq)
-  if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } \
+  if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-remove --no-install-recommends "${missing[@]}"; } \
        >"$log" 2>&1 </dev/null; then
     cat "$log" >&2
     rm -f "$log"

@@ -33,16 +33,23 @@ cd "$root"
 say "Build dependencies"
 install_packages "${keepwarm_build_packages[@]}"
 
-say "Building into build/release"
+say "Building into build/release (minutes, the first time)"
 log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+# Says how far it is, every ten seconds. (sleep must not hold the caller's pipe open when this is ended.)
+progress() {
+  while sleep 10 >/dev/null 2>&1; do printf '    %.100s\n' "$(tail -n 1 "$log")"; done
+}
+progress &
+watcher=$!
+trap 'kill "$watcher"; rm -f "$log"' EXIT
 if ! { cmake --preset release && cmake --build --preset release --target keepwarm; } >"$log" 2>&1 </dev/null; then
   cat "$log" >&2
   say "The build failed."
   exit 1
 fi
-rm -f "$log"
 trap - EXIT
+kill "$watcher"
+rm -f "$log"
 program=$root/build/release/keepwarm
 say "Built $("$program" --version)"
 
