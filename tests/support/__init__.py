@@ -43,5 +43,5 @@ wire.py. A message that ends too early raises Cut (how = "fin" or "rst", partial
 Background(function, *args) (background.py) runs a large transfer beside the test; .result() joins it.
 
 Waiting: everything has a limit, 5 s unless told otherwise, times KEEPWARM_TEST_SLOW (default 1; 4 where the binary has
-a sanitizer inside). Wait for events, never sleep. KEEPWARM_BIN names the binary; else: the newest build/*/keepwarm.
+a sanitizer inside), and longer on a busy machine. Wait for events, never sleep. KEEPWARM_BIN names the binary; else: the newest build/*/keepwarm.
 """

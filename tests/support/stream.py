@@ -5,7 +5,7 @@ import socket
 import struct
 import time
 
-from .waiting import DEFAULT_LIMIT, Deadline, TooLong, scaled
+from .waiting import DEFAULT_LIMIT, Deadline, TooLong, slow_factor
 
 KEPT = 1 << 20  # bytes of `received` that are kept for messages and assertions
 
@@ -62,7 +62,7 @@ class Stream:
     def send_until_blocked(self, chunk: bytes, quiet: float = 0.3, at_most: int = 1 << 30) -> int:
         """Sends `chunk` over and over until the socket takes nothing for `quiet` seconds; the number of bytes taken."""
         sent = 0
-        self.sock.settimeout(scaled(quiet))
+        self.sock.settimeout(slow_factor() * quiet)
         try:
             while sent < at_most:
                 sent += self.sock.send(chunk)

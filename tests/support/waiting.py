@@ -1,4 +1,4 @@
-"""Limits of time: nothing in a test waits for ever, and slow builds get more time everywhere at once."""
+"""Limits of time: nothing in a test waits for ever, and slow builds and busy machines get more time everywhere at once."""
 
 import functools
 import os
@@ -39,9 +39,15 @@ def slow_factor() -> float:
     return 4.0 if sanitized() else 1.0
 
 
+def load_factor() -> float:
+    """How many programs want each processor, now or in the last minute: so much longer may things take. At least 1."""
+    recent, _, _, running, *_ = Path("/proc/loadavg").read_text().replace("/", " ").split()
+    return max(1.0, max(float(recent), int(running)) / (os.cpu_count() or 1))
+
+
 def scaled(seconds: float) -> float:
-    """`seconds` of a quick machine in the time of this one."""
-    return seconds * slow_factor()
+    """A limit of `seconds` on a quick machine with nothing else to do, in the time of this one at this moment."""
+    return seconds * slow_factor() * load_factor()
 
 
 class Deadline:

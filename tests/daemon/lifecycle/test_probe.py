@@ -20,6 +20,8 @@ from support.tls_server import ServerTls
 from support.waiting import Deadline, TooLong, binary, scaled
 
 TIMEOUT = 0.6  # of the servers; real time, whatever the build
+# A pause of a second begins when the answer is read, and is told from when it came: some milliseconds less are told, or more.
+ABOUT_A_SECOND = r"(?:9\d\d ms|\d+\.\d s)"
 HINT = "Keep-Alive: timeout=10, max=100"
 
 
@@ -180,7 +182,7 @@ def test_connections_that_are_dropped_without_a_word(probe, origin, tmp_path, la
     """Lost between the uses after 0.5 s, which is answered, and 1 s, which is not."""
     report = probe(origin(Server(lapse, timeout=0.75)).url()).end()
     assert report.code == 0
-    found = re.fullmatch(r"answered after (\d+ ms), no more after (1\.\d s), and no end came", report.row("idle"))
+    found = re.fullmatch(rf"answered after (\d+ ms), no more after ({ABOUT_A_SECOND}), and no end came", report.row("idle"))
     assert found, report.row("idle")
     assert report.keys.keys() == {"idle_timeout", "assumed_idle_timeout"}
     assert re.fullmatch(r"[567]\d0ms", report.keys["idle_timeout"])
@@ -190,8 +192,8 @@ def test_connections_that_are_dropped_without_a_word(probe, origin, tmp_path, la
 def test_a_server_that_keeps_them_for_longer_than_the_probe_waits(probe, http_origin, tmp_path):
     report = probe(http_origin().url(), "--max", "1s").end()
     assert report.code == 0
-    assert re.match(r"kept for longer than 1\.\d s$", report.row("idle"))
-    assert re.match(r"answered after \d+ ms, 1\.\d s$", report.row("used again"))
+    assert re.match(rf"kept for longer than {ABOUT_A_SECOND}$", report.row("idle"))
+    assert re.match(rf"answered after \d+ ms, {ABOUT_A_SECOND}$", report.row("used again"))
     assert not report.pasted and "Nothing to change" in report.out
     careful = probe(http_origin().url(), "--max", "1s", config={"host": {"*": {"assumed_idle_timeout": "500ms"}}}).end()
     assert careful.keys == {"assumed_idle_timeout": "1s"}
@@ -222,7 +224,7 @@ def test_an_interrupted_probe_tells_what_is_known(probe, http_origin, number):
     running.interrupt(number)
     report = running.end()
     assert report.code == 0
-    assert re.match(r"kept for at least ([5-9]\d\d ms|1\.\d s)$", report.row("idle"))
+    assert re.match(r"kept for at least ([5-9]\d\d ms|\d+\.\d s)$", report.row("idle"))
     assert report.keys.keys() == {"assumed_idle_timeout"}
 
 
