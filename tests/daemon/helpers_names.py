@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support.tier import no_privilege
 from support.waiting import eventually
 
 A, AAAA = 1, 28
@@ -33,7 +34,7 @@ class NameServer:
                 self._socket.bind((self.address, 53))
                 break
             except PermissionError:
-                pytest.skip("no right to be a name server")
+                no_privilege("no right to be a name server")
             except OSError:
                 continue
         self._held: list[tuple[bytes, tuple]] = []
@@ -108,5 +109,5 @@ def own_names(folder: Path, hosts: str = "", name_server: NameServer | None = No
         script.append(f"mount --bind '{source}' {target}")
     wrapper = (shutil.which("unshare") or "/usr/bin/unshare", "--mount", "sh", "-c", " && ".join([*script, 'exec "$@"']), "sh")
     if subprocess.run([*wrapper, "true"], capture_output=True).returncode != 0:
-        pytest.skip("no right to a mount namespace")
+        no_privilege("no right to a mount namespace")
     return wrapper

@@ -1,14 +1,15 @@
-"""The load and chaos tool (tests/support/chaos): 200 clients at a time, 500 requests each, with bodies of up to 1 MiB, clients
-that leave and origins that close wherever it hurts. A failure prints the seed; KEEPWARM_CHAOS_SEED runs it again."""
+"""The load and chaos tool (tests/support/chaos): 100 clients at a time, 100 requests each (in a long run up to 200 and 500), with
+bodies of up to 1 MiB, clients that leave and origins that close wherever it hurts. A failure prints the seed; KEEPWARM_CHAOS_SEED runs it again."""
 
 import os
 import random
 
 import pytest
 
+from support.tier import amount
 from support.waiting import binary, sanitized
 
-CLIENTS, REQUESTS = (100, 200) if sanitized() else (200, 500)
+CLIENTS, REQUESTS = amount((100, 100), (100, 200) if sanitized() else (200, 500))
 
 
 def warm_up(daemon, workers: int) -> None:

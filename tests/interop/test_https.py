@@ -10,6 +10,7 @@ import pytest
 import websocket
 
 from support.daemon import merged
+from support.tier import no_privilege
 from support.tls import authority, certificate, trusting
 from support.tls_server import TLS12, TLS13, ServerTls
 from support.waiting import eventually, sanitized, scaled
@@ -147,7 +148,7 @@ def descriptors():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = 4 * IDLE + 500
     if hard != resource.RLIM_INFINITY and hard < wanted:
-        pytest.skip(f"RLIMIT_NOFILE is {hard}")
+        no_privilege(f"RLIMIT_NOFILE is {hard}")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -10,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.origin import Connection
+from support.tier import amount
 from support.waiting import Deadline
 
 HOSTS = 30     # each is a pool of its own
-REQUESTS = 6   # of each, with gaps between them
+REQUESTS = amount(3, 6)  # of each, with gaps between them
 TIMEOUT = 5.0  # of the servers; real time, whatever the build
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,6 @@ and from the first one on no POST meets one, though all of them come just when t
 import asyncio
 import collections
 import json
-import os
 import random
 import re
 import statistics
@@ -16,13 +15,14 @@ import servers
 
 from support.crowd import Answer, ask, everybody
 from support.delayed_link import delayed_link  # noqa: F401
+from support.tier import amount, long_run
 from support.waiting import DEFAULT_LIMIT, scaled
 
 pytestmark = pytest.mark.slow
 
 ROUND_TRIP = 0.040
-HOSTS = 125  # each is a pool of its own
-POSTS = 4    # of each host
+HOSTS = amount(50, 125)  # each is a pool of its own
+POSTS = amount(2, 4)     # of each host
 CLOSE = re.compile(r"\[(\S+ \S+)\] \[debug\] upstream (\S+) closed: server closed idle \(requests=\d+ idle=(\d+)ms")
 
 
@@ -161,7 +161,7 @@ def test_gunicorn(learn, _servers):
     learn(start, 2)
 
 
-if os.environ.get("KEEPWARM_TEST_LONG"):  # by hand, it takes five minutes
+if long_run():  # it takes five minutes
 
     def test_nginx_with_its_default_timeout(learn, nginx):
         learn(lambda: nginx("location = /echo { return 200 ok; }"), 75, idle_timeout="2m", hosts=10, posts=2)

@@ -32,6 +32,7 @@ from pathlib import Path
 import pytest
 
 from .background import Background
+from .tier import no_privilege
 from .waiting import scaled
 
 CLONE_NEWNET = 0x40000000
@@ -146,7 +147,7 @@ def delayed_link():
 
         def make(round_trip: float, jitter: float = 0.0) -> DelayedLink:
             if os.geteuid() != 0:
-                pytest.skip("only root can make network namespaces")
+                no_privilege("only root can make network namespaces")
             link = DelayedLink(round_trip, jitter)
             cleanup.callback(link.close)
             cleanup.enter_context(link.near())

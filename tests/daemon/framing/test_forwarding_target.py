@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from support.tier import no_privilege
 
 PATHS = {
     "root": "/",
@@ -75,7 +76,7 @@ def port_80(origin):
     try:
         return origin(host=f"127.{100 + (number >> 16) % 100}.{(number >> 8) % 256}.{number % 254 + 1}", port=80)
     except OSError as error:
-        pytest.skip(f"port 80 cannot be had: {error}")
+        no_privilege(f"port 80 cannot be had: {error}")
 
 
 @pytest.mark.parametrize("port,host_ends", [("", ("",)), (":80", (":80",)), (":", ("", ":"))])

@@ -12,12 +12,13 @@ import pytest
 from helpers_pool import every_host
 from support.crowd import Answer, TimingOut, ask, end_with_408, end_with_fin, end_with_reset, everybody, unread
 from support.delayed_link import delayed_link  # noqa: F401
+from support.tier import amount
 from support.waiting import sanitized
 
 ROUND_TRIP = 0.040
 LONG = 0.2  # where one exchange must not be late on a busy machine
 TIMEOUT = 0.5
-HOSTS = 100 if sanitized() else 300  # each is a pool of its own
+HOSTS = amount(100, 100 if sanitized() else 300)  # each is a pool of its own
 EACH = 5                             # GETs, and as many POSTs, of each host
 QUIET = {"log": {"level": "info"}}   # thousands of lines would be read by the Python that plays all the others
 
