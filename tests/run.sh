@@ -4,21 +4,34 @@ set -uo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: tests/run.sh [PART ...]
+Usage: tests/run.sh [long] [PART ...]
 
 Installs the Debian packages that are missing (as root, or with sudo), builds, and runs these parts, or only those named:
 
   format    the layout of all C++ files (clang-format)
-  unit      the debug preset's unit and loop tests (ctest)
-  daemon    tests of the built daemon, by scripted clients and origins (pytest)
-  interop   tests with real clients and servers, load and chaos (pytest)
-  asan      unit, daemon and interop again under AddressSanitizer and UndefinedBehaviorSanitizer
+  plain     unit tests of what a sanitizer hides, memory and allocations; release preset
+  daemon    tests of the built daemon, by scripted clients and origins (pytest); release preset
+  interop   tests with real clients and servers, load and chaos (pytest); release preset
+  asan      all unit tests, daemon and interop under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan      the tests of several workers again under ThreadSanitizer
   package   packaging/run.sh ends in a daemon that answers curl and stops on SIGTERM
-  tidy      clang-tidy over all sources; only when named, it takes minutes
 
-The last line is "N passed, N failed", summed over all parts (with ", N skipped" if any). The exit status is 0 only if
-everything ran and nothing failed.
+These only when named, or in a long run:
+
+  unit      all unit tests without a sanitizer (ctest); debug preset
+  debug     tests/daemon again, by a daemon with its assertions; debug preset
+  fuzz      the libFuzzer targets, some seconds each (clang); in a long run a minute each
+
+This one only when named, it takes minutes:
+
+  tidy      clang-tidy over all sources
+
+Without "long" each check runs as a small instance of itself, in minutes. "tests/run.sh long" has the full numbers of hosts,
+clients and requests, and the real pauses of servers; what could not run for want of a privilege is a failure there.
+
+At the end stand the tests that failed, each with the command that runs it again, and why tests were skipped. The logs of
+all parts are in build/test-logs. The last line is "N passed, N failed", summed over all parts (with ", N skipped" if any).
+The exit status is 0 only if everything ran and nothing failed.
 
   KEEPWARM_JOBS         processes of a build (default: the number of processors)
   KEEPWARM_TEST_JOBS    tests at a time (default: two for each processor; four of the interop tests, which mostly wait)
@@ -35,39 +48,79 @@ test_packages=(
   doctest-dev clang-format                                            # unit tests and layout
   python3 python3-pytest python3-pytest-xdist iproute2                # what drives the daemon
   curl wget git python3-requests python3-aiohttp python3-websocket    # real clients
-  nginx apache2-bin gunicorn squid tinyproxy-bin                      # real servers and proxies
+  nginx apache2-bin gunicorn tinyproxy-bin                            # real servers and proxies
   openssl systemd                                                     # certificates; the unit file
 )
 command -v node >/dev/null || test_packages+=(nodejs)
+command -v squid >/dev/null || test_packages+=(squid)  # squid-openssl serves as well, and the two exclude each other
 
-if command -v ccache >/dev/null; then export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
+if command -v ccache >/dev/null && [ -z "${CCACHE_DISABLE-}" ]; then
+  export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
+  precompile=OFF  # the cache would miss whatever has seen a precompiled header
+else
+  precompile=ON
+fi
 jobs=${KEEPWARM_JOBS:-$(nproc)}
 test_jobs=${KEEPWARM_TEST_JOBS:-$((2 * $(nproc)))}
 passed=0 failed=0 skipped=0
 results=$(mktemp -d)
+logs=$root/build/test-logs
+log=/dev/null  # of what is under way
+release_targets=(keepwarm chaos unit_plain)
 tsan_targets=(keepwarm unit_threads)
 meanwhile=  # the process group of a build in the background
+heartbeat=  # the process that says what is under way
 
-say() { printf '\n==> %s [%d s]\n' "$*" "$SECONDS"; }
+# Each part of a run has a log of its own, and begins with this.
+say() {  # say WHAT [LOG]
+  printf '\n==> %s [%d s]\n' "$1" "$SECONDS"
+  log=$logs/${2:-run}.log
+  echo "$1" >"$results/doing"
+  echo "$log" >>"$results/doing"
+}
+
+# Some builds and tests are silent for minutes. This says all the time what is under way, by the last line of its log.
+beat() {
+  local doing
+  # sleep must not hold the caller's pipe open when this is ended.
+  while sleep 30 >/dev/null 2>&1; do
+    mapfile -t doing <"$results/doing"
+    printf '    ... %s [%d s] %.100s\n' "${doing[0]}" "$SECONDS" "$(tail -c 1000 "${doing[1]}" 2>/dev/null | tail -n 1)"
+  done
+}
 
 finish() {
   [ -z "$meanwhile" ] || kill -- "-$meanwhile" 2>/dev/null
-  rm -rf "$results"
+  [ -z "$heartbeat" ] || kill "$heartbeat" 2>/dev/null
   local line="$passed passed, $failed failed"
   [ "$skipped" -eq 0 ] || line+=", $skipped skipped"
-  printf '\n==> Done in %d s\n%s\n' "$SECONDS" "$line"
+  if [ -s "$results/skipped" ]; then
+    printf '\n==> Skipped\n'
+    sort "$results/skipped" | uniq -c
+  fi
+  if [ -s "$results/failed" ]; then
+    printf '\n==> Failed; the logs are in %s\n' "${logs#"$root"/}"
+    cat "$results/failed"
+  fi
+  rm -rf "$results"
+  printf '\n==> Done in %d s%s\n%s\n' "$SECONDS" "${KEEPWARM_TEST_LONG:+, a long run}" "$line"
   if [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]; then exit 0; fi
   exit 1
 }
 
+fail() {  # fail WHAT [COMMAND]: counts one failure, which COMMAND runs again
+  failed=$((failed + 1))
+  echo "FAILED: $1"
+  printf '%s\n' "  $1" ${2:+"      $2"} >>"$results/failed"
+}
+
 # What must go well and is no test, such as a build: only its failure counts.
 step() {  # step WHAT COMMAND...
-  local what=$1 log=$results/log
-  shift
-  "$@" >"$log" 2>&1 </dev/null && return
-  failed=$((failed + 1))
+  "${@:2}" >>"$log" 2>&1 </dev/null && return
+  local again="${*:2}"
+  [ "$(type -t "$2")" != function ] || again="tests/run.sh $part"
   tail -n 200 "$log"
-  echo "FAILED: $what"
+  fail "$1, see ${log#"$root"/}" "$again"
   return 1
 }
 
@@ -76,57 +129,27 @@ check() {  # check WHAT COMMAND...
   step "$@" && passed=$((passed + 1))
 }
 
-# Adds up a JUnit report. A doctest program reports its test cases; a program that says all is well and exits with an error
-# (a sanitizer does that) counts as one failure more. No report: the part did not run, which is a failure.
-count() {  # count WHAT REPORT STATUS
+# Adds up a JUnit report (tests/support/tally.py). No report: the part did not run, which is a failure.
+count() {  # count WHAT REPORT STATUS PRESET
   local what=$1 report=$2 status=$3 totals
-  totals=$(/usr/bin/python3 - "$report" 2>&1 <<'PYTHON'
-import re
-import sys
-import xml.etree.ElementTree as tree
-
-passed = failed = skipped = 0
-for case in tree.parse(sys.argv[1]).iter("testcase"):
-    bad = case.find("failure") is not None or case.find("error") is not None or case.get("status") == "fail"
-    output = case.findtext("system-out") or ""
-    doctest = re.search(r"test cases:\s*\d+\s*\|\s*(\d+) passed\s*\|\s*(\d+) failed\s*\|\s*(\d+) skipped", output)
-    if doctest:
-        passed += int(doctest[1])
-        failed += max(int(doctest[2]), bad)
-        skipped += int(doctest[3])
-    elif bad:
-        failed += 1
-    elif case.find("skipped") is not None:
-        skipped += 1
-    else:
-        passed += 1
-print(passed, failed, skipped)
-PYTHON
-  )
+  totals=$(/usr/bin/python3 tests/support/tally.py "$report" "$4" "$results/failed" "$results/skipped" 2>&1)
   if ! [[ $totals =~ ^([0-9]+)\ ([0-9]+)\ ([0-9]+)$ ]]; then
-    failed=$((failed + 1))
-    echo "FAILED: $what did not run (status $status)"
+    fail "$what did not run (status $status), see ${log#"$root"/}"
     return
   fi
   local p=${BASH_REMATCH[1]} f=${BASH_REMATCH[2]} s=${BASH_REMATCH[3]}
-  if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then
-    f=1
-    echo "FAILED: $what ended with status $status"
-  fi
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
   echo "    $what: $p passed, $f failed, $s skipped"
-  if [ $((p + f)) -eq 0 ]; then
-    failed=$((failed + 1))
-    echo "FAILED: $what has no tests"
-  fi
+  if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then fail "$what ended with status $status, see ${log#"$root"/}"; fi
+  if [ $((p + f)) -eq 0 ]; then fail "$what has no tests"; fi
 }
 
 prepare() {
-  say "Packages"
+  say "Packages" packages
   # Installing nginx or Squid starts it as a service, now and at each boot. The tests start their own; nobody asked for one
   # on port 80, or on 3128, which is keepwarm's.
   local mask=() services=()
-  if [ -d /run/systemd/system ]; then mapfile -t services < <(missing_packages nginx squid); fi
+  if [ -d /run/systemd/system ]; then mapfile -t services < <(missing_packages nginx; command -v squid >/dev/null || echo squid); fi
   if [ ${#services[@]} -gt 0 ]; then
     services=("${services[@]/%/.service}")
     mask=(systemctl)
@@ -135,7 +158,7 @@ prepare() {
   fi
   install_packages "${keepwarm_build_packages[@]}" "${test_packages[@]}"
   local status=$?
-  [ $status -eq 0 ] || failed=$((failed + 1))
+  [ $status -eq 0 ] || fail "installing packages"
   if [ ${#services[@]} -gt 0 ]; then
     "${mask[@]}" --quiet --runtime unmask "${services[@]}"
     "${mask[@]}" --quiet disable "${services[@]}"
@@ -143,58 +166,80 @@ prepare() {
   return $status
 }
 
-build() {  # build PRESET [OPTION...]
-  say "Building the $1 preset with $jobs jobs"
-  step "configuring $1" cmake --preset "$1" && step "building $1" cmake --build --preset "$1" --parallel "$jobs" "${@:2}"
+# What is built of a preset, and with which options of CMake; in `targets` and `options`.
+plan() {  # plan PRESET
+  targets=() options=("-DKEEPWARM_PRECOMPILE=$precompile")
+  case $1 in
+    # Without precompiled headers: a file that forgot to include one of them is found here.
+    release) targets=("${release_targets[@]}") options=(-DKEEPWARM_PRECOMPILE=OFF -DBUILD_TESTING=ON) ;;
+    tsan) targets=("${tsan_targets[@]}") ;;
+  esac
+  # The linker of a shipped program is the compiler's own choice.
+  if [ "$1" != release ] && command -v ld.lld >/dev/null; then options+=(-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld); fi
+}
+
+compile() {  # compile PRESET
+  local targets options
+  plan "$1"
+  cmake --preset "$1" "${options[@]}" && cmake --build --preset "$1" --parallel "$jobs" ${targets:+--target "${targets[@]}"}
+}
+
+build() {  # build PRESET
+  wait_for_build "$1"
+  say "Building the $1 preset with $jobs jobs" "build-$1"
+  step "building $1" compile "$1"
 }
 
 # Builds the other presets, one after the other, while tests run: these mostly wait, and go first where they do not. What
 # goes wrong there, the builds that follow show.
-# shellcheck disable=SC2016
 build_meanwhile() {  # build_meanwhile PRESET...
-  setsid nice -n 19 bash -c '
-    jobs=$1 results=$2 tsan_targets=$3
-    for preset in "${@:4}"; do
-      options=()
-      if [ "$preset" = tsan ]; then read -ra options <<<"--target $tsan_targets"; fi
-      cmake --preset "$preset" && cmake --build --preset "$preset" --parallel "$jobs" "${options[@]}"
+  set -m  # a process group of its own
+  {
+    renice -n 19 -p "$BASHPID" >/dev/null
+    for preset in "$@"; do
+      compile "$preset" >"$logs/build-$preset-meanwhile.log" 2>&1
       touch "$results/built-$preset"
-    done' bash "$jobs" "$results" "${tsan_targets[*]}" "$@" >/dev/null 2>&1 </dev/null &
+    done
+  } </dev/null >/dev/null 2>&1 &
   meanwhile=$!
+  set +m
 }
 
 wait_for_build() {  # wait_for_build PRESET
-  [ -n "$meanwhile" ] || return
-  say "Waiting for the $1 preset"
+  if [ -z "$meanwhile" ] || [ -e "$results/built-$1" ]; then return; fi
+  say "Waiting for the $1 preset" "build-$1-meanwhile"
+  # It is what the run waits for now. (Where only root may do that, it stays behind whatever else runs here.)
+  renice -n 0 -g "$meanwhile" >/dev/null 2>&1
   while [ ! -e "$results/built-$1" ] && kill -0 "$meanwhile" 2>/dev/null; do sleep 0.1; done
+  renice -n 19 -g "$meanwhile" >/dev/null 2>&1
 }
 
 run_unit() {  # run_unit PRESET
-  say "Unit tests ($1)"
-  ctest --preset "$1" --parallel "$jobs" --timeout 120 --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
-    --output-junit "$results/unit.xml" >"$results/log" 2>&1 </dev/null
+  local report=$logs/unit-$1.xml
+  say "Unit tests ($1)" "unit-$1"
+  # The limit is for a test that hangs, and no measure of anything.
+  ctest --preset "$1" --parallel "$jobs" --timeout 1800 --test-output-size-passed 1000000 --test-output-size-failed 1000000 \
+    --output-junit "$report" >"$log" 2>&1 </dev/null
   local status=$?
-  [ $status -eq 0 ] || cat "$results/log"
-  count "unit tests ($1)" "$results/unit.xml" $status
-  rm -f "$results/unit.xml"
+  [ $status -eq 0 ] || cat "$log"
+  count "unit tests ($1)" "$report" $status "$1"
 }
 
-run_pytest() {  # run_pytest PRESET FOLDER AT_A_TIME
-  say "tests/$2 ($1), $3 at a time"
-  local arguments=()
-  read -ra arguments <<<"${KEEPWARM_TEST_ARGS-}"
+run_pytest() {  # run_pytest PRESET FOLDER AT_A_TIME [ARGUMENT...]
+  local report=$logs/$2-$1.xml more=()
+  say "tests/$2 ($1), $3 at a time" "$2-$1"
+  read -ra more <<<"${KEEPWARM_TEST_ARGS-}"
   # A proxy or a certificate store that the surroundings ask for is none of the tests' business.
   env -u http_proxy -u https_proxy -u all_proxy -u no_proxy -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u NO_PROXY \
     -u PYTHONPATH -u PYTEST_ADDOPTS PYTHONDONTWRITEBYTECODE=1 \
     KEEPWARM_BIN="$root/build/$1/keepwarm" KEEPWARM_BUILD="$root/build/$1" \
-    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$3" --durations 5 --durations-min 10 \
-    --junitxml "$results/pytest.xml" "${arguments[@]}" "tests/$2" </dev/null
-  count "tests/$2 ($1)" "$results/pytest.xml" $?
-  rm -f "$results/pytest.xml"
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$3" --durations 10 --durations-min 5 -o junit_family=xunit1 \
+    --junitxml "$report" "${@:4}" "${more[@]}" "tests/$2" </dev/null 2>&1 | tee "$log"
+  count "tests/$2 ($1)" "$report" "${PIPESTATUS[0]}" "$1"
 }
 
 run_format() {
-  say "Layout"
+  say "Layout" format
   local files
   mapfile -t files < <(find core config daemon tests -name '*.h' -o -name '*.cpp')
   check "clang-format" clang-format --dry-run -Werror "${files[@]}"
@@ -202,8 +247,8 @@ run_format() {
 
 # Does what a new user does: runs packaging/run.sh, and curl through what it starts.
 package_works() {
-  local folder=$results/package origin daemon address port status
-  mkdir "$folder" && echo "hello" >"$folder/file" || return
+  local folder=$logs/package origin daemon address port status
+  mkdir -p "$folder" && echo "hello" >"$folder/file" || return
   /usr/bin/python3 -u -m http.server --bind 127.0.0.1 --directory "$folder" 0 >"$folder/origin" 2>&1 &
   origin=$!
   packaging/run.sh --listen 127.0.0.1:0 >"$folder/run" 2>&1 &
@@ -219,8 +264,7 @@ package_works() {
 }
 
 run_package() {
-  wait_for_build release
-  say "packaging/run.sh (builds the release preset)"
+  say "packaging/run.sh (builds the release preset)" package
   check "packaging/run.sh" package_works
 }
 
@@ -230,10 +274,15 @@ tidy_all() {
 }
 
 run_tidy() {
-  say "clang-tidy"
+  say "clang-tidy" tidy
   step "installing clang-tidy" install_packages clang-tidy || return
   step "configuring debug" cmake --preset debug || return
   check "clang-tidy" tidy_all
+}
+
+run_plain() {
+  say "Unit tests (release)" unit-release
+  check "unit tests (release)" build/release/tests/unit_plain
 }
 
 run_asan() {
@@ -243,7 +292,6 @@ run_asan() {
   echo 'leak:res_context_send' >"$results/leaks"
   export LSAN_OPTIONS=suppressions=$results/leaks:print_suppressions=0
   export ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-  wait_for_build asan
   build asan || return
   run_unit asan
   run_pytest asan daemon "$test_jobs"
@@ -251,45 +299,81 @@ run_asan() {
 }
 
 run_tsan() {
-  wait_for_build tsan
-  build tsan --target "${tsan_targets[@]}" || return
+  build tsan || return
   # libuv closes descriptors by a system call that ThreadSanitizer does not see: a number that OpenSSL uses next, to read the
   # folder of the system's certificates, looks like a race.
   echo 'race:OPENSSL_DIR_end' >"$results/races"
   export TSAN_OPTIONS=suppressions=$results/races:print_suppressions=0
+  say "Unit tests (tsan)" unit-tsan
   check "unit tests (tsan)" build/tsan/tests/unit_threads
-  KEEPWARM_TEST_ARGS="-k workers ${KEEPWARM_TEST_ARGS-}" run_pytest tsan daemon $((2 * test_jobs))
+  run_pytest tsan daemon $((2 * test_jobs)) -k workers
+}
+
+run_fuzz() {
+  local seconds=5 target
+  [ -z "${KEEPWARM_TEST_LONG-}" ] || seconds=60
+  say "Fuzzing" fuzz
+  step "installing clang" install_packages clang || return
+  build fuzz || return
+  say "Fuzzing, $seconds s for each target" fuzz
+  for target in build/fuzz/tests/fuzz/fuzz_*; do
+    local name=${target##*/fuzz_}
+    mkdir -p "$logs/fuzz/$name"
+    check "fuzzing $name" "$target" -max_total_time="$seconds" -artifact_prefix="$logs/fuzz/" "$logs/fuzz/$name" \
+      "tests/fuzz/corpus/$name"
+  done
 }
 
 parts=("$@")
+if [ "${1-}" = long ]; then
+  export KEEPWARM_TEST_LONG=1
+  parts=("${@:2}")
+else
+  unset KEEPWARM_TEST_LONG
+fi
 for part in "${parts[@]}"; do
   case $part in
-    format | unit | daemon | interop | asan | tsan | package | tidy) ;;
+    format | plain | daemon | interop | asan | tsan | package | unit | debug | fuzz | tidy) ;;
     -h | --help) usage; exit 0 ;;
     *) usage >&2; exit 2 ;;
   esac
 done
-[ ${#parts[@]} -gt 0 ] || parts=(format unit daemon interop asan tsan package)
-wants() { [[ " ${parts[*]} " == *" $1 "* ]]; }
+if [ ${#parts[@]} -eq 0 ]; then
+  parts=(format plain daemon interop asan tsan package)
+  [ -z "${KEEPWARM_TEST_LONG-}" ] || parts+=(unit debug fuzz)
+fi
+wants() {  # wants PART...: any of them
+  local part
+  for part in "$@"; do
+    if [[ " ${parts[*]} " == *" $part "* ]]; then return; fi
+  done
+  return 1
+}
 
+rm -rf "$logs"
+mkdir -p "$logs"
 trap finish EXIT
 trap 'failed=$((failed + 1)); exit 130' INT TERM
 say "Parts: ${parts[*]}"
+beat &
+heartbeat=$!
 prepare || exit 1
-if wants format; then run_format; fi
-if wants unit || wants daemon || wants interop; then
-  if build debug; then
-    others=()
-    if wants asan; then others+=(asan); fi
-    if wants tsan; then others+=(tsan); fi
-    if wants package; then others+=(release); fi
-    if [ ${#others[@]} -gt 0 ]; then build_meanwhile "${others[@]}"; fi
-    if wants unit; then run_unit debug; fi
-    if wants daemon; then run_pytest debug daemon "$test_jobs"; fi
-    if wants interop; then run_pytest debug interop $((2 * test_jobs)); fi
-  fi
+if wants format; then part=format run_format; fi
+if wants plain daemon interop && part=plain build release; then
+  others=()
+  if wants asan; then others+=(asan); fi
+  if wants tsan; then others+=(tsan); fi
+  if [ ${#others[@]} -gt 0 ]; then build_meanwhile "${others[@]}"; fi
+  if wants plain; then part=plain run_plain; fi
+  if wants daemon; then run_pytest release daemon "$test_jobs"; fi
+  if wants interop; then run_pytest release interop $((2 * test_jobs)); fi
 fi
-if wants asan; then run_asan; fi
-if wants tsan; then run_tsan; fi
-if wants package; then run_package; fi
-if wants tidy; then run_tidy; fi
+if wants unit debug && part=unit build debug; then
+  if wants unit; then run_unit debug; fi
+  if wants debug; then run_pytest debug daemon "$test_jobs"; fi
+fi
+if wants asan; then part=asan run_asan; fi
+if wants tsan; then part=tsan run_tsan; fi
+if wants package; then part=package run_package; fi
+if wants fuzz; then part=fuzz run_fuzz; fi
+if wants tidy; then part=tidy run_tidy; fi
