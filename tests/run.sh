@@ -52,7 +52,10 @@ test_packages=(
   openssl systemd                                                     # certificates; the unit file
 )
 command -v node >/dev/null || test_packages+=(nodejs)
-command -v squid >/dev/null || test_packages+=(squid)  # squid-openssl serves as well, and the two exclude each other
+# squid-openssl serves as well, and the two exclude each other.
+mapfile -t squid < <(missing_packages squid squid-openssl)
+if [ ${#squid[@]} -eq 2 ]; then squid=(squid); else squid=(); fi
+test_packages+=("${squid[@]}")
 
 if command -v ccache >/dev/null && [ -z "${CCACHE_DISABLE-}" ]; then
   export CMAKE_C_COMPILER_LAUNCHER=ccache CMAKE_CXX_COMPILER_LAUNCHER=ccache
@@ -83,7 +86,7 @@ say() {  # say WHAT [LOG]
 beat() {
   local doing
   # sleep must not hold the caller's pipe open when this is ended.
-  while sleep 30 >/dev/null 2>&1; do
+  while sleep 30 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
     mapfile -t doing <"$results/doing"
     printf '    ... %s [%d s] %.100s\n' "${doing[0]}" "$SECONDS" "$(tail -c 1000 "${doing[1]}" 2>/dev/null | tail -n 1)"
   done
@@ -149,7 +152,7 @@ prepare() {
   # Installing nginx or Squid starts it as a service, now and at each boot. The tests start their own; nobody asked for one
   # on port 80, or on 3128, which is keepwarm's.
   local mask=() services=()
-  if [ -d /run/systemd/system ]; then mapfile -t services < <(missing_packages nginx; command -v squid >/dev/null || echo squid); fi
+  if [ -d /run/systemd/system ]; then mapfile -t services < <(missing_packages nginx "${squid[@]}"); fi
   if [ ${#services[@]} -gt 0 ]; then
     services=("${services[@]/%/.service}")
     mask=(systemctl)
@@ -225,6 +228,14 @@ run_unit() {  # run_unit PRESET
   count "unit tests ($1)" "$report" $status "$1"
 }
 
+run_program() {  # run_program PRESET NAME: one doctest program
+  say "$2 ($1)" "$2"
+  "build/$1/tests/$2" >"$log" 2>&1 </dev/null
+  local status=$?
+  [ $status -eq 0 ] || cat "$log"
+  count "$2 ($1)" "$log" $status "$1"
+}
+
 run_pytest() {  # run_pytest PRESET FOLDER AT_A_TIME [ARGUMENT...]
   local report=$logs/$2-$1.xml more=()
   say "tests/$2 ($1), $3 at a time" "$2-$1"
@@ -280,11 +291,6 @@ run_tidy() {
   check "clang-tidy" tidy_all
 }
 
-run_plain() {
-  say "Unit tests (release)" unit-release
-  check "unit tests (release)" build/release/tests/unit_plain
-}
-
 run_asan() {
   # Memory and time are other under sanitizers: tests take their limits times KEEPWARM_TEST_SLOW and assert no memory figures.
   export KEEPWARM_TEST_SLOW=${KEEPWARM_TEST_SLOW:-4}
@@ -304,8 +310,7 @@ run_tsan() {
   # folder of the system's certificates, looks like a race.
   echo 'race:OPENSSL_DIR_end' >"$results/races"
   export TSAN_OPTIONS=suppressions=$results/races:print_suppressions=0
-  say "Unit tests (tsan)" unit-tsan
-  check "unit tests (tsan)" build/tsan/tests/unit_threads
+  run_program tsan unit_threads
   run_pytest tsan daemon $((2 * test_jobs)) -k workers
 }
 
@@ -364,7 +369,7 @@ if wants plain daemon interop && part=plain build release; then
   if wants asan; then others+=(asan); fi
   if wants tsan; then others+=(tsan); fi
   if [ ${#others[@]} -gt 0 ]; then build_meanwhile "${others[@]}"; fi
-  if wants plain; then part=plain run_plain; fi
+  if wants plain; then run_program release unit_plain; fi
   if wants daemon; then run_pytest release daemon "$test_jobs"; fi
   if wants interop; then run_pytest release interop $((2 * test_jobs)); fi
 fi

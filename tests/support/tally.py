@@ -1,4 +1,6 @@
-"""Adds up a JUnit report of ctest or pytest for tests/run.sh. Usage: tally.py REPORT PRESET FAILED SKIPPED
+"""Adds up a JUnit report of ctest or pytest, or the output of one doctest program (NAME.log), for tests/run.sh.
+
+Usage: tally.py REPORT PRESET FAILED SKIPPED
 
 Prints the numbers of tests that passed, failed and were skipped. Appends to the file FAILED the name of each test that failed,
 with the command that runs it again, and to SKIPPED a line for each one skipped, with the reason.
@@ -7,6 +9,7 @@ A doctest program is one test of ctest's, and counts as its test cases. One that
 (a sanitizer does that), counts as one failure more.
 """
 
+import pathlib
 import re
 import shlex
 import sys
@@ -66,9 +69,16 @@ def add_up(report: str, preset: str) -> Tally:
     return tally
 
 
+def add_up_log(log: str, preset: str) -> Tally:
+    """The caller knows the exit status. Output without counts is an error here: the program has not run to its end."""
+    tally, output = Tally(), pathlib.Path(log).read_text(errors="replace")
+    add_program(tally, pathlib.Path(log).stem, preset, output, False, CASES.search(output))
+    return tally
+
+
 def main() -> None:
     report, preset, failed, skipped = sys.argv[1:]
-    tally = add_up(report, preset)
+    tally = add_up_log(report, preset) if report.endswith(".log") else add_up(report, preset)
     with open(failed, "a", encoding="utf-8") as file:
         file.writelines(f"  {what}\n      {command}\n" for what, command in tally.failed)
     with open(skipped, "a", encoding="utf-8") as file:

@@ -131,7 +131,8 @@ class RefusedPort {
 /// A loop that runs only as far as the test asks. Declare it first: at its end it checks that no handle was left open.
 class LoopFixture {
  public:
-  static constexpr std::chrono::milliseconds kPatience{20000};  // a failing test ends; a passing one never waits for it
+  static constexpr std::chrono::milliseconds kPatience{
+      300000};  // a failing test ends; a passing one never waits for it
 
   LoopFixture() {
     std::signal(SIGPIPE, SIG_IGN);  // as the daemon does: libuv writes without MSG_NOSIGNAL
