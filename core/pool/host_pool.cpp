@@ -90,6 +90,9 @@ void HostPool::settled() noexcept {
 std::optional<CloseReason> HostPool::answered(Connection& connection, const GiveBack& how, TimePoint now) {
   idle_.survived(connection, connection.take_lease_age(), now);
   server_.answered(connection.facts, how.hint.timeout, how.idle_since);
+  if (connection.served() == 1) {
+    pacing_.answered(connection.opened_at(), waiters_.first_without_source() != nullptr, now);
+  }
   connection.sample_round_trip(now);
   connection.facts.returned_at = now;
   if (context_.draining) return CloseReason::Shutdown;
@@ -144,6 +147,7 @@ std::unique_ptr<Connection> HostPool::remove(Connection& connection, TimePoint n
   const bool was_idle = connection.state() == Connection::State::Idle;
   std::unique_ptr<Connection> owned = connections_.remove(connection);
   if (was_idle) peers_->idle_fell();
+  if (owned->served() == 0) pacing_.ended(owned->opened_at(), now);
   --context_.stats.connections;
   return owned;
 }
@@ -175,7 +179,7 @@ void HostPool::connected(ConnectAttempt& attempt, Dialed dialed, TimePoint now) 
   const std::unique_ptr<ConnectAttempt> done = attempts_.take(attempt);
   // The waiter that it was opened for may not be the first in line: then that one's connect serves it in turn.
   if (Waiter* const waiter = done->waiter()) waiters_.connect_lost(*waiter);
-  pacing_.connected(waiters_.first_without_source() != nullptr);
+  pacing_.opened(now);
   if (offer(connection, dialed.times, now)) return;
   if (!settings_->reuse || context_.draining || life_.retired) return close(connection, CloseReason::Unused, now);
   make_idle(connection, now);

@@ -33,6 +33,9 @@ void HostPool::waiter_timed_out(Waiter& waiter, TimePoint now) {
   // While a connection is being opened for it, connect_timeout bounds its wait; yet it may lose that one to another.
   if (waiter.source() != Waiter::Source::None) return waiters_.extend(waiter, settings_->queue_timeout, now);
   const SettleScope scope(*this, now);
+  // It was only held back for a moment, since many were being opened.
+  const TimePoint over = waiter.since() + settings_->queue_timeout;
+  if (now < over) return waiters_.extend(waiter, over - now, now);
   waiters_.remove(waiter);
   waiter.events().on_checkout_failed({.queue_timeout = true});
 }
@@ -166,7 +169,10 @@ bool HostPool::find_sources(TimePoint now) {
       waiters_.await_transfer(*waiter);
       continue;
     }
-    if (!pacing_.may_begin(attempts_.count())) break;
+    if (!pacing_.may_begin(attempts_.count(), now)) {
+      waiters_.recall(*waiter, policy::ConnectPacing::kPatience, now);
+      break;
+    }
     const policy::Admission admission = peers_->reserve();
     if (admission == policy::Admission::Wait)
       return peers_->await_place(requirements, waiters_.waiting_without_source_since());

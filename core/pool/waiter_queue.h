@@ -20,7 +20,7 @@ class WaiterEvents {
  public:
   /// A waiter left by itself, and is out of the queue. `attempt`: the connect that was under way for it, or nullptr.
   virtual void waiter_left(ConnectAttempt* attempt, TimePoint now) noexcept = 0;
-  /// A waiter has waited for queue_timeout, and is still in the queue.
+  /// The time that a waiter was given is over; it is still in the queue.
   virtual void waiter_timed_out(Waiter& waiter, TimePoint now) = 0;
 
  protected:
@@ -87,6 +87,11 @@ class WaiterQueue {
   ConnectAttempt* remove(Waiter& waiter) noexcept;
   /// Gives it so much more time.
   void extend(Waiter& waiter, Duration limit, TimePoint now) { deadlines_.arm(waiter, now + limit); }
+
+  /// Its time counts as over after `limit`, unless that is so already: for a moment it could not be helped.
+  void recall(Waiter& waiter, Duration limit, TimePoint now) {
+    if (waiter.due() > now + limit) deadlines_.arm(waiter, now + limit);
+  }
 
   [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
   [[nodiscard]] std::uint32_t size() const noexcept { return size_; }
