@@ -3,13 +3,13 @@
 #include <cstdint>
 #include <string>
 
+#include "core/base/log.h"
 #include "core/policy/host_table.h"
 #include "core/policy/settings.h"
 
 /// The configuration file as plain values (DESIGN.md §4). Whoever needs only values includes this and never toml++.
 namespace keepwarm::config {
 
-enum class LogLevel : std::uint8_t { Trace, Debug, Info, Warn, Error, Off };
 enum class AccessLog : std::uint8_t { Off, Text, Json };
 
 /// [admin]

@@ -42,14 +42,10 @@ spdlog::level::level_enum level_of(LogLevel level) noexcept {
     case LogLevel::Info: return spdlog::level::info;
     case LogLevel::Warn: return spdlog::level::warn;
     case LogLevel::Error: return spdlog::level::err;
+    case LogLevel::Off: return spdlog::level::off;
   }
   return spdlog::level::info;
 }
-
-spdlog::level::level_enum level_of(config::LogLevel level) noexcept {
-  return level == config::LogLevel::Off ? spdlog::level::off : level_of(static_cast<LogLevel>(level));
-}
-static_assert(static_cast<int>(config::LogLevel::Error) == static_cast<int>(LogLevel::Error));
 
 }  // namespace
 

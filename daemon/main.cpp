@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include "daemon/cli.h"
-#include "daemon/command_check.h"
-#include "daemon/command_explain.h"
-#include "daemon/command_probe.h"
-#include "daemon/command_run.h"
+#include "daemon/command/check.h"
+#include "daemon/command/explain.h"
+#include "daemon/command/probe.h"
+#include "daemon/command/run.h"
 
 int main(int argc, char** argv) {
   using namespace keepwarm::daemon;

@@ -5,7 +5,8 @@
 
 namespace keepwarm {
 
-enum class LogLevel : std::uint8_t { Trace, Debug, Info, Warn, Error };
+/// How much a line matters, in rising order. `Off` is a threshold only: no line has it.
+enum class LogLevel : std::uint8_t { Trace, Debug, Info, Warn, Error, Off };
 
 /// Where the core's messages go; the daemon gives it a spdlog logger, tests a string. Ask enabled() before formatting.
 class Log {

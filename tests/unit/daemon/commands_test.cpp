@@ -8,8 +8,8 @@
 
 #include <doctest/doctest.h>
 
-#include "daemon/command_check.h"
-#include "daemon/command_explain.h"
+#include "daemon/command/check.h"
+#include "daemon/command/explain.h"
 #include "daemon/config_source.h"
 
 namespace keepwarm::daemon {

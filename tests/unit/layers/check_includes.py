@@ -19,7 +19,7 @@ BELOW = {
 
 # Where the headers of a library may be included: folders or files.
 LIBRARIES = {
-    "uv.h": ["core/net/", "daemon/lifecycle.h", "daemon/probe_run.h"],
+    "uv.h": ["core/net/", "daemon/lifecycle.h", "daemon/probe/run.h"],
     "uv/": ["core/net/"],
     "llhttp": ["core/http/"],
     "openssl/": ["core/net/"],

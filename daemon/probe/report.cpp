@@ -1,4 +1,4 @@
-#include "daemon/probe_report.h"
+#include "daemon/probe/report.h"
 
 #include <algorithm>
 #include <array>

@@ -8,8 +8,8 @@
 #include <uv.h>
 
 #include "core/net/timer.h"
-#include "daemon/probe_connection.h"
-#include "daemon/probe_findings.h"
+#include "daemon/probe/connection.h"
+#include "daemon/probe/findings.h"
 
 namespace keepwarm::daemon {
 

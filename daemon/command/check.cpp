@@ -1,4 +1,4 @@
-#include "daemon/command_check.h"
+#include "daemon/command/check.h"
 
 #include <ostream>
 

@@ -1,4 +1,4 @@
-#include "daemon/command_run.h"
+#include "daemon/command/run.h"
 
 #include <csignal>
 #include <cstdlib>

@@ -1,11 +1,11 @@
-#include "daemon/probe_run.h"
+#include "daemon/probe/run.h"
 
 #include <algorithm>
 #include <csignal>
 #include <utility>
 
-#include "daemon/probe_plan.h"
-#include "daemon/probe_report.h"
+#include "daemon/probe/plan.h"
+#include "daemon/probe/report.h"
 
 namespace keepwarm::daemon {
 namespace {

@@ -1,4 +1,4 @@
-#include "daemon/command_explain.h"
+#include "daemon/command/explain.h"
 
 #include <algorithm>
 #include <iomanip>

@@ -1,4 +1,4 @@
-#include "daemon/probe_plan.h"
+#include "daemon/probe/plan.h"
 
 #include <algorithm>
 #include <array>

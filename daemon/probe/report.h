@@ -3,7 +3,7 @@
 #include <string>
 
 #include "core/base/clock.h"
-#include "daemon/probe_findings.h"
+#include "daemon/probe/findings.h"
 
 /// What `keepwarm probe` prints at the end. Pure.
 namespace keepwarm::daemon {

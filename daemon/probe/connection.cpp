@@ -1,10 +1,10 @@
-#include "daemon/probe_connection.h"
+#include "daemon/probe/connection.h"
 
 #include <utility>
 
 #include "core/http/persistence.h"
 #include "core/proxy/failure_text.h"
-#include "daemon/probe_plan.h"
+#include "daemon/probe/plan.h"
 
 namespace keepwarm::daemon {
 namespace {

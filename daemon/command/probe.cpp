@@ -1,4 +1,4 @@
-#include "daemon/command_probe.h"
+#include "daemon/command/probe.h"
 
 #include <algorithm>
 #include <array>
@@ -15,8 +15,8 @@
 #include "core/proxy/router.h"
 #include "daemon/config_source.h"
 #include "daemon/next_hop_text.h"
-#include "daemon/probe_report.h"
-#include "daemon/probe_run.h"
+#include "daemon/probe/report.h"
+#include "daemon/probe/run.h"
 #include "daemon/url_argument.h"
 
 namespace keepwarm::daemon {

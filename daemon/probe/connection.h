@@ -13,7 +13,7 @@
 #include "core/policy/next_hop.h"
 #include "core/pool/dialer.h"
 #include "core/proxy/body_reader.h"
-#include "daemon/probe_findings.h"
+#include "daemon/probe/findings.h"
 
 namespace keepwarm::daemon {
 

@@ -1,4 +1,4 @@
-#include "daemon/probe_findings.h"
+#include "daemon/probe/findings.h"
 
 #include <algorithm>
 
