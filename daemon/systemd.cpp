@@ -15,7 +15,7 @@ namespace keepwarm::daemon {
 namespace {
 
 constexpr int kFirstSocket = 3;
-constexpr long kMostSockets = 64;
+constexpr long kMaxSockets = 64;
 
 }  // namespace
 
@@ -48,7 +48,7 @@ std::vector<int> take_systemd_sockets() {
   const char* pid = std::getenv("LISTEN_PID");
   const char* count = std::getenv("LISTEN_FDS");
   if (pid != nullptr && count != nullptr && std::strtol(pid, nullptr, 10) == ::getpid()) {
-    const long wanted = std::clamp(std::strtol(count, nullptr, 10), 0L, kMostSockets);
+    const long wanted = std::clamp(std::strtol(count, nullptr, 10), 0L, kMaxSockets);
     for (int fd = kFirstSocket; fd < kFirstSocket + wanted; ++fd) {
       ::fcntl(fd, F_SETFD, FD_CLOEXEC);
       sockets.push_back(fd);

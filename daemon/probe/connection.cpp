@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kNoHttp = "sent no valid HTTP: ";
 /// In one read.
-constexpr std::size_t kMostInterims = 100;
+constexpr std::size_t kMaxInterims = 100;
 
 bool is_request_timeout(std::string_view bytes) noexcept {
   return bytes.starts_with("HTTP/1.1 408") || bytes.starts_with("HTTP/1.0 408");
@@ -43,20 +43,20 @@ void ProbeConnection::on_dialed(pool::Dialed dialed) {
   stream_->set_events(*this);
   stream_->resume_reading();
   dialer_.reset();
-  ask();
+  send_request();
 }
 
 // ---- A request and its response ----
 
 void ProbeConnection::use_again() {
   idle_before_ = idle_for(net::Loop::now());
-  ++step_;
-  ask();
+  ++plan_index_;
+  send_request();
 }
 
-void ProbeConnection::ask() {
-  state_ = State::Asking;
-  asked_ = net::Loop::now();
+void ProbeConnection::send_request() {
+  state_ = State::AwaitingResponse;
+  request_sent_at_ = net::Loop::now();
   head_seen_ = false;
   head_bytes_.clear();
   scan_ = {};
@@ -70,8 +70,8 @@ void ProbeConnection::ask() {
 /// The next use is due, or a response is late.
 void ProbeConnection::time_is_up() {
   if (state_ == State::Idle) return use_again();
-  if (state_ != State::Asking) return;
-  const Duration waited = net::Loop::now() - asked_;
+  if (state_ != State::AwaitingResponse) return;
+  const Duration waited = net::Loop::now() - request_sent_at_;
   if (answers_ > 0 && stream_->unacknowledged_bytes() > 0) return silent();
   if (waited < target_.answer_limit) return timer_.arm(target_.answer_limit - waited);
   answers_ > 0 ? silent() : fail("sent no whole answer in time");
@@ -79,7 +79,7 @@ void ProbeConnection::time_is_up() {
 
 void ProbeConnection::on_bytes(std::string_view bytes) {
   if (state_ == State::Idle) {
-    return server_ended(is_request_timeout(bytes) ? Ending::RequestTimeout : Ending::StrayBytes);
+    return server_ended(is_request_timeout(bytes) ? CloseKind::RequestTimeout : CloseKind::StrayBytes);
   }
   last_byte_ = net::Loop::event_time();
   head_seen_ ? read_body(bytes) : read_head(bytes);
@@ -93,7 +93,7 @@ void ProbeConnection::read_head(std::string_view bytes) {
     if (progress == http::HeadProgress::Incomplete) return;
     if (progress == http::HeadProgress::Broken) return fail(kNoHttp + std::string(describe(parser_.fault())));
     if (head.status >= 200 || head.status == 101) break;
-    if (interims == kMostInterims) return fail("sent interim responses without end");
+    if (interims == kMaxInterims) return fail("sent interim responses without end");
     head_bytes_.erase(0, head.size);
     scan_ = {};
   }
@@ -132,21 +132,21 @@ void ProbeConnection::response_ended() {
 // ---- Ends ----
 
 void ProbeConnection::on_end() {
-  if (state_ == State::Asking && head_seen_ && body_.framing().kind == http::BodyFraming::Kind::UntilClose) {
+  if (state_ == State::AwaitingResponse && head_seen_ && body_.framing().kind == http::BodyFraming::Kind::UntilClose) {
     return response_ended();
   }
-  server_ended(Ending::Fin);
+  server_ended(CloseKind::Fin);
 }
 
 void ProbeConnection::on_broken(int) {
   // TLS calls an end without its close_notify broken; here it is a close like any other.
   const auto sent = stream_->path().send_state();
-  server_ended(sent && sent->peer_ended ? Ending::Fin : Ending::Rst);
+  server_ended(sent && sent->peer_ended ? CloseKind::Fin : CloseKind::Rst);
 }
 
-void ProbeConnection::server_ended(Ending ending) {
+void ProbeConnection::server_ended(CloseKind kind) {
   if (state_ != State::Idle) return ended_while_asked();
-  const IdleClose close{net::Loop::event_time() - last_byte_, ending};
+  const IdleClose close{net::Loop::event_time() - last_byte_, kind};
   over();
   events_.on_closed(*this, close);
 }

@@ -15,6 +15,7 @@
 #include "core/proxy/body_reader.h"
 #include "daemon/probe/findings.h"
 
+/// One of the connections that `keepwarm probe` opens, and the events by which it reports to ProbeRun (run.h).
 namespace keepwarm::daemon {
 
 /// What all connections of a probe share. Must outlive them.
@@ -34,7 +35,7 @@ struct ProbeAnswer {
 
 class ProbeConnection;
 
-/// None of these may destroy the connection.
+/// What a connection reports. An implementation must not destroy the connection inside these calls.
 class ProbeEvents {
  public:
   /// A response has come whole: the first one (`idle_before` 0), or one on a connection that had been idle for so long.
@@ -43,10 +44,10 @@ class ProbeEvents {
   virtual void on_closed(ProbeConnection& connection, const IdleClose& close) = 0;
   /// It was used at that idle age, and the request was lost on the way or never answered.
   virtual void on_silent(ProbeConnection& connection, Duration idle_before) = 0;
-  /// It was used at that idle age, and the answer was an end: the request has crossed the server's close, or what
-  /// stands between has forgotten the connection.
+  /// It was used at that idle age, and was closed instead of answered: the request has crossed the server's close, or
+  /// something in between (a NAT) has forgotten the connection.
   virtual void on_refused(ProbeConnection& connection, Duration idle_before) = 0;
-  /// It tells nothing (more): it could not be opened, or gave no whole response.
+  /// Nothing (more) can be learned from it: it could not be opened, or gave no whole response.
   virtual void on_failed(ProbeConnection& connection, const std::string& why) = 0;
 
  protected:
@@ -57,7 +58,7 @@ class ProbeEvents {
 /// its plan, one after the other. Times are those of the events, to the millisecond.
 class ProbeConnection final : public pool::DialEvents, public net::StreamEvents {
  public:
-  enum class State : std::uint8_t { Dialing, Asking, Idle, Over };
+  enum class State : std::uint8_t { Dialing, AwaitingResponse, Idle, Over };
 
   /// References must outlive it. `plan`: see tester_plan(); empty: it only waits.
   ProbeConnection(pool::DialContext& context, const ProbeTarget& target, std::vector<Duration> plan,
@@ -71,7 +72,9 @@ class ProbeConnection final : public pool::DialEvents, public net::StreamEvents 
   [[nodiscard]] bool only_waits() const noexcept { return plan_.empty(); }
   [[nodiscard]] bool answered() const noexcept { return answers_ > 0; }
   /// The next idle age of its plan; 0: none is left.
-  [[nodiscard]] Duration next_use() const noexcept { return step_ < plan_.size() ? plan_[step_] : Duration::zero(); }
+  [[nodiscard]] Duration next_use() const noexcept {
+    return plan_index_ < plan_.size() ? plan_[plan_index_] : Duration::zero();
+  }
   [[nodiscard]] Duration idle_for(TimePoint now) const noexcept { return now - last_byte_; }
   /// Of the last response.
   [[nodiscard]] const ProbeAnswer& answer() const noexcept { return answer_; }
@@ -87,12 +90,12 @@ class ProbeConnection final : public pool::DialEvents, public net::StreamEvents 
   void on_broken(int error) override;
   void on_drained() override {}
 
-  void ask();
+  void send_request();
   void time_is_up();
   void read_head(std::string_view bytes);
   void read_body(std::string_view bytes);
   void response_ended();
-  void server_ended(Ending ending);
+  void server_ended(CloseKind kind);
   void ended_while_asked();
   void silent();
   void fail(const std::string& why);
@@ -103,10 +106,10 @@ class ProbeConnection final : public pool::DialEvents, public net::StreamEvents 
   std::vector<Duration> plan_;
   ProbeEvents& events_;
   State state_ = State::Dialing;
-  std::size_t step_ = 0;     ///< of the plan: which use is next
-  std::size_t answers_ = 0;  ///< responses that came whole
-  Duration idle_before_{};   ///< the request that is under way
-  TimePoint asked_;
+  std::size_t plan_index_ = 0;  ///< the next use in `plan_`
+  std::size_t answers_ = 0;     ///< responses that came whole
+  Duration idle_before_{};      ///< how long it had been idle when the current request was sent
+  TimePoint request_sent_at_;
   TimePoint last_byte_;
   bool head_seen_ = false;
   ProbeAnswer answer_;

@@ -17,18 +17,18 @@ constexpr Duration kJitter = 10ms;
 /// Hints are whole seconds, and some servers look at their clock once a second only.
 constexpr Duration kHintTolerance = 250ms;
 
-Duration greatest_of(const std::vector<Duration>& ages) {
+Duration max_of(const std::vector<Duration>& ages) {
   return ages.empty() ? Duration::zero() : *std::max_element(ages.begin(), ages.end());
 }
 
 Verdict of_closes(const std::vector<IdleClose>& closes) {
   const auto by_age = [](const IdleClose& a, const IdleClose& b) { return a.age < b.age; };
-  const auto [least, greatest] = std::minmax_element(closes.begin(), closes.end(), by_age);
-  const Kind kind = greatest->age < kWorthReusing ? Kind::ClosesEachTime : Kind::ClosesIdle;
-  return {kind, least->age, greatest->age};
+  const auto [min, max] = std::minmax_element(closes.begin(), closes.end(), by_age);
+  const Kind kind = max->age < kWorthReusing ? Kind::ClosesEachTime : Kind::ClosesIdle;
+  return {kind, min->age, max->age};
 }
 
-Duration greatest_below(const std::vector<Duration>& ages, Duration limit) {
+Duration max_below(const std::vector<Duration>& ages, Duration limit) {
   Duration found{};
   for (const Duration age : ages) {
     if (age < limit) found = std::max(found, age);
@@ -38,12 +38,12 @@ Duration greatest_below(const std::vector<Duration>& ages, Duration limit) {
 
 }  // namespace
 
-std::string_view describe(Ending ending) noexcept {
-  switch (ending) {
-    case Ending::Fin: return "FIN";
-    case Ending::Rst: return "RST";
-    case Ending::RequestTimeout: return "408";
-    case Ending::StrayBytes: return "stray bytes";
+std::string_view describe(CloseKind kind) noexcept {
+  switch (kind) {
+    case CloseKind::Fin: return "FIN";
+    case CloseKind::Rst: return "RST";
+    case CloseKind::RequestTimeout: return "408";
+    case CloseKind::StrayBytes: return "stray bytes";
   }
   return "";
 }
@@ -52,14 +52,14 @@ Verdict verdict_on(const ProbeFindings& findings) {
   if (findings.answered == 0) return {};
   if (!findings.closes.empty()) {
     const Verdict closes = of_closes(findings.closes);
-    if (!findings.silent || closes.least <= *findings.silent) return closes;
+    if (!findings.silent || closes.min <= *findings.silent) return closes;
   }
   if (findings.silent) {
-    return {Kind::DropsSilently, greatest_below(findings.still_answered, *findings.silent), *findings.silent};
+    return {Kind::DropsSilently, max_below(findings.still_answered, *findings.silent), *findings.silent};
   }
   if (findings.ended_by_answer == findings.answered) return {Kind::ClosesEachTime, {}, {}};
   if (findings.still_answered.empty()) return {};
-  return {Kind::KeepsAtLeast, greatest_of(findings.still_answered), {}};
+  return {Kind::KeepsAtLeast, max_of(findings.still_answered), {}};
 }
 
 Duration as_setting(Duration measured) noexcept {
@@ -71,25 +71,25 @@ bool hint_is_wrong(const ProbeFindings& findings, const Verdict& verdict) noexce
   if (!findings.hint.timeout) return false;
   const Duration promised = *findings.hint.timeout;
   switch (verdict.kind) {
-    case Kind::ClosesIdle: return promised > verdict.least + kHintTolerance;
-    case Kind::DropsSilently: return promised >= verdict.greatest;
+    case Kind::ClosesIdle: return promised > verdict.min + kHintTolerance;
+    case Kind::DropsSilently: return promised >= verdict.max;
     default: return false;
   }
 }
 
 std::vector<std::pair<std::string, std::string>> advised_keys(const ProbeFindings& findings, const Verdict& verdict,
                                                               Duration assumed) {
-  const std::string setting = config::to_toml(as_setting(verdict.least));
+  const std::string setting = config::to_toml(as_setting(verdict.min));
   std::vector<std::pair<std::string, std::string>> keys;
   switch (verdict.kind) {
     case Kind::Unknown: return keys;
     case Kind::ClosesEachTime: return {{"reuse", "false"}};
     case Kind::DropsSilently:
-      if (verdict.least < kWorthReusing) return {{"reuse", "false"}};
+      if (verdict.min < kWorthReusing) return {{"reuse", "false"}};
       keys.emplace_back("idle_timeout", setting);
       break;
     case Kind::KeepsAtLeast:
-      if (as_setting(verdict.least) <= assumed) return keys;
+      if (as_setting(verdict.min) <= assumed) return keys;
       break;
     case Kind::ClosesIdle: break;
   }

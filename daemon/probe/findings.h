@@ -9,22 +9,22 @@
 #include "core/base/clock.h"
 #include "core/http/fields.h"
 
-/// What a probe has seen of a server, and what follows from it. Pure.
+/// What a probe has seen of a server, and what follows from it for the configuration. Pure: no I/O, no clock.
 namespace keepwarm::daemon {
 
 /// How a server ended an idle connection.
-enum class Ending : std::uint8_t {
+enum class CloseKind : std::uint8_t {
   Fin,
   Rst,
   RequestTimeout,  ///< an unsolicited 408
   StrayBytes,      ///< anything else that nobody asked for
 };
 /// "FIN", "RST", "408", "stray bytes".
-[[nodiscard]] std::string_view describe(Ending ending) noexcept;
+[[nodiscard]] std::string_view describe(CloseKind kind) noexcept;
 
 struct IdleClose {
   Duration age;  ///< from the last byte of the response to the end
-  Ending ending;
+  CloseKind kind;
 };
 
 /// What opening a connection cost. The look-up is done once for all, so it is the longest; of the rest the shortest is
@@ -46,21 +46,21 @@ struct ProbeFindings {
   Duration waited{};                     ///< how long the connections that only wait have been idle at the end
   bool interrupted = false;
   OpeningCost cost{};
-  Duration least_round_trip{};  ///< 0: not measured
-  Duration round_trip{};        ///< smoothed + 4 × its variation, as the margin has it; 0: not measured
+  Duration min_round_trip{};  ///< 0: not measured
+  Duration round_trip{};      ///< smoothed + 4 × its variation, as the margin has it; 0: not measured
 };
 
 struct Verdict {
   enum class Kind : std::uint8_t {
     Unknown,         ///< no whole answer, or none that tells anything yet
     ClosesEachTime,  ///< after each response, or so soon that reuse makes no sense
-    ClosesIdle,      ///< between `least` and `greatest`
-    DropsSilently,   ///< answers after `least` (0: after none), no more after `greatest`, and says nothing
-    KeepsAtLeast     ///< answered after `least`, and then the probe ended
+    ClosesIdle,      ///< between `min` and `max`
+    DropsSilently,   ///< answers after `min` (0: after none), no more after `max`, and says nothing
+    KeepsAtLeast     ///< answered after `min`, and then the probe ended
   };
   Kind kind = Kind::Unknown;
-  Duration least{};
-  Duration greatest{};
+  Duration min{};
+  Duration max{};
 };
 [[nodiscard]] Verdict verdict_on(const ProbeFindings& findings);
 

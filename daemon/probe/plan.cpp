@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 constexpr std::array<Duration, 8> kFirstSteps = {500ms, 1s, 2s, 5s, 10s, 15s, 30s, 60s};
 constexpr std::size_t kDedicated = 3;
-constexpr std::size_t kShared = kMostTesters - kDedicated;
+constexpr std::size_t kShared = kMaxTesters - kDedicated;
 
 }  // namespace
 

@@ -7,10 +7,11 @@
 /// Which connections a probe opens, and at which idle ages they are used again. Pure.
 namespace keepwarm::daemon {
 
-/// They only wait, so that the spread of several closes shows.
+/// Connections that only wait. There are several, so that the spread of their closes shows.
 inline constexpr std::size_t kWaiters = 3;
-/// They are used again at some ages: a NAT that has dropped a connection says nothing, only the answer stays away.
-inline constexpr std::size_t kMostTesters = 5;
+/// Connections that are used again at some ages, at most: a NAT that has dropped a connection says nothing, and only
+/// the missing answer shows it.
+inline constexpr std::size_t kMaxTesters = 5;
 /// A tester whose request is not acknowledged for so long, retransmissions included, has lost its connection.
 inline constexpr Duration kUnacknowledgedLimit = std::chrono::seconds(2);
 

@@ -28,16 +28,16 @@ std::string connections(std::size_t count) {
 }
 
 std::string range_text(const Verdict& verdict) {
-  const std::string least = in_seconds(verdict.least);
-  const std::string greatest = in_seconds(verdict.greatest);
-  return least == greatest ? least : least + " to " + greatest;
+  const std::string min = in_seconds(verdict.min);
+  const std::string max = in_seconds(verdict.max);
+  return min == max ? min : min + " to " + max;
 }
 
-std::string endings_text(const std::vector<IdleClose>& closes) {
-  std::set<Ending> seen;
+std::string kinds_text(const std::vector<IdleClose>& closes) {
+  std::set<CloseKind> seen;
   std::string text;
   for (const IdleClose& close : closes) {
-    if (seen.insert(close.ending).second) text.append(text.empty() ? "" : ", ").append(describe(close.ending));
+    if (seen.insert(close.kind).second) text.append(text.empty() ? "" : ", ").append(describe(close.kind));
   }
   return text;
 }
@@ -47,16 +47,16 @@ std::string idle_text(const ProbeFindings& findings, const Verdict& verdict) {
     case Kind::ClosesEachTime:
       return findings.closes.empty() ? "none: the server closes the connection after each response"
                                      : "none: the server closes the connection " + range_text(verdict) +
-                                           " after each response (" + endings_text(findings.closes) + ")";
+                                           " after each response (" + kinds_text(findings.closes) + ")";
     case Kind::ClosesIdle:
       return "closed by the server after " + range_text(verdict) + " (" + connections(findings.closes.size()) +
-             ", by " + endings_text(findings.closes) + ")";
+             ", by " + kinds_text(findings.closes) + ")";
     case Kind::DropsSilently: {
-      const std::string until = " no more after " + in_seconds(verdict.greatest) + ", and no end came";
-      return verdict.least == 0s ? "answered" + until : "answered after " + in_seconds(verdict.least) + "," + until;
+      const std::string until = " no more after " + in_seconds(verdict.max) + ", and no end came";
+      return verdict.min == 0s ? "answered" + until : "answered after " + in_seconds(verdict.min) + "," + until;
     }
     case Kind::KeepsAtLeast:
-      return "kept for " + std::string(findings.interrupted ? "at least " : "longer than ") + in_seconds(verdict.least);
+      return "kept for " + std::string(findings.interrupted ? "at least " : "longer than ") + in_seconds(verdict.min);
     case Kind::Unknown: return "not known yet: open after " + in_seconds(findings.waited);
   }
   return {};
@@ -99,9 +99,9 @@ std::string reason_text(const ProbeFindings& findings, const Verdict& verdict, c
     case Kind::ClosesIdle:
       return "closes idle connections after " + range_text(verdict) + measured(findings.closes.size());
     case Kind::DropsSilently:
-      return "drops idle connections without a word, by " + in_seconds(verdict.greatest) + " (measured " + date + ")";
+      return "drops idle connections without a word, by " + in_seconds(verdict.max) + " (measured " + date + ")";
     case Kind::KeepsAtLeast:
-      return "keeps idle connections for " + in_seconds(verdict.least) + " and more (measured " + date + ")";
+      return "keeps idle connections for " + in_seconds(verdict.min) + " and more (measured " + date + ")";
     case Kind::Unknown: break;
   }
   return {};
@@ -116,7 +116,7 @@ std::string table_text(const ProbeSubject& subject, const ProbeFindings& finding
   text += "# " + reason_text(findings, verdict, subject.date) + "\n";
   if (hint_is_wrong(findings, verdict)) text += "# its Keep-Alive hint promises more than that\n";
   const bool kept = verdict.kind == Kind::ClosesIdle || verdict.kind == Kind::KeepsAtLeast;
-  if (kept && verdict.least > subject.idle_timeout) {
+  if (kept && verdict.min > subject.idle_timeout) {
     text += "# keepwarm holds them for " + config::format_duration(subject.idle_timeout) + " at most: idle_timeout\n";
   }
   for (const auto& [key, value] : keys) text.append(key).append(" = ").append(value).append("\n");
@@ -141,7 +141,7 @@ std::string report_text(const ProbeSubject& subject, const ProbeFindings& findin
   add_row(text, "hint", hint_text(findings.hint));
   if (findings.round_trip > 0s) {
     add_row(text, "round trip",
-            in_milliseconds(findings.least_round_trip) + " at least, " + in_milliseconds(findings.round_trip) +
+            in_milliseconds(findings.min_round_trip) + " at least, " + in_milliseconds(findings.round_trip) +
                 " with four times its variation");
   }
   add_row(text, "handshake", handshake_text(findings.cost));

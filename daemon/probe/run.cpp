@@ -13,11 +13,11 @@ namespace {
 using namespace std::chrono_literals;
 using State = ProbeConnection::State;
 
-/// How long others are waited for when one connection has told the whole story, or half of one.
+/// How long the probe still waits for the other connections once one of them has shown how the server behaves.
 constexpr Duration kPatience = 500ms;
 
-/// The lesser of two, of which 0 is not known.
-Duration lesser(Duration known, Duration other) {
+/// The smaller of two measurements. 0 stands for "not measured", and then the other one counts.
+Duration smaller_known(Duration known, Duration other) {
   if (known == 0s || other == 0s) return std::max(known, other);
   return std::min(known, other);
 }
@@ -38,13 +38,13 @@ ProbeRun::ProbeRun(pool::DialContext& context, const ProbeTarget& target, Durati
       progress_(progress),
       max_(max),
       max_timer_(context.loop, [this] { max_has_passed(); }),
-      patience_(context.loop, [this] { finish(); }),
-      doubt_(context.loop,
-             [this] {
-               findings_.silent = refused_;
-               finish();
-             }),
-      progress_timer_(context.loop, [this] { tell_progress(); }) {
+      straggler_timer_(context.loop, [this] { finish(); }),
+      refusal_timer_(context.loop,
+                     [this] {
+                       findings_.silent = refused_;
+                       finish();
+                     }),
+      progress_timer_(context.loop, [this] { report_progress(); }) {
   const auto add = [&](std::vector<Duration> plan) {
     connections_.push_back(std::make_unique<ProbeConnection>(context, target, std::move(plan), *this));
   };
@@ -94,7 +94,7 @@ void ProbeRun::on_answered(ProbeConnection& connection, Duration idle_before) {
     if (!answer.persists) ++findings_.ended_by_answer;
     findings_.hint = answer.hint;
     note_cost(connection);
-    // Of those that wait the last one to begin counts.
+    // The timer begins anew with each connection that only waits, so that the last of them has its whole time.
     if (connection.only_waits()) max_timer_.arm(max_);
   }
   end_if_over();
@@ -104,12 +104,12 @@ void ProbeRun::note_cost(const ProbeConnection& connection) {
   OpeningCost& cost = findings_.cost;
   const pool::OpeningTimes& opening = connection.opening();
   cost.dns = std::max(cost.dns, opening.dns);
-  cost.connect = lesser(cost.connect, opening.connect);
-  cost.tls = lesser(cost.tls, opening.tls);
+  cost.connect = smaller_known(cost.connect, opening.connect);
+  cost.tls = smaller_known(cost.tls, opening.tls);
   const auto& measured = connection.measured();
   if (!measured) return;
-  findings_.least_round_trip = lesser(findings_.least_round_trip, measured->min_round_trip);
-  findings_.round_trip = lesser(findings_.round_trip, measured->round_trip.bound());
+  findings_.min_round_trip = smaller_known(findings_.min_round_trip, measured->min_round_trip);
+  findings_.round_trip = smaller_known(findings_.round_trip, measured->round_trip.bound());
 }
 
 void ProbeRun::on_closed(ProbeConnection&, const IdleClose& close) {
@@ -122,12 +122,12 @@ void ProbeRun::on_silent(ProbeConnection&, Duration idle_before) {
   finish();
 }
 
-/// If the server was just closing it, those that wait meet the same end now. If they do not, whatever has dropped it
-/// says so only to who asks, as some NATs do.
+/// If the server was just closing the connection, it now closes those that only wait, too. If it does not, something in
+/// between has dropped the connection and says so only when a request comes, as some NATs do.
 void ProbeRun::on_refused(ProbeConnection&, Duration idle_before) {
   if (!refused_) {
     refused_ = idle_before;
-    doubt_.arm(kPatience);
+    refusal_timer_.arm(kPatience);
   }
   end_if_over();
 }
@@ -139,7 +139,7 @@ void ProbeRun::on_failed(ProbeConnection&, const std::string& why) {
 
 // ---- The end ----
 
-/// The last step of the ladder is `max` itself: what is late for it goes now.
+/// The last age of the ladder is `max` itself: a connection whose own timer is late for it is used now.
 void ProbeRun::max_has_passed() {
   past_max_ = true;
   for (const auto& connection : connections_) {
@@ -155,22 +155,24 @@ std::size_t ProbeRun::waiters(State state) const {
 
 void ProbeRun::end_if_over() {
   if (past_max_) {
-    const auto used_again = [](const auto& each) { return each->state() == State::Asking && each->answered(); };
+    const auto used_again = [](const auto& each) {
+      return each->state() == State::AwaitingResponse && each->answered();
+    };
     if (std::none_of(connections_.begin(), connections_.end(), used_again)) finish();
     return;
   }
-  if (waiters(State::Idle) > 0) return patience_.disarm();
-  // Some servers take one connection at a time: the next would begin now, and tell the same.
-  const std::size_t to_come = waiters(State::Dialing) + waiters(State::Asking);
+  if (waiters(State::Idle) > 0) return straggler_timer_.disarm();
+  // Some servers serve one connection at a time. The next one would begin only now, and show the same.
+  const std::size_t to_come = waiters(State::Dialing) + waiters(State::AwaitingResponse);
   if (to_come == 0 || !findings_.closes.empty()) return finish();
-  if (findings_.answered > 0) patience_.arm(kPatience);
+  if (findings_.answered > 0) straggler_timer_.arm(kPatience);
 }
 
 void ProbeRun::finish() {
   context_.loop.stop();
 }
 
-void ProbeRun::tell_progress() {
+void ProbeRun::report_progress() {
   const auto seconds = std::chrono::round<std::chrono::seconds>(net::Loop::now() - started_).count();
   std::string text = std::to_string(seconds) + " s: " + std::to_string(waiters(State::Idle)) + " of " +
                      std::to_string(kWaiters) + " connections are open";

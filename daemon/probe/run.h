@@ -11,12 +11,14 @@
 #include "daemon/probe/connection.h"
 #include "daemon/probe/findings.h"
 
+/// One whole run of `keepwarm probe`: it owns the connections (connection.h), gathers what they see as findings
+/// (findings.h), and decides when enough has been seen.
 namespace keepwarm::daemon {
 
-/// What goes on, for who waits.
+/// Reports progress to the person who waits for the result.
 class ProbeProgress {
  public:
-  /// How often it wants a line.
+  /// The time between two lines.
   [[nodiscard]] virtual Duration interval() const = 0;
   virtual void line(const std::string& text) = 0;
 
@@ -36,7 +38,7 @@ class ProbeRun final : public ProbeEvents {
 
   /// Runs the loop of `context` to the end of the probe.
   [[nodiscard]] const ProbeFindings& run();
-  /// Why a connection told nothing: of the first one; "": of none.
+  /// Why the first connection that failed did so; "" if none failed.
   [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
 
  private:
@@ -56,7 +58,7 @@ class ProbeRun final : public ProbeEvents {
   void max_has_passed();
   void end_if_over();
   [[nodiscard]] std::size_t waiters(ProbeConnection::State state) const;
-  void tell_progress();
+  void report_progress();
   void finish();
 
   pool::DialContext& context_;
@@ -67,9 +69,9 @@ class ProbeRun final : public ProbeEvents {
   TimePoint started_;
   bool past_max_ = false;
   net::Timer max_timer_;
-  net::Timer patience_;
-  std::optional<Duration> refused_;  ///< the idle age at which a connection that was used again met its end
-  net::Timer doubt_;                 ///< while it may be that the server is closing all of that age
+  net::Timer straggler_timer_;       ///< runs while the probe waits for connections that have no answer yet
+  std::optional<Duration> refused_;  ///< the idle age at which a connection that was used again was closed instead
+  net::Timer refusal_timer_;         ///< runs while the server may be closing all connections of that age
   net::Timer progress_timer_;
   std::vector<std::unique_ptr<Signal, CloseThenDelete>> signals_;
   std::vector<std::unique_ptr<ProbeConnection>> connections_;

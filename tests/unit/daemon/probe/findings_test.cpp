@@ -42,29 +42,29 @@ TEST_CASE("the verdict follows what was seen first") {
     const char* name;
     ProbeFindings findings;
     Kind kind;
-    Duration least, greatest;
+    Duration min, max;
   };
   const Case cases[] = {
       {"no answer", ProbeFindings{}, Kind::Unknown, 0s, 0s},
       {"answers, and nothing yet", seen({}), Kind::Unknown, 0s, 0s},
-      {"closes", seen({{5001ms, Ending::Fin}, {4998ms, Ending::Rst}, {5100ms, Ending::Fin}}, {1s, 2s}),
+      {"closes", seen({{5001ms, CloseKind::Fin}, {4998ms, CloseKind::Rst}, {5100ms, CloseKind::Fin}}, {1s, 2s}),
        Kind::ClosesIdle, 4998ms, 5100ms},
-      {"closes at once without saying so", seen({{3ms, Ending::Fin}, {8ms, Ending::Fin}}), Kind::ClosesEachTime, 3ms,
-       8ms},
-      {"one soon, the others late", seen({{3ms, Ending::Fin}, {2s, Ending::Fin}}), Kind::ClosesIdle, 3ms, 2s},
+      {"closes at once without saying so", seen({{3ms, CloseKind::Fin}, {8ms, CloseKind::Fin}}), Kind::ClosesEachTime,
+       3ms, 8ms},
+      {"one soon, the others late", seen({{3ms, CloseKind::Fin}, {2s, CloseKind::Fin}}), Kind::ClosesIdle, 3ms, 2s},
       {"says close", closing_each_time(), Kind::ClosesEachTime, 0s, 0s},
       {"a dead connection", seen({}, {500ms, 1s, 2s}, 5s), Kind::DropsSilently, 2s, 5s},
       {"a dead connection that had no younger one", seen({}, {}, 500ms), Kind::DropsSilently, 0s, 500ms},
       {"a dead one among younger and older ones", seen({}, {10s, 1s, 2s}, 5s), Kind::DropsSilently, 2s, 5s},
-      {"closed before it was dead", seen({{3s, Ending::Fin}}, {2s}, 5s), Kind::ClosesIdle, 3s, 3s},
-      {"dead before others were closed", seen({{7s, Ending::Fin}}, {2s}, 5s), Kind::DropsSilently, 2s, 5s},
+      {"closed before it was dead", seen({{3s, CloseKind::Fin}}, {2s}, 5s), Kind::ClosesIdle, 3s, 3s},
+      {"dead before others were closed", seen({{7s, CloseKind::Fin}}, {2s}, 5s), Kind::DropsSilently, 2s, 5s},
       {"outlasts the probe", seen({}, {2s, 10s, 5s}), Kind::KeepsAtLeast, 10s, 0s}};
   for (const Case& c : cases) {
     CAPTURE(std::string(c.name));
     const Verdict verdict = verdict_on(c.findings);
     CHECK(verdict.kind == c.kind);
-    CHECK(verdict.least == c.least);
-    CHECK(verdict.greatest == c.greatest);
+    CHECK(verdict.min == c.min);
+    CHECK(verdict.max == c.max);
   }
 }
 
@@ -86,7 +86,7 @@ TEST_CASE("the keys make keepwarm right for the server") {
     ProbeFindings findings;
     Keys keys;
   };
-  const IdleClose late{7004ms, Ending::Fin};
+  const IdleClose late{7004ms, CloseKind::Fin};
   const Case cases[] = {{"nothing is known", seen({}), {}},
                         {"closes after 7 s", seen({late}), {{"assumed_idle_timeout", "\"7s\""}}},
                         {"the hint is right", hinting(7s, seen({late})), {{"assumed_idle_timeout", "\"7s\""}}},

@@ -28,7 +28,7 @@ ProbeFindings closing(std::vector<IdleClose> closes) {
   findings.closes = std::move(closes);
   findings.still_answered = {2001ms, 500ms, 1s};
   findings.cost = {1200us, 20ms, 25300us};
-  findings.least_round_trip = 300us;
+  findings.min_round_trip = 300us;
   findings.round_trip = 20500us;
   return findings;
 }
@@ -46,7 +46,7 @@ TEST_CASE("seconds are told as a person reads them") {
 }
 
 TEST_CASE("the report has all that was measured, and the table to paste") {
-  ProbeFindings findings = closing({{5004ms, Ending::Fin}, {5001ms, Ending::Fin}, {4999ms, Ending::Fin}});
+  ProbeFindings findings = closing({{5004ms, CloseKind::Fin}, {5001ms, CloseKind::Fin}, {4999ms, CloseKind::Fin}});
   findings.hint = {5s, 100};
   CHECK(report_text(subject(), findings) ==
         "https://www.example.com:443  (answered 200)\n"
@@ -63,7 +63,7 @@ TEST_CASE("the report has all that was measured, and the table to paste") {
 }
 
 TEST_CASE("the report tells a spread, every way to close, and what the configuration has already") {
-  ProbeFindings findings = closing({{65200ms, Ending::RequestTimeout}, {75s, Ending::Rst}});
+  ProbeFindings findings = closing({{65200ms, CloseKind::RequestTimeout}, {75s, CloseKind::Rst}});
   findings.hint.timeout = 100s;
   findings.status = 404;
   ProbeSubject probed = subject();
@@ -105,7 +105,7 @@ TEST_CASE("every table that is printed is a valid configuration") {
   dead.hint.timeout = 15s;
   ProbeFindings outlasting = closing({});
   outlasting.still_answered = {120s};
-  for (const ProbeFindings& findings : {closing({{601ms, Ending::Fin}}), each_time, dead, outlasting}) {
+  for (const ProbeFindings& findings : {closing({{601ms, CloseKind::Fin}}), each_time, dead, outlasting}) {
     for (const char* table : {"www.example.com", "127.0.0.1:8080", "[::1]:8080", "::1"}) {
       ProbeSubject probed = subject();
       probed.table = table;
