@@ -5,11 +5,10 @@
 #include "config/config.h"
 #include "config/error.h"
 #include "core/base/result.h"
-#include "daemon/cli.h"
+#include "daemon/cli/command_line.h"
+#include "daemon/cli/commands.h"
 
 namespace keepwarm::daemon {
-
-inline constexpr const char* kDefaultConfigFile = "/etc/keepwarm/keepwarm.toml";
 
 /// The configuration that a command line asks for.
 struct LoadedConfig {
@@ -20,6 +19,6 @@ struct LoadedConfig {
 /// Reads the file of --config, else `default_file` if it exists, else takes the defaults; then puts --listen in its
 /// place. A file that is named and missing is an error. Call it again to reload.
 [[nodiscard]] Result<LoadedConfig, config::ConfigErrors> load_config_for(
-    const CommandLine& line, const std::string& default_file = kDefaultConfigFile);
+    const CommandLine& line, const std::string& default_file = std::string(kDefaultConfigFile));
 
 }  // namespace keepwarm::daemon

@@ -10,7 +10,7 @@
 
 #include "core/net/loop.h"
 #include "core/proxy/workers.h"
-#include "daemon/cli.h"
+#include "daemon/cli/command_line.h"
 #include "daemon/config_source.h"
 #include "daemon/logging.h"
 

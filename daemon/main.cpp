@@ -2,7 +2,8 @@
 #include <span>
 #include <unistd.h>
 
-#include "daemon/cli.h"
+#include "daemon/cli/commands.h"
+#include "daemon/cli/help.h"
 #include "daemon/command/check.h"
 #include "daemon/command/explain.h"
 #include "daemon/command/probe.h"
@@ -21,7 +22,7 @@ int main(int argc, char** argv) {
     case Command::Check: return run_check(*line, std::cout, std::cerr);
     case Command::Explain: return run_explain(*line, std::cout, std::cerr);
     case Command::Probe: return run_probe(*line, std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1);
-    case Command::Help: std::cout << help_text(line->help_on); return kDone;
+    case Command::Help: std::cout << help_text(program(), line->help_on); return kDone;
     case Command::Version: std::cout << version_text(); return kDone;
   }
   return kUsageWrong;

@@ -13,6 +13,7 @@
 #include "core/pool/parent_tunnel.h"
 #include "core/proxy/destination_filter.h"
 #include "core/proxy/router.h"
+#include "daemon/cli/commands.h"
 #include "daemon/config_source.h"
 #include "daemon/next_hop_text.h"
 #include "daemon/probe/report.h"
@@ -51,7 +52,7 @@ class Progress final : public ProbeProgress {
 /// GET, although HEAD would be kinder: it is what clients send, and some applications refuse HEAD, answer it with a
 /// body, or close the connection after it.
 std::string request_text(const UrlArgument& url, const policy::NextHop& hop) {
-  const std::string agent = "keepwarm/" KEEPWARM_VERSION;
+  const std::string agent = "keepwarm/" + std::string(program_version());
   const std::array<http::Field, 2> fields = {http::Field{.name = "User-Agent", .value = agent},
                                              http::Field{.name = "Accept", .value = "*/*"}};
   http::RequestHead head;
@@ -155,8 +156,8 @@ int run_probe(const CommandLine& line, std::ostream& out, std::ostream& err, boo
                            std::min(settings.response_timeout, kAnswerLimit)};
   ::signal(SIGPIPE, SIG_IGN);
   Progress progress(err, terminal);
-  progress.line("probing " + origin_text(url.origin) + " for " + config::format_duration(line.max) +
-                " at most; Ctrl-C shows what is known");
+  progress.line("probing " + origin_text(url.origin) + ": connections are left idle for up to " +
+                config::format_duration(line.max) + "; Ctrl-C shows what is known");
   const auto [findings, failure] = probe(target, config, line.max, progress);
   progress.clear();
   if (findings.answered == 0) {

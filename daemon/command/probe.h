@@ -2,7 +2,7 @@
 
 #include <iosfwd>
 
-#include "daemon/cli.h"
+#include "daemon/cli/command_line.h"
 
 namespace keepwarm::daemon {
 

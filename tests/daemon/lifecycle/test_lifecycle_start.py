@@ -76,7 +76,7 @@ def test_a_wrong_command_line_is_exit_code_2(arguments):
     assert result.stderr and not result.stdout
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"], ["check", "--help"], ["explain", "--help"],
+@pytest.mark.parametrize("arguments", [["--version"], ["version"], ["--help"], ["-h"], ["help"], ["help", "probe"], ["run", "--help"], ["check", "--help"], ["explain", "--help"],
                                        ["probe", "--help"]],
                          ids=" ".join)
 def test_help_and_version_are_exit_code_0(arguments):
@@ -85,10 +85,16 @@ def test_help_and_version_are_exit_code_0(arguments):
     assert result.stdout and not result.stderr
 
 
+def test_a_misspelt_command_gets_a_suggestion():
+    result = run("chekc")
+    assert result.returncode == 2
+    assert result.stderr == 'keepwarm: unknown command "chekc"; did you mean "check"?\nTry "keepwarm --help".\n'
+
+
 def test_a_listen_option_that_is_no_address_is_refused(config):
     result = run("run", "--config", config(), "--listen", "nowhere")
-    assert result.returncode in (1, 2)
-    assert "nowhere" in result.stderr
+    assert result.returncode == 2
+    assert '"nowhere" is not an address and a port; allowed: "ADDR:PORT"' in result.stderr
 
 
 def test_a_listen_option_replaces_what_the_configuration_says(keepwarm, origin, closed_port):

@@ -346,7 +346,7 @@ def test_what_is_refused_before_anything_is_sent(probe, url, config, why):
 
 def test_progress_is_a_plain_line_where_there_is_no_terminal(probe, origin):
     report = probe(origin(Server(Connection.close, timeout=1.2)).url()).end()
-    assert re.fullmatch(r"probing http://\S+ for 2m at most; [^\n]*\n", report.err)
+    assert re.fullmatch(r"probing http://\S+: connections are left idle for up to 2m; [^\n]*\n", report.err)
 
 
 def test_progress_is_one_line_that_is_rewritten_on_a_terminal(probe, origin):

@@ -1,0 +1,87 @@
+#include "daemon/cli/command_line.h"
+
+#include <utility>
+
+#include "config/checks.h"
+#include "config/value.h"
+#include "daemon/cli/commands.h"
+#include "daemon/cli/parser.h"
+
+namespace keepwarm::daemon {
+namespace {
+
+using config::quote;
+
+using Problem = std::optional<std::string>;
+
+Problem set_listen(CommandLine& line, const std::string& value) {
+  if (std::string problem = config::listen_problem(value); !problem.empty()) return "--listen: " + problem;
+  line.listen.push_back(value);
+  return std::nullopt;
+}
+
+Problem set_max(CommandLine& line, const std::string& value) {
+  const std::optional<Duration> max = config::parse_duration(value);
+  if (!max || *max < std::chrono::seconds(1) || *max > std::chrono::hours(24)) {
+    return "--max is from \"1s\" to \"24h\", not " + quote(value);
+  }
+  line.max = *max;
+  return std::nullopt;
+}
+
+Problem apply(CommandLine& line, const GivenOption& given) {
+  if (given.spec == &kListenOption) return set_listen(line, given.value);
+  if (given.spec == &kMaxOption) return set_max(line, given.value);
+  if (given.spec == &kConfigOption) line.config_file = given.value;
+  return std::nullopt;
+}
+
+/// "--help" with any command, and "help" with words.
+Result<CommandLine, UsageError> asks_for_help(const ParsedArguments& parsed) {
+  CommandLine line;
+  line.command = Command::Help;
+  line.help_on = parsed.command;
+  const bool by_command = parsed.command != nullptr && parsed.command->command == Command::Help;
+  if (!by_command || parsed.words.empty()) {
+    if (by_command && !parsed.has(kHelpOption)) line.help_on = nullptr;
+    return line;
+  }
+  Result<const CommandSpec*, UsageError> command = find_command(program(), parsed.words);
+  if (!command) return command.failure();
+  line.help_on = *command;
+  return line;
+}
+
+Result<CommandLine, UsageError> with_values(const ParsedArguments& parsed) {
+  CommandLine line;
+  const CommandSpec& command = parsed.command == nullptr ? program().commands.front() : *parsed.command;
+  line.command = *command.command;
+  for (const GivenOption& given : parsed.options) {
+    if (Problem problem = apply(line, given)) return UsageError{*std::move(problem), full_name(program(), command)};
+  }
+  if (!parsed.words.empty()) line.url = parsed.words.front();
+  return line;
+}
+
+}  // namespace
+
+Result<CommandLine, UsageError> parse_command_line(std::span<const char* const> arguments) {
+  Result<ParsedArguments, UsageError> parsed = parse_arguments(program(), arguments);
+  if (!parsed) return parsed.failure();
+  const bool help_command = parsed->command != nullptr && parsed->command->command == Command::Help;
+  if (parsed->has(kHelpOption) || help_command) return asks_for_help(*parsed);
+  if (parsed->has(kVersionOption)) {
+    CommandLine line;
+    line.command = Command::Version;
+    return line;
+  }
+  if (std::optional<UsageError> error = check_together(program(), *parsed)) return *std::move(error);
+  return with_values(*parsed);
+}
+
+std::string usage_error_text(const UsageError& error) {
+  const std::string command = error.command.empty() ? "" : error.command + ' ';
+  return "keepwarm: " + error.message + "\nTry \"keepwarm " + command + "--help\".\n";
+}
+
+}  // namespace keepwarm::daemon

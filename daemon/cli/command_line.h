@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/base/clock.h"
+#include "core/base/result.h"
+#include "daemon/cli/spec.h"
+
+/// What a command line asks for, as plain values: argv goes in, a CommandLine or a UsageError comes out. commands.h
+/// says which commands and options there are.
+namespace keepwarm::daemon {
+
+/// A command line that makes sense.
+struct CommandLine {
+  Command command = Command::Run;
+  const CommandSpec* help_on = nullptr;    ///< with Help: the command it is about; nullptr: all of them
+  std::optional<std::string> config_file;  ///< --config; nullopt: the default file if there is one
+  std::vector<std::string> listen;         ///< --listen: each is an address in itself; whether it may be listened on,
+                                           ///< override_listen() in config/load.h says
+  std::string url;                         ///< with Explain and Probe
+  Duration max = std::chrono::minutes(2);  ///< --max, with Probe: the longest idle time that is tried
+};
+
+/// `arguments` is argv without argv[0]. Options may stand before or behind the command; "--" ends them. Pure.
+[[nodiscard]] Result<CommandLine, UsageError> parse_command_line(std::span<const char* const> arguments);
+
+/// What goes to standard error before exiting with kUsageWrong.
+[[nodiscard]] std::string usage_error_text(const UsageError& error);
+
+}  // namespace keepwarm::daemon

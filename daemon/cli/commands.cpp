@@ -1,0 +1,140 @@
+#include "daemon/cli/commands.h"
+
+#include <array>
+
+namespace keepwarm::daemon {
+
+constexpr OptionSpec kHelpOption = {.name = "--help",
+                                    .short_name = "-h",
+                                    .description = "Print what the program, or the command, does and takes, and exit."};
+constexpr OptionSpec kVersionOption = {.name = "--version", .description = "Print the version and exit."};
+constexpr OptionSpec kConfigOption = {
+    .name = "--config",
+    .value = "FILE",
+    .kind = ValueKind::File,
+    .description =
+        "Read the configuration from FILE. Without this option it is /etc/keepwarm/keepwarm.toml, and if that "
+        "does not exist, the built-in defaults hold."};
+constexpr OptionSpec kListenOption = {
+    .name = "--listen",
+    .value = "ADDR:PORT",
+    .kind = ValueKind::Address,
+    .repeats = true,
+    .description =
+        "Listen here instead of where proxy.listen says; may be given several times. An address is "
+        "127.0.0.1:3128, [::1]:3128 or unix:/PATH; port 0 takes a free port, which the log names."};
+constexpr OptionSpec kMaxOption = {
+    .name = "--max",
+    .value = "DURATION",
+    .kind = ValueKind::Duration,
+    .description =
+        "Leave connections idle for no longer than this, from 1s to 24h; without the option 2m. Connecting and "
+        "waiting for answers come on top of it."};
+
+namespace {
+
+constexpr auto kAlways = std::to_array<const OptionSpec*>({&kHelpOption, &kVersionOption});
+constexpr auto kRunOptions = std::to_array<const OptionSpec*>({&kConfigOption, &kListenOption});
+constexpr auto kConfigAlone = std::to_array<const OptionSpec*>({&kConfigOption});
+constexpr auto kProbeOptions = std::to_array<const OptionSpec*>({&kMaxOption, &kConfigOption});
+
+constexpr ArgumentSpec kUrl = {.name = "URL", .kind = ValueKind::Url, .example = "http://example.com/"};
+
+constexpr auto kRunExamples = std::to_array<Example>({
+    {"keepwarm", "serve on 127.0.0.1:3128 and [::1]:3128, or as /etc/keepwarm/keepwarm.toml says"},
+    {"keepwarm run --config my.toml --listen 127.0.0.1:8080", "another configuration, on another port"},
+    {"keepwarm run --listen unix:/run/user/1000/proxy.sock", "serve on a unix socket"},
+});
+constexpr auto kCheckExamples = std::to_array<Example>({
+    {"keepwarm check --config my.toml && cp my.toml /etc/keepwarm/keepwarm.toml", "install a file only if it is right"},
+});
+constexpr auto kExplainExamples = std::to_array<Example>({
+    {"keepwarm explain https://api.example.com:8443/", "the settings for that host and port"},
+    {"keepwarm explain www.example.com", "http:// and port 80 go without saying"},
+});
+constexpr auto kProbeExamples = std::to_array<Example>({
+    {"keepwarm probe https://www.example.com/", "measure, for up to two minutes of idle time"},
+    {"keepwarm probe http://localhost:8080/health --max 10s", "see only whether it keeps connections for ten seconds"},
+});
+constexpr auto kHelpExamples = std::to_array<Example>({{"keepwarm help probe", "the same as keepwarm probe --help"}});
+constexpr auto kVersionExamples = std::to_array<Example>({{"keepwarm version", "the same as keepwarm --version"}});
+
+constexpr auto kCommands = std::to_array<CommandSpec>({
+    {.name = "run",
+     .command = Command::Run,
+     .summary = "run the proxy in the foreground; this is also what happens without a command",
+     .description = "Run the proxy in the foreground until SIGTERM or SIGINT. SIGHUP reads the configuration again.",
+     .options = kRunOptions,
+     .examples = kRunExamples},
+    {.name = "check",
+     .command = Command::Check,
+     .summary = "validate the configuration",
+     .description = "Validate the configuration. Print a summary and exit with 0 if it is right; else exit with 1 and "
+                    "print every error with file, line, column and key, what is wrong, and what is allowed.",
+     .options = kConfigAlone,
+     .examples = kCheckExamples},
+    {.name = "explain",
+     .command = Command::Explain,
+     .summary = "show the settings in force for a URL, and where each comes from",
+     .description =
+         "Show the settings in force for a URL, the table of the configuration that each one comes from, where "
+         "connections for that host lead, and what all this means for its idle connections.",
+     .argument = kUrl,
+     .options = kConfigAlone,
+     .examples = kExplainExamples},
+    {.name = "probe",
+     .command = Command::Probe,
+     .summary = "measure how long a server keeps idle connections",
+     .description =
+         "Measure how long the server of a URL keeps an idle connection: open eight, send a GET on each, and wait "
+         "until the server closes those that are left alone; the others are used again after 0.5 s, 1 s, 2 s "
+         "and so on, to see whether they still answer. Print what was seen, and a table for that host to paste "
+         "into the configuration.\n\n"
+         "The way to the server (TLS, parent, connect_to) is the configuration's. Ctrl-C prints what is known "
+         "so far.",
+     .argument = kUrl,
+     .options = kProbeOptions,
+     .examples = kProbeExamples},
+    {.name = "help",
+     .command = Command::Help,
+     .summary = "print help about the program or one command",
+     .description = "Print help about the program or one command.",
+     .argument = {.name = "COMMAND", .kind = ValueKind::CommandName, .optional = true, .repeats = true},
+     .examples = kHelpExamples},
+    {.name = "version",
+     .command = Command::Version,
+     .summary = "print the version",
+     .description = "Print the version.",
+     .examples = kVersionExamples},
+});
+
+constexpr auto kNotBuilt = std::to_array<std::string_view>({"status", "env"});
+
+constexpr ProgramSpec kProgram = {.name = "keepwarm",
+                                  .summary = "a local forward proxy that keeps upstream connections warm",
+                                  .options = kAlways,
+                                  .commands = kCommands,
+                                  .not_built = kNotBuilt};
+
+constexpr auto kExitCodes = std::to_array<ExitCodeSpec>({
+    {kDone, "done"},
+    {kInputWrong, "the input or the configuration is wrong"},
+    {kUsageWrong, "the command line is wrong"},
+    {kCannotServe, "the daemon cannot start"},
+});
+
+}  // namespace
+
+const ProgramSpec& program() noexcept {
+  return kProgram;
+}
+
+std::span<const ExitCodeSpec> exit_codes() noexcept {
+  return kExitCodes;
+}
+
+std::string_view program_version() noexcept {
+  return KEEPWARM_VERSION;
+}
+
+}  // namespace keepwarm::daemon

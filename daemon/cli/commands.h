@@ -1,0 +1,32 @@
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "daemon/cli/spec.h"
+
+/// The commands and options of keepwarm (DESIGN.md §3). A new command is an entry here, a value of `Command`, a case in
+/// main(), and what its options mean in command_line.cpp; --help, keepwarm(1) and the completions follow.
+namespace keepwarm::daemon {
+
+inline constexpr std::string_view kDefaultConfigFile = "/etc/keepwarm/keepwarm.toml";
+
+/// The options that command_line.cpp looks for.
+extern const OptionSpec kHelpOption;
+extern const OptionSpec kVersionOption;
+extern const OptionSpec kConfigOption;
+extern const OptionSpec kListenOption;
+extern const OptionSpec kMaxOption;
+
+[[nodiscard]] const ProgramSpec& program() noexcept;
+
+struct ExitCodeSpec {
+  ExitCode code;
+  std::string_view meaning;
+};
+[[nodiscard]] std::span<const ExitCodeSpec> exit_codes() noexcept;
+
+/// "0.1.0"
+[[nodiscard]] std::string_view program_version() noexcept;
+
+}  // namespace keepwarm::daemon
