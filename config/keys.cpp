@@ -19,12 +19,12 @@ constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
 
 constexpr Rule kAnyValue{};
-constexpr Rule within(std::int64_t least, std::int64_t most) {
-  return {.range = {least, most}, .problem = nullptr};
+constexpr Rule within(std::int64_t min, std::int64_t max) {
+  return {.range = {min, max}, .problem = nullptr};
 }
-constexpr Rule at_least(Duration least) {
+constexpr Rule at_least(Duration min) {
   constexpr Duration kYear = 8760h;  // far from overflow wherever it is added to a time
-  return within(least.count(), kYear.count());
+  return within(min.count(), kYear.count());
 }
 constexpr Rule kPositive = at_least(1ms);
 constexpr Rule kZeroAllowed = at_least(0s);  // where 0 has a meaning: at once, or no limit
@@ -41,96 +41,209 @@ constexpr Place kAt = {.read = [](const Config& config) { return Value(config.*P
                              member = std::get<std::remove_reference_t<decltype(member)>>(std::move(value));
                            }};
 
-constexpr Key host(std::string_view name, std::string_view sentence, Rule rule = kAnyValue) {
-  return {Section::Host, name, sentence, rule, {nullptr, nullptr}};
+constexpr Key host(std::string_view name, std::string_view description, Rule rule = kAnyValue) {
+  return {Section::Host, name, description, rule, {nullptr, nullptr}};
 }
 template <auto Member>
-constexpr Key proxy(std::string_view name, std::string_view sentence, Rule rule = kAnyValue) {
-  return {Section::Proxy, name, sentence, rule, kAt<&Config::proxy, Member>};
+constexpr Key proxy(std::string_view name, std::string_view description, Rule rule = kAnyValue) {
+  return {Section::Proxy, name, description, rule, kAt<&Config::proxy, Member>};
 }
 template <auto Member>
-constexpr Key admin(std::string_view name, std::string_view sentence, Rule rule) {
-  return {Section::Admin, name, sentence, rule, kAt<&Config::admin, Member>};
+constexpr Key admin(std::string_view name, std::string_view description, Rule rule) {
+  return {Section::Admin, name, description, rule, kAt<&Config::admin, Member>};
 }
 template <auto Member>
-constexpr Key logging(std::string_view name, std::string_view sentence, Rule rule = kAnyValue) {
-  return {Section::Log, name, sentence, rule, kAt<&Config::log, Member>};
+constexpr Key logging(std::string_view name, std::string_view description, Rule rule = kAnyValue) {
+  return {Section::Log, name, description, rule, kAt<&Config::log, Member>};
 }
 template <auto Member>
-constexpr Key dns(std::string_view name, std::string_view sentence, Rule rule) {
-  return {Section::Dns, name, sentence, rule, kAt<&Config::dns, Member>};
+constexpr Key dns(std::string_view name, std::string_view description, Rule rule) {
+  return {Section::Dns, name, description, rule, kAt<&Config::dns, Member>};
 }
 
 constexpr auto kKeys = std::to_array<Key>({
     proxy<&ProxySettings::listen>(
         "listen",
-        "where clients connect: `\"ADDR:PORT\"`, `\"[v6]:PORT\"` or `\"unix:/PATH\"`; port 0 asks the kernel for one",
+        "Where clients connect: addresses with ports, or \"unix:/run/keepwarm/proxy.sock\" (the permissions of its "
+        "folder say who may connect). Port 0 asks the kernel for a free one (the log says which). Any other address "
+        "than loopback is refused until allow_clients says who may come.",
         unless(listen_problem)),
-    proxy<&ProxySettings::workers>("workers", "event loops, each on its own thread", within(1, 64)),
+    proxy<&ProxySettings::workers>("workers",
+                                   "Event loops, each on a thread of its own, from 1 to 64. They share idle upstream "
+                                   "connections and all limits. One does for some 80,000 small requests a second; more "
+                                   "than there are processors only cost. Another number takes a restart.",
+                                   within(1, 64)),
     proxy<&ProxySettings::allow_clients>(
-        "allow_clients", "who may connect, as CIDRs; needed for a listener that is neither loopback nor a unix socket",
+        "allow_clients",
+        "Who may connect, as CIDRs: [\"10.0.0.0/8\", \"fd00::/8\"]. Too wide, and strangers browse from your address.",
         unless(cidr_problem)),
-    proxy<&ProxySettings::connect_ports>("connect_ports", "what CONNECT may reach"),
-    proxy<&ProxySettings::max_clients>("max_clients", "client connections at a time; above it: 503 and close",
-                                       within(1, 10'000'000)),
+    proxy<&ProxySettings::connect_ports>(
+        "connect_ports",
+        "Ports that CONNECT may reach: numbers, or ranges like \"1024-65535\". Too wide, and the proxy is a way into "
+        "every service of your network, mail servers included."),
+    proxy<&ProxySettings::max_clients>(
+        "max_clients",
+        "Client connections at a time; one more is answered 503 and closed. Too low turns people away at peak times; "
+        "each one costs a file descriptor, and one more for its upstream connection.",
+        within(1, 10'000'000)),
     proxy<&ProxySettings::deny_destinations>(
-        "deny_destinations", "CIDRs that no request may reach, checked on the resolved address", unless(cidr_problem)),
-    proxy<&ProxySettings::bad_ports>("bad_ports", "ports on the Fetch Standard's \"bad port\" list (22, 25, …)"),
-    proxy<&ProxySettings::proxy_status>("proxy_status", "on which answers `Proxy-Status` (RFC 9209) is sent"),
-    proxy<&ProxySettings::via>("via", "send `Via` (RFC 9110 §7.6.3)"),
-    proxy<&ProxySettings::client_idle_timeout>("client_idle_timeout",
-                                               "close a client connection this long after its last answer", kPositive),
+        "deny_destinations",
+        "CIDRs that no request may reach, checked on the address that the name resolved to. As long as the key is "
+        "absent, clients from other machines cannot reach this machine's own services (loopback, link-local, our own "
+        "addresses). Setting it, even to [], says that the list is all there is to it.",
+        unless(cidr_problem)),
+    proxy<&ProxySettings::bad_ports>(
+        "bad_ports",
+        "Ports on the Fetch Standard's \"bad port\" list (22, 25, …), which speak something else than HTTP: \"refuse\" "
+        "| \"allow\". Allowed, a web page can have the proxy talk to a mail server."),
+    proxy<&ProxySettings::proxy_status>(
+        "proxy_status",
+        "On which answers the Proxy-Status field (RFC 9209) is sent: \"off\" | \"errors\" (our own answers) | "
+        "\"always\" (on the others it says whether the connection was reused, for how long it had been idle, what that "
+        "saved, and whether the request was sent again)."),
+    proxy<&ProxySettings::via>("via",
+                               "Send Via (RFC 9110 §7.6.3). Without it loops are found later, by their address only; "
+                               "with it some servers hold back (nginx stops compressing)."),
+    proxy<&ProxySettings::client_idle_timeout>(
+        "client_idle_timeout",
+        "Close a client connection that has been silent for this long between two requests. Too short, and clients "
+        "that keep their connection lose it.",
+        kPositive),
     proxy<&ProxySettings::client_header_timeout>("client_header_timeout",
-                                                 "from the first byte of a request head to its last", kPositive),
-    proxy<&ProxySettings::max_header_size>("max_header_size", "of a head or a trailer section",
-                                           within(kKiB, 16 * kMiB)),
-    proxy<&ProxySettings::shutdown_grace>("shutdown_grace", "how long exchanges may go on after SIGTERM", kZeroAllowed),
+                                                 "From the first byte of a request head to its last; then 408. Too "
+                                                 "long, and slow clients hold connections for nothing.",
+                                                 kPositive),
+    proxy<&ProxySettings::max_header_size>(
+        "max_header_size",
+        "The largest head, or trailer section, that is accepted. Too small breaks large cookies (431).",
+        within(kKiB, 16 * kMiB)),
+    proxy<&ProxySettings::shutdown_grace>(
+        "shutdown_grace",
+        "How long exchanges and tunnels may still go on after SIGTERM. systemd's TimeoutStopSec must be longer.",
+        kZeroAllowed),
 
-    admin<&AdminConfig::listen>(
-        "listen", "the status page, `/status.json`, `/metrics` and `/healthz` (not built yet); `\"\"`: off",
-        unless(admin_listen_problem)),
+    admin<&AdminConfig::listen>("listen",
+                                "The status page, /status.json, /metrics and /healthz; \"\" turns it off. Not built "
+                                "yet: only these two are accepted.",
+                                unless(admin_listen_problem)),
 
-    logging<&LogConfig::level>("level", "how much is logged"),
-    logging<&LogConfig::access>("access", "one line for each exchange"),
-    logging<&LogConfig::file>("file", "where the log goes; `\"-\"`: standard error", unless(log_file_problem)),
+    logging<&LogConfig::level>("level",
+                               "How much is logged: \"trace\" | \"debug\" | \"info\" | \"warn\" | \"error\" | \"off\". "
+                               "\"debug\" says why each upstream connection was closed."),
+    logging<&LogConfig::access>("access", "One line for each exchange: \"off\" | \"text\" | \"json\"."),
+    logging<&LogConfig::file>("file",
+                              "Where the log goes: a path, or \"-\" for standard error (under systemd: the journal). "
+                              "SIGHUP opens the file again, for logrotate.",
+                              unless(log_file_problem)),
 
-    dns<&DnsSettings::ttl>("ttl", "how long an answer is used without asking again", kZeroAllowed),
-    dns<&DnsSettings::negative_ttl>("negative_ttl", "the same for an answer that there is no such name", kZeroAllowed),
+    dns<&DnsSettings::ttl>(
+        "ttl",
+        "How long an answer is used without asking again. Too long sends requests to where a name used to point.",
+        kZeroAllowed),
+    dns<&DnsSettings::negative_ttl>("negative_ttl",
+                                    "The same for the answer that there is no such name. Too long, and a name that has "
+                                    "just been made seems missing.",
+                                    kZeroAllowed),
 
-    host("reuse", "`false`: one request per upstream connection"),
-    host("idle_timeout", "hold an idle connection this long at most", kPositive),
-    host("idle_margin", "stop trusting a connection this long before the server is expected to close it", kZeroAllowed),
-    host("server_hint", "honour the response's `Keep-Alive: timeout=, max=`"),
-    host("learn", "learn the server's idle timeout from the closes that are seen"),
-    host("assumed_idle_timeout", "expected of a server that gave no hint and has no history", kPositive),
-    host("unsafe_reuse", "which reused connections may carry requests that are not replayable"),
-    host("keep_warm", "connections kept open and trusted for a host in use", within(0, 1'000'000)),
-    host("keep_warm_for", "a host counts as in use for this long after its last request", kPositive),
-    host("max_connections", "simultaneous upstream connections; further exchanges wait in order", within(1, 1'000'000)),
-    host("max_idle", "idle upstream connections that are held", within(0, 1'000'000)),
-    host("max_requests", "on one upstream connection; 0: no limit",
+    host("reuse",
+         "Use a connection for more than one request. false is for servers that mishandle a second one; it costs a "
+         "handshake each time."),
+    host("idle_timeout",
+         "Hold an idle connection this long at most. Longer saves more handshakes; from about 5 minutes on NATs and "
+         "firewalls drop connections without a word.",
+         kPositive),
+    host("idle_margin",
+         "Stop trusting a connection this long before the server is expected to close it. A server's clock starts "
+         "before ours does: too small a margin, and a POST meets a connection that is just being closed (502). Never "
+         "takes more than half.",
+         kZeroAllowed),
+    host("server_hint",
+         "Honour the response's Keep-Alive: timeout=, max=. false only for servers that promise more than they keep."),
+    host("learn",
+         "Learn the server's idle timeout from the closes that are seen. false: only its hint and assumed_idle_timeout "
+         "count."),
+    host("assumed_idle_timeout",
+         "What to expect of a server that gave no hint and has no history. Too long, and a POST after a pause fails "
+         "with 502; too short costs handshakes. (Apache httpd closes after 5 s, Node.js 20 after 6 s.)",
+         kPositive),
+    host("unsafe_reuse",
+         "Which reused connections may carry requests that cannot be sent twice (POST, and whatever has a large body): "
+         "\"never\": none, they always have a fresh connection; \"trusted\": one that the server is not about to "
+         "close; \"always\": any, and now and then such a request fails with 502."),
+    host("keep_warm",
+         "Connections kept open and trusted for a host in use, those that serve included, replaced before they lapse; "
+         "never more than max_idle or max_connections. Costs the server as many, and new ones as often as it closes "
+         "idle ones: with a timeout of 5 s each is replaced every 4 s.",
+         within(0, 1'000'000)),
+    host("keep_warm_for",
+         "A host counts as in use for this long after its last request. Then keep_warm closes its idle connections.",
+         kPositive),
+    host("max_connections",
+         "Upstream connections at a time, for each origin, or for all http:// requests through one parent; further "
+         "exchanges wait in order. Too high overruns small servers; too low makes clients wait, and long polls block "
+         "everybody else.",
+         within(1, 1'000'000)),
+    host("max_idle",
+         "How many of them may be idle. Fewer saves descriptors on both sides and costs handshakes after each burst.",
+         within(0, 1'000'000)),
+    host("max_requests", "Requests on one connection; 0: no limit. For servers that leak a little with each.",
          within(0, std::numeric_limits<std::uint32_t>::max())),
-    host("max_lifetime", "of an upstream connection; `\"0s\"`: no limit", kZeroAllowed),
-    host("queue_timeout", "wait at most this long for one of `max_connections`", kZeroAllowed),
-    host("connect_timeout", "DNS, TCP and TLS together", kPositive),
-    host("response_timeout", "from the last byte of a request to the first of its response", kPositive),
-    host("stall_timeout", "no byte in either direction while a body is under way", kPositive),
-    host("tunnel_timeout", "no byte in either direction in a tunnel; `\"0s\"`: no limit", kZeroAllowed),
-    host("retry", "replay replayable requests after a stale failure or a 408"),
-    host("retry_body_size", "larger request bodies are streamed and not replayable", within(0, 64 * kMiB)),
-    host("retry_methods", "the methods that count as idempotent", unless(method_problem)),
-    host("retry_undelivered", "resend what is not replayable when TCP proves that no byte of it was delivered"),
-    host("retry_idempotency_key", "a request with an `Idempotency-Key` field counts as idempotent"),
-    host("upgrade", "`http://` requests go out as `https://`; port 80 becomes 443"),
-    host("connect_to",
-         "connect to `\"HOST:PORT\"` or `\"unix:/PATH\"` instead; the name stays in Host, SNI and verification",
-         unless(connect_to_problem)),
-    host("parent", "go through this proxy: `\"http://USER:PASSWORD@HOST:PORT\"`", unless(parent_problem)),
-    host("tls.verify", "verify the server's certificate"),
-    host("tls.ca_file", "PEM file of trusted authorities; `\"\"`: the system's store"),
-    host("tls.client_certificate", "PEM file, with `client_key`, for mutual TLS"),
-    host("tls.client_key", "PEM file, with `client_certificate`"),
-    host("tls.server_name", "the name for SNI and verification; `\"\"`: the host"),
+    host("max_lifetime",
+         "Age of a connection at which it is not used again; \"0s\": no limit. Bounds for how long a name's old "
+         "address is used.",
+         kZeroAllowed),
+    host("queue_timeout", "Wait this long for one of max_connections, then 503.", kZeroAllowed),
+    host("connect_timeout",
+         "DNS, TCP and TLS together, then 504. Too short fails on one lost packet (TCP sends again after 1 s, then 3 "
+         "s).",
+         kPositive),
+    host("response_timeout",
+         "From the last byte of the request to the first of the response, then 504. Must outlast long polls and slow "
+         "reports.",
+         kPositive),
+    host("stall_timeout", "No byte in either direction while a body is under way.", kPositive),
+    host("tunnel_timeout",
+         "No byte in either direction in a tunnel (CONNECT, WebSocket); \"0s\": no limit, and dead tunnels stay for "
+         "ever.",
+         kZeroAllowed),
+    host("retry",
+         "Send a replayable request again, once, on a fresh connection, when a reused one turned out to be closed (or "
+         "408 came). false: the client sees the 502, or the 408."),
+    host("retry_body_size",
+         "Request bodies up to this size are kept until the response begins, so that they can be sent again; larger "
+         "ones are streamed and never sent twice. Costs this much memory for each request under way.",
+         within(0, 64 * kMiB)),
+    host("retry_methods",
+         "Methods that may be sent twice (RFC 9110 §9.2.2). Whoever adds POST accepts double orders. CONNECT is "
+         "refused.",
+         unless(method_problem)),
+    host("retry_undelivered",
+         "Also send again what must not be sent twice, once, when TCP proves that no byte of it reached the server: an "
+         "idle close that crossed the request. false: the client sees a 502 that says whether it may have been "
+         "executed. true: those bodies are held, too, up to retry_body_size."),
+    host("retry_idempotency_key",
+         "A request with an Idempotency-Key field may be sent twice too. Only for servers that honour the field."),
+    host("upgrade",
+         "http:// requests for the host go out as https:// (port 80 becomes 443): so clients that would open a tunnel "
+         "for https:// and pay for each handshake use warm TLS connections. Requests cross this machine in the clear, "
+         "cookies with Secure do not work, and a redirect to https:// is passed on as it is: the client follows it by "
+         "another way."),
+    host(
+        "connect_to",
+        "Connect there instead: \"10.0.0.5:8443\" or \"unix:/run/app.sock\". Host, SNI and verification keep the name.",
+        unless(connect_to_problem)),
+    host("parent",
+         "Go through another proxy: \"http://proxy.corp:3128\", \"http://user:password@proxy.corp:3128\" (special "
+         "characters as %40). Not together with connect_to: a table that sets one of them for a host sets the other "
+         "one to \"\".",
+         unless(parent_problem)),
+    host("tls.verify", "Verify the server's certificate. false: anybody on the way can pose as the server."),
+    host("tls.ca_file", "PEM file with the authorities to trust; \"\": the system's store."),
+    host("tls.client_certificate", "PEM file with our certificate, for mutual TLS. Not without client_key."),
+    host("tls.client_key",
+         "PEM file with the private key of client_certificate. Only the user that the daemon runs as should be able to "
+         "read it."),
+    host("tls.server_name", "The name to ask for (SNI) and to verify; \"\": the host's own."),
 });
 
 template <typename Enum>
@@ -148,19 +261,17 @@ std::string words_of() {
 struct Allowed {
   const Key& key;
 
-  [[nodiscard]] std::string between(const Value& least, const Value& most) const {
-    return to_toml(least) + " to " + to_toml(most);
+  [[nodiscard]] std::string between(const Value& min, const Value& max) const {
+    return to_toml(min) + " to " + to_toml(max);
   }
   std::string operator()(bool) const { return "true or false"; }
   std::string operator()(std::uint32_t) const {
-    return between(static_cast<std::uint32_t>(key.rule.range.least), static_cast<std::uint32_t>(key.rule.range.most));
+    return between(static_cast<std::uint32_t>(key.rule.range.min), static_cast<std::uint32_t>(key.rule.range.max));
   }
   std::string operator()(std::uint64_t) const {
-    return between(static_cast<std::uint64_t>(key.rule.range.least), static_cast<std::uint64_t>(key.rule.range.most));
+    return between(static_cast<std::uint64_t>(key.rule.range.min), static_cast<std::uint64_t>(key.rule.range.max));
   }
-  std::string operator()(Duration) const {
-    return between(Duration(key.rule.range.least), Duration(key.rule.range.most));
-  }
+  std::string operator()(Duration) const { return between(Duration(key.rule.range.min), Duration(key.rule.range.max)); }
   std::string operator()(const std::string&) const { return {}; }
   std::string operator()(const std::vector<std::string>&) const { return {}; }
   std::string operator()(const std::vector<policy::PortRange>&) const {

@@ -8,8 +8,8 @@
 #include "config/config.h"
 #include "config/value.h"
 
-/// The one table of all keys (DESIGN.md §4). The parser, `keepwarm explain`, the test of the example file and the table
-/// of the README all read it; defaults are not in it but in the structs that it points into.
+/// The one table of all keys (DESIGN.md §4). The parser, `keepwarm explain`, keepwarm.toml(5) and the tests of the
+/// example file and of the documentation all read it. Defaults are not in it, but in the structs that it points into.
 namespace keepwarm::config {
 
 enum class Section : std::uint8_t { Proxy, Admin, Log, Dns, Host };
@@ -17,10 +17,11 @@ enum class Section : std::uint8_t { Proxy, Admin, Log, Dns, Host };
 /// "proxy", "admin", "log", "dns", "host".
 [[nodiscard]] std::string_view section_name(Section section) noexcept;
 
-/// Both ends are allowed. Of a number, of bytes, or of nanoseconds, as the key's type says; unused for the others.
+/// The least and the greatest value that is allowed: a number, bytes, or nanoseconds, as the key's type says. Other
+/// types do not use it.
 struct Range {
-  std::int64_t least = 0;
-  std::int64_t most = 0;
+  std::int64_t min = 0;
+  std::int64_t max = 0;
 };
 
 /// What a value must satisfy besides having the type of its key.
@@ -38,8 +39,9 @@ struct Place {
 
 struct Key {
   Section section;
-  std::string_view name;      ///< in [host.*] with its sub-table: "tls.verify"
-  std::string_view sentence;  ///< what it does, without the full stop; short enough for a table
+  std::string_view name;  ///< in [host.*] with its sub-table: "tls.verify"
+  /// Sentences: what it does, and what a wrong value costs. The comment in config/keepwarm.toml begins with the same.
+  std::string_view description;
   Rule rule;
   Place place;  ///< nulls in Section::Host: there use the overloads for HostSettings below
 };

@@ -169,7 +169,7 @@ class Conversion {
   }
   std::optional<Value> in_range(std::int64_t measure, Value value, const std::string& as_written) {
     const Range& range = key_.rule.range;
-    if (range.least <= measure && measure <= range.most) return value;
+    if (range.min <= measure && measure <= range.max) return value;
     return refuse(as_written + " is out of range; allowed: " + allowed_of(key_));
   }
   bool fits(const std::string& text, const toml::node& at) {

@@ -25,20 +25,42 @@ Config load_example() {
   return std::move(result).value();
 }
 
-/// "proxy.listen" -> the value as it stands in the file; lines that are only a comment of a setting count too.
-std::map<std::string, std::string> settings_in_text() {
+/// A key as it stands in the file.
+struct Setting {
+  std::string value;
+  std::string comment;  ///< the lines above it, as one
+};
+
+/// Adds the words of a line, with single spaces.
+void add_words(std::string& text, const std::string& line) {
+  std::istringstream words(line);
+  for (std::string word; words >> word;) text += (text.empty() ? "" : " ") + word;
+}
+
+bool is_setting(const std::string& line) {
+  const std::size_t equals = line.find(" = ");
+  return equals != std::string::npos && line.find_first_not_of("abcdefghijklmnopqrstuvwxyz_") == equals;
+}
+
+/// "proxy.listen" -> how it stands there; lines that are only a comment of a setting count too.
+std::map<std::string, Setting> settings_in_text() {
   std::ifstream file(kExample);
   REQUIRE(file.good());
-  std::map<std::string, std::string> settings;
+  std::map<std::string, Setting> settings;
   std::string table;
+  std::string comment;
   for (std::string line; std::getline(file, line) && !line.starts_with("# ---");) {
-    if (line.starts_with('[')) {
-      table = line.substr(1, line.find(']') - 1);
+    const std::string plain = line.starts_with("# ") ? line.substr(2) : line;
+    if (is_setting(plain)) {
+      const std::size_t equals = plain.find(" = ");
+      settings[table + '.' + plain.substr(0, equals)] = {plain.substr(equals + 3), comment};
+    } else if (line.starts_with('#')) {
+      add_words(comment, plain);
       continue;
+    } else if (line.starts_with('[')) {
+      table = line.substr(1, line.find(']') - 1);
     }
-    if (line.starts_with("# ")) line.erase(0, 2);
-    const std::size_t equals = line.find(" = ");
-    if (equals != std::string::npos) settings[table + '.' + line.substr(0, equals)] = line.substr(equals + 3);
+    comment.clear();
   }
   return settings;
 }
@@ -51,14 +73,25 @@ std::string path_in_example(const Key& key) {
 }  // namespace
 
 TEST_CASE("every key stands in the example file with its default") {
-  const std::map<std::string, std::string> settings = settings_in_text();
+  const std::map<std::string, Setting> settings = settings_in_text();
   for (const Key& key : keys()) {
     const std::string path = path_in_example(key);
     CAPTURE(path);
     REQUIRE(settings.contains(path));
-    CHECK(settings.at(path) == to_toml(default_of(key)));
+    CHECK(settings.at(path).value == to_toml(default_of(key)));
   }
   CHECK(settings.size() == keys().size());
+}
+
+TEST_CASE("the comment above a key in the example file begins with what the manual says of it") {
+  const std::map<std::string, Setting> settings = settings_in_text();
+  for (const Key& key : keys()) {
+    const std::string path = path_in_example(key);
+    REQUIRE(settings.contains(path));
+    INFO(path, ": ", settings.at(path).comment);
+    INFO("expected: ", std::string(key.description));
+    CHECK(settings.at(path).comment.starts_with(key.description));
+  }
 }
 
 TEST_CASE("the example file is the built-in defaults, key by key") {
