@@ -81,14 +81,14 @@ bool Lifecycle::listen(const policy::ProxySettings& settings) {
 }
 
 void Lifecycle::log_addresses() {
-  std::vector<std::string> now;
-  for (const net::Endpoint& endpoint : workers_.listening_on()) now.push_back(endpoint.text());
-  for (const std::string& address : now) {
+  std::vector<std::string> addresses;
+  for (const net::Endpoint& endpoint : workers_.listening_on()) addresses.push_back(endpoint.text());
+  for (const std::string& address : addresses) {
     const bool known =
         std::find(logged_addresses_.begin(), logged_addresses_.end(), address) != logged_addresses_.end();
     if (!known) logging_.write(LogLevel::Info, "listening on " + address);
   }
-  logged_addresses_ = std::move(now);
+  logged_addresses_ = std::move(addresses);
 }
 
 void Lifecycle::reload() {

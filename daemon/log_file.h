@@ -14,8 +14,8 @@ class LogFile {
   LogFile(const LogFile&) = delete;
   LogFile& operator=(const LogFile&) = delete;
 
-  /// Writes to `path` from now on ("-": standard error). Opening the same path again is how a rotated file is let go.
-  /// Returns "" or what went wrong; then the old one stays in use.
+  /// Writes to `path` from now on ("-": standard error). Opening the same path again releases a file that was rotated
+  /// away. Returns "" or what went wrong; then the old one stays in use.
   [[nodiscard]] std::string open(const std::string& path);
 
   /// One write(2), so that lines of several writers never mix. What the file does not take is lost.

@@ -6,7 +6,7 @@
 
 namespace keepwarm::daemon {
 
-/// The files that [host.*.tls] names: whether they can be read, and hold what TLS needs. Reads them.
+/// Reads the files that [host.*.tls] names, and returns those that cannot be read or do not hold what TLS needs.
 [[nodiscard]] std::vector<config::Finding> tls_findings(const config::Config& config);
 
 }  // namespace keepwarm::daemon

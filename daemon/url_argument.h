@@ -10,7 +10,7 @@ namespace keepwarm::daemon {
 
 /// A URL on the command line.
 struct UrlArgument {
-  std::string text;     ///< with its scheme; what `target` looks into
+  std::string text;     ///< with its scheme; `target` has views into it
   http::Target target;  ///< views into `text`
   Origin origin;
 
@@ -20,7 +20,7 @@ struct UrlArgument {
 };
 
 /// Takes "http://host:port/path", "https://…", or "host", "host:port", which mean http. nullopt: `url` is one of them.
-/// The fault is to be told without the URL, which may hold a password.
+/// Whoever reports the fault must not repeat the URL, which may hold a password.
 [[nodiscard]] std::optional<http::TargetFault> parse_url(const std::string& text, UrlArgument& url);
 
 /// "http://a.example:80"

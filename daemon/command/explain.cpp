@@ -85,7 +85,7 @@ std::string expected_text(const HostSettings& settings) {
   return "closed by the server after " + assumed + " (assumed; hints are ignored, learn = false)\n";
 }
 
-/// What is known: keepwarm closes first.
+/// Where the server's idle timeout is known from; keepwarm closes a connection before that timeout.
 std::string known_text(const HostSettings& settings) {
   if (settings.server_hint && settings.learn) return "the hint, or what was learned";
   return settings.server_hint ? "the hint" : "what was learned";
