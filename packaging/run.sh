@@ -42,7 +42,7 @@ progress() {
 progress &
 watcher=$!
 trap 'kill "$watcher"; rm -f "$log"' EXIT
-if ! { cmake --preset release && cmake --build --preset release --target keepwarm; } >"$log" 2>&1 </dev/null; then
+if ! { cmake --preset release && cmake --build --preset release --target keepwarm manual; } >"$log" 2>&1 </dev/null; then
   cat "$log" >&2
   say "The build failed."
   exit 1

@@ -50,6 +50,7 @@ test_packages=(
   curl wget git python3-requests python3-aiohttp python3-websocket    # real clients
   nginx apache2-bin gunicorn tinyproxy-bin                            # real servers and proxies
   openssl systemd                                                     # certificates; the unit file
+  mandoc man-db zsh fish                                              # who reads manual pages and completions
 )
 command -v node >/dev/null || test_packages+=(nodejs)
 # squid-openssl serves as well, and the two exclude each other.

@@ -50,7 +50,7 @@ constexpr auto kCheckExamples = std::to_array<Example>({
 });
 constexpr auto kExplainExamples = std::to_array<Example>({
     {"keepwarm explain https://api.example.com:8443/", "the settings for that host and port"},
-    {"keepwarm explain www.example.com", "http:// and port 80 go without saying"},
+    {"keepwarm explain www.example.com", "the same without a scheme: http:// and port 80"},
 });
 constexpr auto kProbeExamples = std::to_array<Example>({
     {"keepwarm probe https://www.example.com/", "measure, for up to two minutes of idle time"},
@@ -90,8 +90,8 @@ constexpr auto kCommands = std::to_array<CommandSpec>({
          "until the server closes those that are left alone; the others are used again after 0.5 s, 1 s, 2 s "
          "and so on, to see whether they still answer. Print what was seen, and a table for that host to paste "
          "into the configuration.\n\n"
-         "The way to the server (TLS, parent, connect_to) is the configuration's. Ctrl-C prints what is known "
-         "so far.",
+         "The way to the server (TLS, parent, connect_to) is the configuration's. Ctrl-C prints what is known so far. "
+         "Exit with 1 if the server cannot be reached or gives no answer.",
      .argument = kUrl,
      .options = kProbeOptions,
      .examples = kProbeExamples},

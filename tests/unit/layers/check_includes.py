@@ -15,6 +15,7 @@ BELOW = {
     "core/proxy": ["core/base", "core/http", "core/policy", "core/net", "core/pool"],
     "config": ["core/base", "core/policy"],
     "daemon/cli": ["core/base", "config"],
+    "packaging/manual": ["core/base", "config", "daemon/cli"],
     "daemon": ["daemon/cli", "core/base", "core/http", "core/policy", "core/net", "core/pool", "core/proxy", "config"],
 }
 
