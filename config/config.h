@@ -7,7 +7,8 @@
 #include "core/policy/host_table.h"
 #include "core/policy/settings.h"
 
-/// The configuration file as plain values (DESIGN.md §4). Whoever needs only values includes this and never toml++.
+/// The configuration file as plain values (core/doc/design.md §4). Whoever needs only values includes this and never
+/// toml++.
 namespace keepwarm::config {
 
 enum class AccessLog : std::uint8_t { Off, Text, Json };

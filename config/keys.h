@@ -8,8 +8,9 @@
 #include "config/config.h"
 #include "config/value.h"
 
-/// The one table of all keys (DESIGN.md §4). The parser, `keepwarm explain`, keepwarm.toml(5) and the tests of the
-/// example file and of the documentation all read it. Defaults are not in it, but in the structs that it points into.
+/// The one table of all keys (core/doc/design.md §4). The parser, `keepwarm explain`, keepwarm.toml(5) and the tests of
+/// the example file and of the documentation all read it. Defaults are not in it, but in the structs that it points
+/// into.
 namespace keepwarm::config {
 
 enum class Section : std::uint8_t { Proxy, Admin, Log, Dns, Host };
@@ -46,7 +47,7 @@ struct Key {
   Place place;  ///< nulls in Section::Host: there use the overloads for HostSettings below
 };
 
-/// In the order of DESIGN.md §4; those of Section::Host are in the order of policy::host_keys().
+/// In the order of core/doc/design.md §4; those of Section::Host are in the order of policy::host_keys().
 [[nodiscard]] std::span<const Key> keys() noexcept;
 
 /// nullptr: unknown.

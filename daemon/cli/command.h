@@ -6,7 +6,7 @@
 /// The few words that everything about the command line shares.
 namespace keepwarm::daemon {
 
-/// What the process returns (DESIGN.md §3). exit_codes() in commands.h has the words for them.
+/// What the process returns (core/doc/design.md §3). exit_codes() in commands.h has the words for them.
 enum ExitCode : int {
   kDone = 0,
   kInputWrong = 1,   ///< the configuration, or a URL, or what is at that URL

@@ -5,8 +5,8 @@
 
 #include "daemon/cli/spec.h"
 
-/// The commands and options of keepwarm (DESIGN.md §3). A new command is an entry here, a value of `Command`, a case in
-/// main(), and what its options mean in command_line.cpp; --help, keepwarm(1) and the completions follow.
+/// The commands and options of keepwarm (core/doc/design.md §3). A new command is an entry here, a value of `Command`,
+/// a case in main(), and what its options mean in command_line.cpp; --help, keepwarm(1) and the completions follow.
 namespace keepwarm::daemon {
 
 inline constexpr std::string_view kDefaultConfigFile = "/etc/keepwarm/keepwarm.toml";

@@ -91,7 +91,7 @@ std::string known_text(const HostSettings& settings) {
   return settings.server_hint ? "the hint" : "what was learned";
 }
 
-/// How long an idle connection may be used again, in words (DESIGN.md §6.3).
+/// How long an idle connection may be used again, in words (core/doc/design.md §6.3).
 void print_trust(const HostSettings& settings, std::ostream& out) {
   policy::ServerView all_proved;
   all_proved.proved = Duration::max();
@@ -110,7 +110,7 @@ void print_trust(const HostSettings& settings, std::ostream& out) {
   }
 }
 
-/// What may go on a connection that was idle (DESIGN.md §6.4, §6.5).
+/// What may go on a connection that was idle (core/doc/design.md §6.4, §6.5).
 void print_use(const HostSettings& settings, std::ostream& out) {
   out << "  taken by   requests that can be sent again: any of them, trusted ones first; if it turns out to be closed, "
       << (settings.retry ? "once more on a fresh one\n" : "502 (retry = false)\n")
