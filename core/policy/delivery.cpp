@@ -12,16 +12,16 @@ constexpr Duration kLongestSilence = std::chrono::milliseconds(800);
 
 Delivery delivery(const DeliveryView& view) noexcept {
   if (view.acknowledged > 0) return Delivery::MayBeExecuted;
-  switch (view.ending) {
-    case Ending::End:
-    case Ending::Answer408: return Delivery::NotDelivered;
-    case Ending::Reset: {
+  switch (view.kind) {
+    case CloseKind::End:
+    case CloseKind::Answer408: return Delivery::NotDelivered;
+    case CloseKind::Reset: {
       const Duration counted_on = view.least_round_trip - view.least_round_trip / kRoundTripGuard;
       if (view.least_round_trip < kMeasurable || view.until_end >= counted_on) break;
       const bool steady = view.until_end < view.least_round_trip - 4 * view.variation;
       return steady ? Delivery::NotDelivered : Delivery::Unlikely;
     }
-    case Ending::Silent: break;
+    case CloseKind::Silent: break;
   }
   return Delivery::MayBeExecuted;
 }

@@ -16,7 +16,7 @@ enum class Delivery : std::uint8_t {
 };
 
 /// How an attempt ended without an answer that counts.
-enum class Ending : std::uint8_t {
+enum class CloseKind : std::uint8_t {
   End,        ///< FIN (or the end of TLS) before a response byte
   Reset,      ///< RST before a response byte
   Answer408,  ///< a 408 that says that its connection closes
@@ -24,7 +24,7 @@ enum class Ending : std::uint8_t {
 };
 
 struct DeliveryView {
-  Ending ending{};
+  CloseKind kind{};
   std::uint64_t acknowledged = 0;  ///< bytes of this request (tcpi_bytes_acked beyond what was written before it)
   Duration until_end{};            ///< from the write of its first byte to the moment when the end was seen, or longer
   Duration least_round_trip{};     ///< tcpi_min_rtt; 0: not measured

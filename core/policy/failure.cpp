@@ -33,6 +33,7 @@ FailureAnswer answer_for(FailureKind kind) noexcept {
     case FailureKind::BadResponse: return {502, "http_protocol_error"};
     case FailureKind::UpgradeFailed: return {502, "http_upgrade_failed"};
     case FailureKind::OutOfResources: return {503, "proxy_internal_error"};
+    case FailureKind::InternalError: return {500, "proxy_internal_error"};
   }
   return {500, "proxy_internal_error"};
 }

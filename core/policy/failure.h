@@ -36,6 +36,7 @@ enum class FailureKind : std::uint8_t {
   BadResponse,     ///< the origin does not speak HTTP, or ambiguously
   UpgradeFailed,   ///< a 101 that nobody asked for, or to another protocol
   OutOfResources,  ///< our own shortage of descriptors or memory
+  InternalError,   ///< a bug of ours
 };
 
 /// What the client is told (RFC 9209 §2.3 names the errors).

@@ -10,25 +10,26 @@ bool is_idempotent(const HostSettings& settings, std::string_view method, bool h
          settings.retry_methods.end();
 }
 
-bool is_stale_failure(AttemptEnd end, const AttemptView& attempt) noexcept {
-  return end == AttemptEnd::ClosedAfterWrite && attempt.reused && !attempt.response_begun;
+bool is_stale_failure(AttemptOutcome outcome, const AttemptView& attempt) noexcept {
+  return outcome == AttemptOutcome::ClosedAfterWrite && attempt.reused && !attempt.response_begun;
 }
 
-NextStep next_step(AttemptEnd end, const AttemptView& attempt) noexcept {
+NextStep next_step(AttemptOutcome outcome, const AttemptView& attempt) noexcept {
   const bool may_replay =
       attempt.retry_allowed && attempt.idempotent && attempt.held_whole && !attempt.response_begun && !attempt.is_retry;
   // The server never had it, so nothing is done twice, whatever the method. RFC 9110 §9.2.2 still says no: ask for it.
   const bool may_resend = attempt.resend_undelivered && attempt.delivery == Delivery::NotDelivered && attempt.reused &&
                           attempt.held_whole && !attempt.response_begun && !attempt.is_retry;
-  switch (end) {
-    case AttemptEnd::ClosedBeforeWrite:
+  switch (outcome) {
+    case AttemptOutcome::ClosedBeforeWrite:
       // A fresh connection that fails so early has no better one to be replaced by: the origin refuses us.
       return attempt.reused && attempt.held_whole && !attempt.response_begun ? NextStep::AnotherConnection
                                                                              : NextStep::Fail;
-    case AttemptEnd::ClosedAfterWrite:
+    case AttemptOutcome::ClosedAfterWrite:
       return (may_replay && attempt.reused) || may_resend ? NextStep::RetryOnFresh : NextStep::Fail;
-    case AttemptEnd::Unacknowledged: return may_replay && attempt.reused ? NextStep::RetryOnFresh : NextStep::Wait;
-    case AttemptEnd::RequestTimeoutAnswer: return may_replay || may_resend ? NextStep::RetryOnFresh : NextStep::PassOn;
+    case AttemptOutcome::Unacknowledged: return may_replay && attempt.reused ? NextStep::RetryOnFresh : NextStep::Wait;
+    case AttemptOutcome::RequestTimeoutAnswer:
+      return may_replay || may_resend ? NextStep::RetryOnFresh : NextStep::PassOn;
   }
   return NextStep::Fail;
 }

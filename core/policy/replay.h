@@ -14,7 +14,7 @@ namespace keepwarm::policy {
 [[nodiscard]] bool is_idempotent(const HostSettings& settings, std::string_view method, bool has_idempotency_key);
 
 /// How an attempt ended without a response that could be passed on.
-enum class AttemptEnd : std::uint8_t {
+enum class AttemptOutcome : std::uint8_t {
   ClosedBeforeWrite,    ///< the connection failed before any request byte was written
   ClosedAfterWrite,     ///< closed or reset before a response byte came
   Unacknowledged,       ///< it did not end, but no byte of the request was acknowledged (policy::silence_limit)
@@ -41,9 +41,9 @@ enum class NextStep : std::uint8_t {
   Fail                ///< 502 connection_terminated, or cut if the response has begun
 };
 
-[[nodiscard]] NextStep next_step(AttemptEnd end, const AttemptView& attempt) noexcept;
+[[nodiscard]] NextStep next_step(AttemptOutcome outcome, const AttemptView& attempt) noexcept;
 
 /// A stale failure (DESIGN.md §1) is never held against the host.
-[[nodiscard]] bool is_stale_failure(AttemptEnd end, const AttemptView& attempt) noexcept;
+[[nodiscard]] bool is_stale_failure(AttemptOutcome outcome, const AttemptView& attempt) noexcept;
 
 }  // namespace keepwarm::policy

@@ -2,14 +2,14 @@
 
 namespace keepwarm::proxy {
 
-std::string_view describe(EndedBy ended) noexcept {
+std::string_view describe(ExchangeOutcome ended) noexcept {
   switch (ended) {
-    case EndedBy::Completed: return "completed";
-    case EndedBy::Ourselves: return "keepwarm";
-    case EndedBy::Client: return "client";
-    case EndedBy::Origin: return "origin";
-    case EndedBy::Timeout: return "timeout";
-    case EndedBy::Shutdown: return "shutdown";
+    case ExchangeOutcome::Completed: return "completed";
+    case ExchangeOutcome::Ourselves: return "keepwarm";
+    case ExchangeOutcome::Client: return "client";
+    case ExchangeOutcome::Origin: return "origin";
+    case ExchangeOutcome::Timeout: return "timeout";
+    case ExchangeOutcome::Shutdown: return "shutdown";
   }
   return "unknown";
 }

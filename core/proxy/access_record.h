@@ -11,7 +11,7 @@
 namespace keepwarm::proxy {
 
 /// Who or what ended an exchange.
-enum class EndedBy : std::uint8_t {
+enum class ExchangeOutcome : std::uint8_t {
   Completed,  ///< both messages ended by their framing
   Ourselves,  ///< answered by keepwarm
   Client,     ///< the client left
@@ -19,7 +19,7 @@ enum class EndedBy : std::uint8_t {
   Timeout,    ///< response_timeout or stall_timeout after the response had begun
   Shutdown,
 };
-[[nodiscard]] std::string_view describe(EndedBy ended) noexcept;
+[[nodiscard]] std::string_view describe(ExchangeOutcome ended) noexcept;
 
 /// One exchange, as the access log shows it (DESIGN.md §8). Views are valid during the call only.
 struct AccessRecord {
@@ -45,7 +45,7 @@ struct AccessRecord {
   Duration tls{};
   Duration first_byte{};  ///< from the last request byte to the first response byte; 0 if none came
   Duration total{};
-  EndedBy ended = EndedBy::Completed;
+  ExchangeOutcome ended = ExchangeOutcome::Completed;
   std::string_view error;  ///< Proxy-Status error token, or empty
 };
 

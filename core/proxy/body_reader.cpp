@@ -18,12 +18,12 @@ void BodyReader::start(const http::BodyFraming& framing, std::size_t max_trailer
   chunked_->start(limits);
 }
 
-BodyReader::Step BodyReader::read(std::string_view bytes, std::vector<std::string_view>& data) {
+BodyReader::ReadResult BodyReader::read(std::string_view bytes, std::vector<std::string_view>& data) {
   if (ended_) return {Progress::Ended, 0, {}};
   return framing_.kind == Kind::Chunked ? read_chunked(bytes, data) : read_counted(bytes, data);
 }
 
-BodyReader::Step BodyReader::read_counted(std::string_view bytes, std::vector<std::string_view>& data) {
+BodyReader::ReadResult BodyReader::read_counted(std::string_view bytes, std::vector<std::string_view>& data) {
   std::size_t taken = bytes.size();
   if (framing_.kind == Kind::Length) {
     taken = static_cast<std::size_t>(std::min<std::uint64_t>(left_, taken));
@@ -35,7 +35,7 @@ BodyReader::Step BodyReader::read_counted(std::string_view bytes, std::vector<st
   return {ended_ ? Progress::Ended : Progress::More, taken, {}};
 }
 
-BodyReader::Step BodyReader::read_chunked(std::string_view bytes, std::vector<std::string_view>& data) {
+BodyReader::ReadResult BodyReader::read_chunked(std::string_view bytes, std::vector<std::string_view>& data) {
   const std::size_t before = data.size();
   const http::ChunkedReader::Step step = chunked_->read(bytes, data);
   for (std::size_t i = before; i < data.size(); ++i) data_bytes_ += data[i].size();

@@ -16,7 +16,7 @@ namespace keepwarm::proxy {
 class BodyReader {
  public:
   enum class Progress : std::uint8_t { More, Ended, Broken };
-  struct Step {
+  struct ReadResult {
     Progress progress = Progress::More;
     std::size_t consumed = 0;  ///< bytes that belong to the body; the rest is something else
     http::Fault fault = http::Fault::BadChunk;
@@ -25,7 +25,7 @@ class BodyReader {
   void start(const http::BodyFraming& framing, std::size_t max_trailers);
 
   /// Appends the data in `bytes` to `data`. After Ended it consumes nothing.
-  [[nodiscard]] Step read(std::string_view bytes, std::vector<std::string_view>& data);
+  [[nodiscard]] ReadResult read(std::string_view bytes, std::vector<std::string_view>& data);
 
   [[nodiscard]] bool ended() const noexcept { return ended_; }
   /// For UntilClose: the connection has ended, and so has the body.
@@ -38,8 +38,8 @@ class BodyReader {
   [[nodiscard]] std::span<const http::Field> trailers() const noexcept;
 
  private:
-  Step read_counted(std::string_view bytes, std::vector<std::string_view>& data);
-  Step read_chunked(std::string_view bytes, std::vector<std::string_view>& data);
+  ReadResult read_counted(std::string_view bytes, std::vector<std::string_view>& data);
+  ReadResult read_chunked(std::string_view bytes, std::vector<std::string_view>& data);
 
   http::BodyFraming framing_;
   std::uint64_t left_ = 0;

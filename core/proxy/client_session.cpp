@@ -1,9 +1,6 @@
 #include "core/proxy/client_session.h"
 
 #include "core/http/fields.h"
-#include "core/http/persistence.h"
-#include "core/http/serializer.h"
-#include "core/proxy/error_reply.h"
 
 namespace keepwarm::proxy {
 
@@ -26,7 +23,7 @@ constexpr Duration kFirstRequestTime = 250ms;
 ClientSession::ClientSession(ProxyContext& context, const ClientFacts& facts) : facts_(facts), context_(context) {}
 
 ClientSession::~ClientSession() {
-  if (state_ != State::Closed) cut(EndedBy::Shutdown);
+  if (state_ != State::Closed) cut(ExchangeOutcome::Shutdown);
 }
 
 void ClientSession::start(std::unique_ptr<net::Stream> stream) {
@@ -38,7 +35,7 @@ void ClientSession::start(std::unique_ptr<net::Stream> stream) {
 
 void ClientSession::reject(std::unique_ptr<net::Stream> stream, FailureKind kind, std::string_view explanation) {
   start(std::move(stream));
-  refuse(kind, explanation);
+  answer(context_.own_answers.failure({kind, explanation}), {}, {});
 }
 
 // ---- Reading requests ----
@@ -47,7 +44,9 @@ void ClientSession::on_bytes(std::string_view bytes) {
   switch (state_) {
     case State::AwaitingHead: return read_requests(bytes);
     case State::InExchange: return exchange_bytes(bytes);
-    case State::Tunnelling: return connect_->client_bytes(bytes);
+    case State::Connecting: return connect_request().client_bytes(bytes);
+    case State::Tunnelling:
+    case State::Upgraded: return;  // the tunnel gets these events
     case State::Flushing: return stream_->pause_reading();
     case State::Lingering: return linger(bytes);
     case State::Closed: return;
@@ -95,14 +94,16 @@ bool ClientSession::waits_to_read() const noexcept {
 
 std::string_view ClientSession::read_request(std::string_view input) {
   http::RequestHead head;
-  switch (context_.parser.parse_request(input, head_scan_, context_.head_limits(), head)) {
+  switch (context_.scratch.parser.parse_request(input, head_scan_, context_.mode.head_limits(), head)) {
     case http::HeadProgress::Incomplete:
       if (!head_begun_ && input != "\r" && input != "\r\n") {  // an empty line before a request is no head yet
         head_begun_ = true;
-        context_.deadlines.arm(*this, net::Loop::event_time() + context_.settings->client_header_timeout);
+        context_.deadlines.arm(*this, net::Loop::event_time() + context_.mode.settings->client_header_timeout);
       }
       return input;
-    case http::HeadProgress::Broken: refuse_head(context_.parser.fault()); return {};
+    case http::HeadProgress::Broken:
+      answer(context_.own_answers.malformed_head(context_.scratch.parser.fault()), {}, {});
+      return {};
     case http::HeadProgress::Complete: break;
   }
   head_scan_ = {};
@@ -113,7 +114,7 @@ std::string_view ClientSession::read_request(std::string_view input) {
 
 std::string_view ClientSession::begin_request(const http::RequestHead& head, std::string_view rest) {
   has_asked_ = true;
-  const Route route = route_request(head, *context_.settings, context_.pseudonym);
+  const Route route = route_request(head, *context_.mode.settings, context_.mode.pseudonym);
   switch (route.kind) {
     case Route::Kind::Forward: {
       state_ = State::InExchange;
@@ -124,8 +125,10 @@ std::string_view ClientSession::begin_request(const http::RequestHead& head, std
     }
     case Route::Kind::Tunnel: begin_tunnel(head, route.target, rest); return {};
     case Route::Kind::AnswerOptions:
-    case Route::Kind::AnswerTrace: answer_max_forwards(head, route); break;
-    case Route::Kind::Refuse: refuse_request(head, route); break;
+    case Route::Kind::AnswerTrace:
+      answer(context_.own_answers.last_forward(head, route), head.method, route.target);
+      break;
+    case Route::Kind::Refuse: answer(context_.own_answers.refusal(head, route), head.method, route.target); break;
   }
   return state_ == State::AwaitingHead ? rest : std::string_view();
 }
@@ -133,7 +136,7 @@ std::string_view ClientSession::begin_request(const http::RequestHead& head, std
 void ClientSession::await_head() {
   state_ = State::AwaitingHead;
   unsent_mark_ = 0;
-  context_.deadlines.arm(*this, net::Loop::event_time() + context_.settings->client_idle_timeout);
+  context_.deadlines.arm(*this, net::Loop::event_time() + context_.mode.settings->client_idle_timeout);
 }
 
 // ---- The exchange ----
@@ -142,7 +145,7 @@ void ClientSession::exchange_over(AfterExchange after) {
   exchange_ = nullptr;
   switch (after) {
     case AfterExchange::Continue:
-      if (context_.draining) return close_after_flush(true);
+      if (context_.mode.draining) return close_after_flush(true);
       await_head();
       if (reading_requests_) return;
       stream_->resume_reading();
@@ -162,9 +165,11 @@ void ClientSession::on_end() {
       return;
     case State::InExchange:
       if (exchange_->request_ended()) return;  // a half-close: the exchange goes on
-      cut(EndedBy::Client);
+      cut(ExchangeOutcome::Client);
       return close();
-    case State::Tunnelling: return connect_->client_ended();
+    case State::Connecting: return connect_request().client_ended();
+    case State::Tunnelling:
+    case State::Upgraded: return;  // the tunnel gets these events
     case State::Flushing: lingering_ = false; return;
     case State::Lingering:
     case State::Closed: return close();
@@ -172,18 +177,20 @@ void ClientSession::on_end() {
 }
 
 void ClientSession::on_broken(int) {
-  cut(EndedBy::Client);
+  cut(ExchangeOutcome::Client);
   close();
 }
 
-void ClientSession::cut(EndedBy ended) {
+void ClientSession::cut(ExchangeOutcome outcome) {
+  const State state = state_;
+  const bool tunnels = state == State::Connecting || state == State::Tunnelling || state == State::Upgraded;
   // What the client got of an answer or a tunnel must not look like all there was.
-  const bool looks_whole = state_ == State::Tunnelling || (exchange_ != nullptr && exchange_->cut_looks_whole());
+  const bool looks_whole = tunnels || (exchange_ != nullptr && exchange_->cut_looks_whole());
   if (stream_ && looks_whole) stream_->reset_on_close();
-  if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->client_left(ended);
-  if (state_ != State::Tunnelling) return;
-  if (connect_) connect_->log(ended, connect_->established() ? 200 : 0, {});
-  if (upgraded_) context_.pool.tunnel_ended(upgraded_->to);
+  if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->client_left(outcome);
+  if (state == State::Connecting) connect_request().log(outcome, 0, {});
+  if (state == State::Tunnelling) connect_request().log(outcome, 200, {});
+  if (state == State::Upgraded) context_.pool.tunnel_ended(upgraded_tunnel().to);
 }
 
 void ClientSession::on_drained() {
@@ -195,39 +202,44 @@ void ClientSession::on_drained() {
 // ---- Tunnels ----
 
 void ClientSession::begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early) {
+  state_ = State::Connecting;
+  tunnel_ = std::make_unique<ConnectRequest>(context_, *stream_, facts_, target, *this);
+  connect_request().start(early, http::via_value(head.fields, head.version, context_.mode.via()));
+}
+
+void ClientSession::on_connected() {
   state_ = State::Tunnelling;
-  connect_ = std::make_unique<ConnectRequest>(context_, *stream_, facts_, target, *this);
-  connect_->start(early, http::via_value(head.fields, head.version, context_.via()));
 }
 
 void ClientSession::on_connect_refused(FailureKind kind, std::string_view explanation) {
   if (state_ == State::Closed) return;  // aborted in the same turn of the loop
-  const policy::FailureAnswer answer = policy::answer_for(kind);
-  connect_->log(EndedBy::Ourselves, answer.status, answer.proxy_status_error);
-  answered(context_.own_answer({kind, explanation, false, false}), false);
+  const OwnAnswer answer = context_.own_answers.failure({kind, explanation});
+  connect_request().log(ExchangeOutcome::Ourselves, answer.status, answer.error);
+  send_answer(answer);
 }
 
-void ClientSession::on_connect_ended(EndedBy ended) {
+void ClientSession::on_connect_ended(ExchangeOutcome outcome) {
   if (state_ == State::Closed) return;  // both streams may end in one turn of the loop
-  connect_->log(ended, 200, {});
+  connect_request().log(outcome, 200, {});
   close();
 }
 
 void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
                              Duration tunnel_timeout) {
   exchange_ = nullptr;
-  state_ = State::Tunnelling;
+  state_ = State::Upgraded;
   ++context_.stats.tunnels;
-  upgraded_.reset(new Upgraded{std::move(upstream_name),
-                               Tunnel(context_.deadlines, *stream_, std::move(upstream),
-                                      policy::tunnel_limits(tunnel_timeout), context_.open_tunnels, *this)});
+  // By `new`, since a Tunnel cannot be moved.
+  tunnel_ = std::unique_ptr<UpgradedTunnel>(new UpgradedTunnel{
+      std::move(upstream_name), Tunnel(context_.deadlines, *stream_, std::move(upstream),
+                                       policy::tunnel_limits(tunnel_timeout), context_.stats.open_tunnels, *this)});
   const std::string from_client = std::exchange(pending_, {});
-  upgraded_->tunnel.start(from_client, early, client_ended_);
+  upgraded_tunnel().tunnel.start(from_client, early, client_ended_);
 }
 
-void ClientSession::on_tunnel_ended(EndedBy) {
+void ClientSession::on_tunnel_ended(ExchangeOutcome) {
   if (state_ == State::Closed) return;
-  context_.pool.tunnel_ended(upgraded_->to);
+  context_.pool.tunnel_ended(upgraded_tunnel().to);
   close();
 }
 
@@ -243,72 +255,25 @@ pool::Lease ClientSession::take_bound_connection(const pool::HostPool& host) {
 
 // ---- Answers of our own ----
 
-bool ClientSession::may_keep(const http::RequestHead& head, const Route& route) const noexcept {
-  return !route.unframed && !route.framing.has_body() && !context_.draining && http::client_may_persist(head);
-}
-
-void ClientSession::answer_max_forwards(const http::RequestHead& head, const Route& route) {
-  ++context_.stats.own_answers;
-  const bool keep = may_keep(head, route);
-  std::string body;
-  if (route.kind == Route::Kind::AnswerTrace) http::write_trace_body(body, head);
-  std::string& out = context_.head_out;
-  out = "HTTP/1.1 200 OK\r\nDate: ";
-  out += context_.date.now();
-  out += "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
-  if (!body.empty()) out += "Content-Type: message/http\r\n";
-  write_connection_fields(out, keep, context_.settings->client_idle_timeout);
-  out += "\r\n" + body;
-  log_own_answer(head.method, route.target, 200, {});
-  answered(out, keep);
-}
-
-void ClientSession::refuse_request(const http::RequestHead& head, const Route& route) {
-  const bool keep = may_keep(head, route) && head.method != "CONNECT";
-  const policy::FailureAnswer answer = policy::answer_for(route.failure);
-  log_own_answer(head.method, route.target, answer.status, answer.proxy_status_error);
-  answered(context_.own_answer({route.failure, route.explanation, keep, head.method == "HEAD"}), keep);
-}
-
-void ClientSession::refuse_head(http::Fault fault) {
-  switch (fault) {
-    case http::Fault::HeadTooLarge:
-    case http::Fault::TooManyFields: return refuse(FailureKind::HeadTooLarge, describe(fault));
-    case http::Fault::TargetTooLong: return refuse(FailureKind::TargetTooLong, describe(fault));
-    case http::Fault::UnsupportedVersion: return refuse(FailureKind::UnsupportedVersion, describe(fault));
-    default: return refuse(FailureKind::BadRequest, "the request is malformed: " + std::string(describe(fault)));
+void ClientSession::answer(const OwnAnswer& answer, std::string_view method, const http::Target& target) {
+  if (context_.access.enabled()) {
+    const std::string authority = target.host.empty() ? std::string() : host_and_port(target.host, target.port);
+    RequestName name{.method = method, .host_and_port = authority};
+    if (target.form == http::TargetForm::Absolute) {
+      name.scheme = name_of(target.scheme);
+      name.path = target.path_and_query;
+    }
+    const AccessResult result{.status = answer.status, .outcome = ExchangeOutcome::Ourselves, .error = answer.error};
+    context_.access.write(access_record(facts_.address, name, {}, {}, result));
   }
+  send_answer(answer);
 }
 
-void ClientSession::refuse(FailureKind kind, std::string_view explanation) {
-  const policy::FailureAnswer answer = policy::answer_for(kind);
-  log_own_answer({}, {}, answer.status, answer.proxy_status_error);
-  answered(context_.own_answer({kind, explanation, false, false}), false);
-}
-
-void ClientSession::answered(std::string_view response, bool keep) {
+void ClientSession::send_answer(const OwnAnswer& answer) {
   // A client that is gone shows itself as the end of its stream.
-  static_cast<void>(net::write_all(*stream_, response));
-  if (!keep) return close_after_flush(true);
+  static_cast<void>(net::write_all(*stream_, answer.text));
+  if (!answer.keep_alive) return close_after_flush(true);
   await_head();
-}
-
-void ClientSession::log_own_answer(std::string_view method, const http::Target& target, std::uint16_t status,
-                                   std::string_view error) {
-  if (!context_.access.enabled()) return;
-  const std::string authority = target.host.empty() ? std::string() : host_and_port(target.host, target.port);
-  AccessRecord record;
-  record.client = facts_.address;
-  record.method = method;
-  record.host_and_port = authority;
-  if (target.form == http::TargetForm::Absolute) {
-    record.scheme = name_of(target.scheme);
-    record.path = target.path_and_query;
-  }
-  record.status = status;
-  record.ended = EndedBy::Ourselves;
-  record.error = error;
-  context_.access.write(record);
 }
 
 // ---- Ends ----
@@ -321,7 +286,7 @@ void ClientSession::close_after_flush(bool lingering) {
   lingering_ = lingering && !client_ended_;
   state_ = State::Flushing;
   if (stream_->queued_bytes() == 0) return flushed();
-  context_.deadlines.arm(*this, net::Loop::event_time() + context_.settings->client_idle_timeout);
+  context_.deadlines.arm(*this, net::Loop::event_time() + context_.mode.settings->client_idle_timeout);
 }
 
 void ClientSession::flushed() {
@@ -341,10 +306,11 @@ void ClientSession::on_deadline(TimePoint now) {
   // A slow reader empties the queue without an event of ours: it is not idle.
   const std::size_t before = std::exchange(unsent_mark_, stream_->unacknowledged_bytes());
   if (state_ != State::Lingering && !head_begun_ && unsent_mark_ != before) {
-    return context_.deadlines.arm(*this, now + context_.settings->client_idle_timeout);
+    return context_.deadlines.arm(*this, now + context_.mode.settings->client_idle_timeout);
   }
   if (state_ == State::AwaitingHead && head_begun_) {
-    return refuse(FailureKind::ClientTooSlow, "the request head did not come in time");
+    return answer(context_.own_answers.failure({FailureKind::ClientTooSlow, "the request head did not come in time"}),
+                  {}, {});
   }
   close();
 }
@@ -356,7 +322,7 @@ void ClientSession::drain() {
 }
 
 void ClientSession::abort() {
-  cut(EndedBy::Shutdown);
+  cut(ExchangeOutcome::Shutdown);
   close();
 }
 

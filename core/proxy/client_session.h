@@ -2,29 +2,38 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
 #include "core/base/deadline_wheel.h"
 #include "core/base/slab.h"
 #include "core/http/head_parser.h"
 #include "core/net/stream.h"
 #include "core/policy/failure.h"
+#include "core/proxy/access_entry.h"
 #include "core/proxy/bound_connection.h"
+#include "core/proxy/client_facts.h"
 #include "core/proxy/connect_request.h"
 #include "core/proxy/downstream.h"
 #include "core/proxy/exchange.h"
 #include "core/proxy/proxy_context.h"
 #include "core/proxy/tunnel.h"
 
+/// One client connection, from its first byte to its end.
 namespace keepwarm::proxy {
 
-/// One client connection: reads request heads, has exchanges carry out one request after the other, and ends the
-/// connection in the way that the client will understand. Owned by the engine.
+/// Reads request heads, has exchanges carry out one request after the other, and ends the connection in the way that
+/// the client will understand. Owned by the engine.
 ///
-///   AwaitingHead ⇄ InExchange;  AwaitingHead ─CONNECT─▶ Tunnelling;  InExchange ─101─▶ Tunnelling
-///   from each ─▶ Flushing (what was answered goes out) ─▶ Lingering (RFC 9112 §9.6) ─▶ Closed
+// clang-format off
+///   AwaitingHead ◀──────▶ InExchange ──101──▶ Upgraded
+///        └──CONNECT──▶ Connecting ──200──▶ Tunnelling
+///
+///   From each: ──▶ Flushing (our answer goes out) ──▶ Lingering (RFC 9112 §9.6) ──▶ Closed
+// clang-format on
+///
+/// Lingering: to close while the client may still be sending would have its kernel throw our answer away.
 class ClientSession final : public net::StreamEvents,
                             public Downstream,
                             public ConnectRequestEvents,
@@ -50,10 +59,19 @@ class ClientSession final : public net::StreamEvents,
   std::uint32_t index = 0;  ///< in the engine's list of sessions; the engine's alone
 
  private:
-  enum class State : std::uint8_t { AwaitingHead, InExchange, Tunnelling, Flushing, Lingering, Closed };
+  enum class State : std::uint8_t {
+    AwaitingHead,
+    InExchange,  ///< exchange_ has the request
+    Connecting,  ///< CONNECT: the ConnectRequest has no connection yet, and keeps what the client sends meanwhile
+    Tunnelling,  ///< CONNECT: the ConnectRequest has a tunnel, which gets the events of the client's stream
+    Upgraded,    ///< after a 101: the UpgradedTunnel gets them
+    Flushing,
+    Lingering,
+    Closed
+  };
 
   /// What a connection has become by a 101.
-  struct Upgraded {
+  struct UpgradedTunnel {
     std::string to;  ///< "host:port"
     Tunnel tunnel;
   };
@@ -71,9 +89,10 @@ class ClientSession final : public net::StreamEvents,
   void bind_connection(pool::HostRef host, pool::Lease lease) override;
   [[nodiscard]] pool::Lease take_bound_connection(const pool::HostPool& host) override;
   // CONNECT and tunnels
+  void on_connected() override;
   void on_connect_refused(policy::FailureKind kind, std::string_view explanation) override;
-  void on_connect_ended(EndedBy ended) override;
-  void on_tunnel_ended(EndedBy ended) override;
+  void on_connect_ended(ExchangeOutcome outcome) override;
+  void on_tunnel_ended(ExchangeOutcome outcome) override;
   // Time
   void on_deadline(TimePoint now) override;
 
@@ -85,18 +104,15 @@ class ClientSession final : public net::StreamEvents,
   void begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early);
   void await_head();
   void keep_for_later(std::string_view bytes);
-  void answer_max_forwards(const http::RequestHead& head, const Route& route);
-  [[nodiscard]] bool may_keep(const http::RequestHead& head, const Route& route) const noexcept;
-  void refuse_request(const http::RequestHead& head, const Route& route);
-  void refuse_head(http::Fault fault);
-  void refuse(policy::FailureKind kind, std::string_view explanation);
-  void answered(std::string_view response, bool keep);
-  void log_own_answer(std::string_view method, const http::Target& target, std::uint16_t status,
-                      std::string_view error);
+  /// Logs it and sends it. `method` and `target`: of the request, as far as that was understood.
+  void answer(const OwnAnswer& answer, std::string_view method, const http::Target& target);
+  void send_answer(const OwnAnswer& answer);
+  [[nodiscard]] ConnectRequest& connect_request() { return *std::get<std::unique_ptr<ConnectRequest>>(tunnel_); }
+  [[nodiscard]] UpgradedTunnel& upgraded_tunnel() { return *std::get<std::unique_ptr<UpgradedTunnel>>(tunnel_); }
   void close_after_flush(bool lingering);
   void linger(std::string_view bytes);
   void flushed();
-  void cut(EndedBy ended);
+  void cut(ExchangeOutcome outcome);
   void close();
 
   // In the order of their alignment, for there are thousands of sessions.
@@ -113,9 +129,10 @@ class ClientSession final : public net::StreamEvents,
   std::unique_ptr<net::Stream> stream_;
   Exchange* exchange_ = nullptr;  ///< lent by the owner of sessions
   std::string pending_;           ///< bytes that no request has claimed yet
-  std::size_t unsent_mark_ = 0;   ///< what was not acknowledged when the deadline last came
-  std::unique_ptr<ConnectRequest> connect_;
-  std::unique_ptr<Upgraded> upgraded_;
+  std::size_t unsent_mark_ = 0;   ///< what the client had not acknowledged when the deadline last came
+  /// The first from Connecting on, the second from Upgraded on. Either stays until the session is destroyed, since it
+  /// may be on the stack when it ends.
+  std::variant<std::monostate, std::unique_ptr<ConnectRequest>, std::unique_ptr<UpgradedTunnel>> tunnel_;
   std::unique_ptr<BoundConnection> bound_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/proxy/access_entry.h"
 #include "core/proxy/failure_text.h"
 
 namespace keepwarm::proxy {
@@ -12,8 +13,8 @@ namespace {
 constexpr std::size_t kMaxEarly = 64 * 1024;
 
 Origin destination_of(ProxyContext& context, const http::Target& target) {
-  http::normalize_host(target.host, context.host_scratch);
-  return {Scheme::Https, context.host_scratch, target.port};
+  http::normalize_host(target.host, context.scratch.target);
+  return {Scheme::Https, context.scratch.target, target.port};
 }
 
 }  // namespace
@@ -28,11 +29,11 @@ ConnectRequest::ConnectRequest(ProxyContext& context, net::Stream& client, const
       hop_(policy::tunnel_hop(destination_, settings_)),
       events_(events),
       started_at_(net::Loop::now()) {
-  ++context_.open_tunnels;  // its descriptor is spoken for; once there is a tunnel, that one counts
+  ++context_.stats.open_tunnels;  // its descriptor is spoken for; once there is a tunnel, that one counts
 }
 
 ConnectRequest::~ConnectRequest() {
-  if (!tunnel_) --context_.open_tunnels;
+  if (!tunnel_) --context_.stats.open_tunnels;
 }
 
 void ConnectRequest::start(std::string_view early, std::string via) {
@@ -58,9 +59,10 @@ void ConnectRequest::on_dialed(pool::Dialed dialed) {
   ++context_.stats.tunnels;
   // A client that is gone shows itself to the tunnel.
   static_cast<void>(net::write_all(client_, "HTTP/1.1 200 Connection established\r\n\r\n"));
-  --context_.open_tunnels;
+  --context_.stats.open_tunnels;
   tunnel_.emplace(context_.deadlines, client_, std::move(dialed.stream),
-                  policy::tunnel_limits(settings_.tunnel_timeout), context_.open_tunnels, *this);
+                  policy::tunnel_limits(settings_.tunnel_timeout), context_.stats.open_tunnels, *this);
+  events_.on_connected();
   const std::string early = std::move(early_);
   tunnel_->start(early, dialed.early, client_ended_);
 }
@@ -74,29 +76,21 @@ void ConnectRequest::on_dial_failed(const pool::DialFailure& failure) {
                              host_and_port(destination_.host, destination_.port) + ": " + explained.text);
 }
 
-void ConnectRequest::log(EndedBy ended, std::uint16_t status, std::string_view error) {
+void ConnectRequest::log(ExchangeOutcome outcome, std::uint16_t status, std::string_view error) {
   ++context_.stats.exchanges;
   const std::string destination = host_and_port(destination_.host, destination_.port);
   if (tunnel_) context_.pool.tunnel_ended(destination);
   if (!context_.access.enabled()) return;
-  AccessRecord record;
-  record.client = facts_.address;
-  record.method = "CONNECT";
-  record.host_and_port = destination;
-  record.status = status;
+  UpstreamUse upstream;
+  AccessResult result{.status = status, .outcome = outcome, .error = error};
   if (tunnel_) {
-    record.bytes_received = tunnel_->bytes_from_client();
-    record.bytes_sent = tunnel_->bytes_from_upstream();
-    record.upstream = &upstream_address_;
-    record.upstream_path = hop_.unix_path;
-    record.requests_on_connection = 1;
+    upstream = {.address = upstream_address_, .unix_path = hop_.unix_path, .requests = 1};
+    result.bytes_received = tunnel_->bytes_from_client();
+    result.bytes_sent = tunnel_->bytes_from_upstream();
   }
-  record.dns = times_.dns;
-  record.connect = times_.connect;
-  record.total = net::Loop::now() - started_at_;
-  record.ended = ended;
-  record.error = error;
-  context_.access.write(record);
+  const AccessTimes times{.dns = times_.dns, .connect = times_.connect, .total = net::Loop::now() - started_at_};
+  const RequestName name{.method = "CONNECT", .host_and_port = destination};
+  context_.access.write(access_record(facts_.address, name, upstream, times, result));
 }
 
 }  // namespace keepwarm::proxy

@@ -10,7 +10,7 @@
 #include "core/policy/next_hop.h"
 #include "core/policy/settings.h"
 #include "core/pool/dialing.h"
-#include "core/proxy/exchange.h"
+#include "core/proxy/client_facts.h"
 #include "core/proxy/proxy_context.h"
 #include "core/proxy/tunnel.h"
 
@@ -18,10 +18,12 @@ namespace keepwarm::proxy {
 
 class ConnectRequestEvents {
  public:
+  /// The 200 has been written, and the tunnel is about to begin. It gets the events of the client's stream from now on.
+  virtual void on_connected() = 0;
   /// The destination was not reached: answer and close. May destroy the request.
   virtual void on_connect_refused(policy::FailureKind kind, std::string_view explanation) = 0;
   /// The tunnel is over: close. May destroy the request.
-  virtual void on_connect_ended(EndedBy ended) = 0;
+  virtual void on_connect_ended(ExchangeOutcome outcome) = 0;
 
  protected:
   ~ConnectRequestEvents() = default;
@@ -45,16 +47,15 @@ class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
   // Before the tunnel is there the session hands on what the client does:
   void client_bytes(std::string_view bytes);
   void client_ended() noexcept { client_ended_ = true; }
-  [[nodiscard]] bool established() const noexcept { return tunnel_.has_value(); }
 
   /// Writes the access log line. Once, when it is all over.
-  void log(EndedBy ended, std::uint16_t status, std::string_view error);
+  void log(ExchangeOutcome outcome, std::uint16_t status, std::string_view error);
 
  private:
   void connect();
   void on_dialed(pool::Dialed dialed) override;
   void on_dial_failed(const pool::DialFailure& failure) override;
-  void on_tunnel_ended(EndedBy ended) override { events_.on_connect_ended(ended); }
+  void on_tunnel_ended(ExchangeOutcome outcome) override { events_.on_connect_ended(outcome); }
 
   ProxyContext& context_;
   net::Stream& client_;

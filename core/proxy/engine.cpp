@@ -49,11 +49,17 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       dialers_(dial_context_),
       pool_context_{dialers_, deadlines_, local_filter_, remote_filter_, log, pool_stats_, all_hosts_},
       pool_(pool_context_, std::move(settings.hosts)),
-      context_{loop, deadlines_, resolver_, pool_,      local_filter_,       remote_filter_,
-               log,  access,     *this,     &settings_, std::move(pseudonym)},
+      context_{
+          .deadlines = deadlines_,
+          .pool = pool_,
+          .log = log,
+          .access = access,
+          .owner = *this,
+          .mode = {.settings = &settings_, .pseudonym = std::move(pseudonym)},
+      },
       after_turn_(loop, [this] { turn_ended(); }),
       trimmer_(loop, [this] { clients_left(); }),
-      exchanges_(context_, trimmer_),
+      exchanges_(context_, loop, trimmer_),
       grace_(loop, [this] { abort_all(); }) {
   apply_rules();
   if (membership_.shared_pool == nullptr) return;
@@ -83,8 +89,8 @@ void Engine::apply_rules() {
   allowed_clients_ = parse_cidrs(settings_.allow_clients);
   rules_.denied = parse_cidrs(settings_.deny_destinations);
   rules_.denied_is_explicit = settings_.deny_destinations_set;
-  dial_context_.via = context_.via();
-  dial_context_.head_limits = context_.head_limits();
+  dial_context_.via = context_.mode.via();
+  dial_context_.head_limits = context_.mode.head_limits();
 }
 
 // ---- Listeners ----
@@ -222,14 +228,14 @@ void Engine::turn_ended() {
     membership_.crew != nullptr ? membership_.crew->room_returned() : room_returned();
   }
   exchanges_.turn_ended();
-  if (context_.draining && sessions_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
+  if (context_.mode.draining && sessions_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();
 }
 
 // ---- Shutting down ----
 
 void Engine::drain(std::function<void()> on_drained) {
   on_drained_ = std::move(on_drained);
-  context_.draining = true;
+  context_.mode.draining = true;
   for (const BoundListener& bound : listeners_) bound.listener->accept_last();  // as in listen()
   listeners_.clear();
   pool_.drain();

@@ -68,7 +68,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   [[nodiscard]] std::uint64_t clients_gone() const noexcept { return clients_gone_; }
   /// Thread-safe: descriptors in use but for those of clients.
   [[nodiscard]] std::uint64_t upstream_descriptors() const noexcept {
-    return pool_stats_.connections + pool_stats_.attempts + context_.open_tunnels;
+    return pool_stats_.connections + pool_stats_.attempts + context_.stats.open_tunnels;
   }
 
  private:

@@ -9,7 +9,7 @@
 
 namespace keepwarm::proxy {
 
-using policy::AttemptEnd;
+using policy::AttemptOutcome;
 using policy::FailureKind;
 using pool::CloseReason;
 
@@ -21,12 +21,7 @@ constexpr std::uint64_t kDrainLimit = 256 * 1024;
 }  // namespace
 
 void Exchange::remember_for_log(const http::RequestHead& head, const Route& route) {
-  log_text_.assign(head.method);
-  log_parts_[0] = head.method.size();
-  log_text_ += where();
-  log_parts_[1] = log_text_.size() - log_parts_[0];
-  log_text_ += forwarded_target(head, route.target, context_.host_scratch);
-  log_parts_[2] = log_text_.size() - log_parts_[0] - log_parts_[1];
+  name_.assign(head.method, where(), forwarded_target(head, route.target, context_.scratch.target));
 }
 
 std::string_view Exchange::host_field(const http::Target& target) const noexcept {
@@ -36,161 +31,160 @@ std::string_view Exchange::host_field(const http::Target& target) const noexcept
   return to_other_port ? authority_without_port(target) : target.authority;
 }
 
-void Exchange::write_head(const http::RequestHead& head, const Route& route) {
-  const policy::HostSettings& settings = host_->settings();
-  client_is_http10_ = head.version == http::Version::Http10;
-  client_may_persist_ = http::client_may_persist(head);
-  answers_head_ = head.method == "HEAD";
-  expects_continue_ = head.fields.has(http::FieldId::Expect) && !client_is_http10_;
-  idempotent_ = policy::is_idempotent(settings, head.method, head.fields.has(http::FieldId::IdempotencyKey));
-  asked_bound_auth_ = http::asks_connection_bound_auth(head.fields);
+void Exchange::read_facts(const http::RequestHead& head, const Route& route) {
+  const bool has_key = head.fields.has(http::FieldId::IdempotencyKey);
+  const bool expects_continue = head.fields.has(http::FieldId::Expect) && head.version != http::Version::Http10;
+  request_ = {.version = head.version,
+              .persistence = expects_continue ? ClientPersistence::OnceBodyBegan : ClientPersistence::Yes,
+              .idempotent = policy::is_idempotent(host_->settings(), head.method, has_key),
+              .is_head = head.method == "HEAD",
+              .asks_bound_auth = http::asks_connection_bound_auth(head.fields)};
+  if (!http::client_may_persist(head)) request_.persistence = ClientPersistence::No;
   upgrade_offer_.clear();
   if (route.upgrade) http::append_upgrade_protocols(head.fields, upgrade_offer_);
+}
 
+void Exchange::write_head(const http::RequestHead& head, const Route& route) {
+  std::string& target = context_.scratch.target;
   http::ForwardedRequest how;
   how.method = head.method;
-  how.target = host_->hop().absolute_form() ? target_for_parent(head, route.target, context_.host_scratch)
-                                            : forwarded_target(head, route.target, context_.host_scratch);
+  how.target = host_->hop().absolute_form() ? target_for_parent(head, route.target, target)
+                                            : forwarded_target(head, route.target, target);
   how.host = host_field(route.target);
-  how.via = context_.via();
+  how.via = context_.mode.via();
   how.proxy_authorization = host_->proxy_authorization();
   how.framing = route.framing;
-  how.keep_alive = settings.reuse;
+  how.keep_alive = host_->settings().reuse;
   how.upgrade = route.upgrade;
-  how.drop_expect = client_is_http10_;
+  how.drop_expect = head.version == http::Version::Http10;
   how.max_forwards = route.max_forwards;
-  http::write_request_head(outgoing_, head, how);
-  head_size_ = outgoing_.size();
+  http::write_request_head(outgoing_.begin_head(), head, how);
+  outgoing_.begin_body(route.framing, static_cast<std::size_t>(context_.mode.settings->max_header_size));
 }
 
-bool Exchange::may_be_replayed() const noexcept {
-  if (!idempotent_ || !held_whole_ || !host_->settings().retry) return false;
-  const std::uint64_t held = outgoing_.size() - head_size_;
-  const std::optional<std::uint64_t> remaining = request_body_.remaining();
-  return remaining && held + *remaining <= host_->settings().retry_body_size;
-}
-
-bool Exchange::worth_holding() const noexcept {
-  const std::uint64_t held = outgoing_.size() - head_size_;
-  const bool may_be_sent_again = idempotent_ || (reused_ && host_->settings().retry_undelivered);
-  return may_be_sent_again && held + request_body_.remaining().value_or(0) <= host_->settings().retry_body_size;
+void Exchange::hold_if_useful() noexcept {
+  const policy::HostSettings& settings = host_->settings();
+  const bool may_be_sent_again = request_.idempotent || (upstream_.reused() && settings.retry_undelivered);
+  outgoing_.hold_only_if(may_be_sent_again, settings.retry_body_size);
 }
 
 // ---- The body ----
 
 std::size_t Exchange::request_bytes(std::string_view bytes) {
-  context_.data.clear();
-  const BodyReader::Step step = request_body_.read(bytes, context_.data);
-  if (step.progress == BodyReader::Progress::Broken) {
-    const auto kind = step.fault == http::Fault::TrailersTooLarge ? FailureKind::HeadTooLarge : FailureKind::BadRequest;
-    fail(kind, describe(step.fault), CloseReason::ClientLeft);
+  ScratchBuffers& scratch = context_.scratch;
+  scratch.data.clear();
+  const BodyReader::ReadResult result = outgoing_.read(bytes, scratch.data);
+  if (result.progress == BodyReader::Progress::Broken) {
+    const bool too_large = result.fault == http::Fault::TrailersTooLarge;
+    fail(too_large ? FailureKind::HeadTooLarge : FailureKind::BadRequest, describe(result.fault),
+         CloseReason::ClientLeft);
     return bytes.size();
   }
-  const bool ended = step.progress == BodyReader::Progress::Ended;
   if (state_ == ExchangeState::Draining) {
-    drain_body(step.consumed, ended);
-  } else if (step.consumed > 0) {
-    take_body(ended);
+    drain_body(result.consumed, result.progress == BodyReader::Progress::Ended);
+  } else if (result.consumed > 0) {
+    take_body();
   }
-  return step.consumed;
+  return result.consumed;
 }
 
-void Exchange::take_body(bool ended) {
-  BodyWriter& writer = context_.writer;
-  writer.begin({});
-  writer.add_data(request_body_.framing(), context_.data);
-  if (ended) writer.add_end(request_body_.framing(), request_body_.trailers());
+void Exchange::take_body() {
+  outgoing_.lay_out(context_.scratch.writer, context_.scratch.data);
   if (state_ == ExchangeState::Leasing) return hold_body();
   send_body();
 }
 
 void Exchange::hold_body() {
-  context_.writer.copy_to(outgoing_);
-  if (outgoing_.size() - head_size_ >= host_->settings().retry_body_size && !request_body_.ended()) pause_client();
+  outgoing_.hold(context_.scratch.writer);
+  if (outgoing_.held_body() >= host_->settings().retry_body_size && !outgoing_.ended()) pause_client();
 }
 
 void Exchange::send_body() {
-  const BodyWriter& writer = context_.writer;
-  if (held_whole_) {
-    writer.copy_to(outgoing_);
-    held_whole_ = worth_holding();
+  const BodyWriter& writer = context_.scratch.writer;
+  if (outgoing_.whole()) {
+    outgoing_.hold(writer);
+    hold_if_useful();
   }
-  if (!upstream_write_failed_ && !writer.empty()) written_upstream(lease_.stream().write(writer.pieces()));
-  if (request_body_.ended()) return request_sent();
-  arm(host_->settings().stall_timeout);
+  if (attempt_.writing != UpstreamWriting::Failed && !writer.empty()) {
+    written_upstream(lease_.stream().write(writer.pieces()));
+  }
+  if (outgoing_.ended()) return request_sent();
+  await_progress();
 }
 
 void Exchange::send_outgoing() {
-  written_before_ = lease_.stream().path().written_bytes();
-  first_sent_at_ = net::Loop::event_time();
-  const net::WriteResult result = net::write_all(lease_.stream(), outgoing_);
+  attempt_.written_before = lease_.stream().path().written_bytes();
+  attempt_.first_sent_at = net::Loop::event_time();
+  const net::WriteResult result = net::write_all(lease_.stream(), outgoing_.text());
   if (result == net::WriteResult::Failed) {
-    return attempt_ended({.end = AttemptEnd::ClosedBeforeWrite, .at = first_sent_at_}, CloseReason::ClosedBeforeWrite);
+    return attempt_ended({.outcome = AttemptOutcome::ClosedBeforeWrite, .at = attempt_.first_sent_at},
+                         CloseReason::ClosedBeforeWrite);
   }
   written_upstream(result);
-  held_whole_ = worth_holding();
-  if (request_body_.ended()) return request_sent();
-  arm(host_->settings().stall_timeout);
-  if (client_paused_ && !upstream_blocked_) resume_client();
+  hold_if_useful();
+  if (outgoing_.ended()) return request_sent();
+  await_progress();
+  if (progress_.client_paused && attempt_.writing == UpstreamWriting::Open) resume_client();
 }
 
 void Exchange::written_upstream(net::WriteResult result) {
   if (result == net::WriteResult::Queued) {
-    upstream_blocked_ = true;
-    if (!request_body_.ended()) pause_client();
+    attempt_.writing = UpstreamWriting::Blocked;
+    if (!outgoing_.ended()) pause_client();
   }
-  // A failed write is no end yet: the answer that explains it (413, say) may be waiting to be read.
-  if (result == net::WriteResult::Failed) upstream_write_failed_ = true;
+  if (result == net::WriteResult::Failed) attempt_.writing = UpstreamWriting::Failed;
 }
 
 void Exchange::on_drained() {
-  upstream_blocked_ = false;
-  if (client_paused_) resume_client();
+  if (attempt_.writing == UpstreamWriting::Blocked) attempt_.writing = UpstreamWriting::Open;
+  if (progress_.client_paused) resume_client();
 }
 
 void Exchange::request_sent() {
-  sent_at_ = net::Loop::event_time();
+  timing_.sent_at = net::Loop::event_time();
   if (state_ != ExchangeState::AwaitingHead) return;
   const Duration limit = host_->settings().response_timeout;
   // A fresh connection has just shown that somebody listens.
-  awaiting_ack_ = reused_ && limit > policy::kShortestSilence;
-  context_.deadlines.arm(*this, sent_at_ + (awaiting_ack_ ? policy::kShortestSilence : limit));
+  if (upstream_.reused() && limit > policy::kShortestSilence) {
+    return await(Awaited::Acknowledgement, timing_.sent_at + policy::kShortestSilence);
+  }
+  await(Awaited::Response, timing_.sent_at + limit);
 }
 
 /// The request has been on its way for some time on a reused connection: has the peer's kernel taken any of it?
-void Exchange::look_for_acknowledgement(TimePoint now) {
+void Exchange::check_acknowledgement(TimePoint now) {
   const policy::HostSettings& settings = host_->settings();
-  const TimePoint response_due = sent_at_ + settings.response_timeout;
-  const auto sent = response_begun_ ? std::nullopt : lease_.stream().path().send_state();
-  if (!sent || sent->acknowledged > written_before_) return context_.deadlines.arm(*this, response_due);
+  const TimePoint response_due = timing_.sent_at + settings.response_timeout;
+  const auto sent = attempt_.response_begun() ? std::nullopt : lease_.stream().path().send_state();
+  if (!sent || sent->acknowledged > attempt_.written_before) return await(Awaited::Response, response_due);
 
-  const TimePoint silent_from = sent_at_ + policy::silence_limit(sent->round_trip.bound());
+  const TimePoint silent_from = timing_.sent_at + policy::silence_limit(sent->round_trip.bound());
   if (now < silent_from) {
-    awaiting_ack_ = silent_from < response_due;
-    return context_.deadlines.arm(*this, std::min(silent_from, response_due));
+    const bool before_response = silent_from < response_due;
+    return before_response ? await(Awaited::Acknowledgement, silent_from) : await(Awaited::Response, response_due);
   }
-  const Ended ended{.end = AttemptEnd::Unacknowledged, .at = now};
-  if (policy::next_step(ended.end, attempt_view(ended)) == policy::NextStep::RetryOnFresh) {
-    return attempt_ended(ended, CloseReason::Unacknowledged);
+  const AttemptResult result{.outcome = AttemptOutcome::Unacknowledged, .at = now};
+  if (policy::next_step(result.outcome, attempt_view(result)) == policy::NextStep::RetryOnFresh) {
+    return attempt_ended(result, CloseReason::Unacknowledged);
   }
   // Not before: on a connection that is well it would make keepalive wait as long.
   lease_.stream().path().limit_unacknowledged(settings.stall_timeout);
-  context_.deadlines.arm(*this, response_due);
+  await(Awaited::Response, response_due);
 }
 
 void Exchange::drain_body(std::size_t bytes, bool ended) {
-  drained_ += bytes;
+  progress_.drained += bytes;
   if (ended) return over(ExchangeEvent::RequestEnded, AfterExchange::Continue);
-  if (drained_ > kDrainLimit) over(ExchangeEvent::Failed, AfterExchange::CloseLingering);
+  if (progress_.drained > kDrainLimit) over(ExchangeEvent::Abandoned, AfterExchange::CloseLingering);
 }
 
 void Exchange::pause_client() {
-  client_paused_ = true;
+  progress_.client_paused = true;
   downstream_->client_stream().pause_reading();
 }
 
 void Exchange::resume_client() {
-  client_paused_ = false;
+  progress_.client_paused = false;
   downstream_->client_stream().resume_reading();
 }
 

@@ -11,8 +11,8 @@ constexpr std::size_t kKeptCapacity = 16 * 1024;
 
 }  // namespace
 
-ExchangeStore::ExchangeStore(ProxyContext& context, net::HeapTrimmer& trimmer)
-    : context_(context), trimmer_(trimmer), timer_(context.loop, [this] { look_for_surplus(); }) {}
+ExchangeStore::ExchangeStore(ProxyContext& context, net::Loop& loop, net::HeapTrimmer& trimmer)
+    : context_(context), trimmer_(trimmer), timer_(loop, [this] { look_for_surplus(); }) {}
 
 Exchange* ExchangeStore::make() {
   least_free_ = 0;

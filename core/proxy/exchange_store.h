@@ -19,7 +19,7 @@ class ExchangeStore {
   static constexpr Duration kLately = std::chrono::milliseconds(250);
 
   /// References must outlive the store.
-  ExchangeStore(ProxyContext& context, net::HeapTrimmer& trimmer);
+  ExchangeStore(ProxyContext& context, net::Loop& loop, net::HeapTrimmer& trimmer);
 
   /// Lends one out.
   [[nodiscard]] Exchange* take() {

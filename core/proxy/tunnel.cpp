@@ -68,10 +68,11 @@ void Tunnel::drained(End& to) {
 }
 
 void Tunnel::end_if_done() {
-  if (!starting_ && client_.ended && upstream_.ended && queued() == 0) events_.on_tunnel_ended(EndedBy::Completed);
+  if (!starting_ && client_.ended && upstream_.ended && queued() == 0)
+    events_.on_tunnel_ended(ExchangeOutcome::Completed);
 }
 
-void Tunnel::break_off(EndedBy ended) {
+void Tunnel::break_off(ExchangeOutcome ended) {
   // Neither side may take what it got for all there was.
   client_.stream->reset_on_close();
   upstream_.stream->reset_on_close();
@@ -86,7 +87,7 @@ void Tunnel::on_deadline(TimePoint) {
   // A slow reader empties a queue without an event of ours.
   const std::size_t unsent = client_.stream->unacknowledged_bytes() + upstream_.stream->unacknowledged_bytes();
   if (std::exchange(unsent_mark_, unsent) != unsent) return touch();
-  break_off(EndedBy::Timeout);
+  break_off(ExchangeOutcome::Timeout);
 }
 
 void Tunnel::touch() {

@@ -17,7 +17,7 @@ class TunnelEvents {
  public:
   /// Both directions ended (Completed), one side failed (Client, Origin), or a time limit passed. The tunnel may be
   /// destroyed inside.
-  virtual void on_tunnel_ended(EndedBy ended) = 0;
+  virtual void on_tunnel_ended(ExchangeOutcome ended) = 0;
 
  protected:
   ~TunnelEvents() = default;
@@ -46,7 +46,9 @@ class Tunnel final : public Deadline {
     End(Tunnel& of, net::Stream& over) noexcept : tunnel(of), stream(&over) {}
     void on_bytes(std::string_view bytes) override { tunnel.forward(*this, bytes); }
     void on_end() override { tunnel.finish(*this); }
-    void on_broken(int) override { tunnel.break_off(this == &tunnel.client_ ? EndedBy::Client : EndedBy::Origin); }
+    void on_broken(int) override {
+      tunnel.break_off(this == &tunnel.client_ ? ExchangeOutcome::Client : ExchangeOutcome::Origin);
+    }
     void on_drained() override { tunnel.drained(*this); }
 
     Tunnel& tunnel;
@@ -61,7 +63,7 @@ class Tunnel final : public Deadline {
   void finish(End& from);
   void drained(End& to);
   void end_if_done();
-  void break_off(EndedBy ended);
+  void break_off(ExchangeOutcome ended);
   void on_deadline(TimePoint now) override;
   void touch();
   [[nodiscard]] std::size_t queued() const noexcept;

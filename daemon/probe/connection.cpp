@@ -108,12 +108,12 @@ void ProbeConnection::read_head(std::string_view bytes) {
 
 void ProbeConnection::read_body(std::string_view bytes) {
   std::vector<std::string_view> data;
-  const proxy::BodyReader::Step step = body_.read(bytes, data);
-  if (step.progress == proxy::BodyReader::Progress::Broken) {
-    return fail("sent a broken answer: " + std::string(describe(step.fault)));
+  const proxy::BodyReader::ReadResult result = body_.read(bytes, data);
+  if (result.progress == proxy::BodyReader::Progress::Broken) {
+    return fail("sent a broken answer: " + std::string(describe(result.fault)));
   }
   if (!body_.ended()) return;
-  if (step.consumed < bytes.size()) return fail("sent more than an answer");
+  if (result.consumed < bytes.size()) return fail("sent more than an answer");
   response_ended();
 }
 

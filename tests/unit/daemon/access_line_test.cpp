@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using proxy::AccessRecord;
-using proxy::EndedBy;
+using proxy::ExchangeOutcome;
 
 /// 1994-11-06 08:49:37.542 UTC
 constexpr std::chrono::system_clock::time_point kNow{std::chrono::milliseconds{784111777542}};
@@ -154,7 +154,7 @@ TEST_CASE("what was answered without an upstream says so") {
   record.scheme = "http";
   record.path = "/";
   record.status = 403;
-  record.ended = EndedBy::Ourselves;
+  record.ended = ExchangeOutcome::Ourselves;
   record.error = "http_request_denied";
   CHECK(text(record) ==
         "1994-11-06T08:49:37.542Z [::1]:40001 POST http://example.com:25/ 403 in=0 out=0 upstream=- none requests=0 "
@@ -245,12 +245,12 @@ TEST_CASE("quotes, backslashes, control bytes and bytes beyond ASCII are escaped
 
 TEST_CASE("every end of an exchange has its word") {
   struct Case {
-    EndedBy ended;
+    ExchangeOutcome ended;
     std::string_view word;
   };
-  const Case cases[] = {{EndedBy::Completed, "completed"}, {EndedBy::Ourselves, "keepwarm"},
-                        {EndedBy::Client, "client"},       {EndedBy::Origin, "origin"},
-                        {EndedBy::Timeout, "timeout"},     {EndedBy::Shutdown, "shutdown"}};
+  const Case cases[] = {{ExchangeOutcome::Completed, "completed"}, {ExchangeOutcome::Ourselves, "keepwarm"},
+                        {ExchangeOutcome::Client, "client"},       {ExchangeOutcome::Origin, "origin"},
+                        {ExchangeOutcome::Timeout, "timeout"},     {ExchangeOutcome::Shutdown, "shutdown"}};
   for (const Case& c : cases) {
     CAPTURE(c.word);
     AccessRecord record;

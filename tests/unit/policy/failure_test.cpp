@@ -41,6 +41,7 @@ TEST_CASE("every failure has its status and its Proxy-Status error") {
       {Kind::BadResponse, 502, "http_protocol_error"},
       {Kind::UpgradeFailed, 502, "http_upgrade_failed"},
       {Kind::OutOfResources, 503, "proxy_internal_error"},
+      {Kind::InternalError, 500, "proxy_internal_error"},
   };
   for (const Case& c : cases) {
     const FailureAnswer answer = answer_for(c.kind);

@@ -209,7 +209,7 @@ class Client {
     if (!exchange.executed) close_seen(connection);
     connection.gone = true;
     if (exchange.reused) close_idle_since(idle_since);
-    if (next_step(AttemptEnd::ClosedAfterWrite, view(exchange)) == NextStep::RetryOnFresh) {
+    if (next_step(AttemptOutcome::ClosedAfterWrite, view(exchange)) == NextStep::RetryOnFresh) {
       ++tally_.retries;
       return open_for({.request = exchange.request, .post = exchange.post, .is_retry = true});
     }
@@ -227,7 +227,7 @@ class Client {
             .reused = exchange.reused,
             .is_retry = exchange.is_retry,
             .resend_undelivered = conduct_.settings.retry_undelivered,
-            .delivery = delivery({.ending = Ending::End, .acknowledged = exchange.executed ? 100U : 0U})};
+            .delivery = delivery({.kind = CloseKind::End, .acknowledged = exchange.executed ? 100U : 0U})};
   }
 
   // ---- The pool ----

@@ -5,7 +5,7 @@
 namespace keepwarm::policy {
 namespace {
 
-using End = AttemptEnd;
+using End = AttemptOutcome;
 using Step = NextStep;
 
 /// A GET on a connection that has served before.

@@ -29,11 +29,11 @@ Outcome read_in_pieces(BodyReader& reader, std::string_view wire, std::size_t pi
     const std::string_view part = wire.substr(at, piece);
     const std::vector<char> bytes(part.begin(), part.end());
     std::vector<std::string_view> data;
-    const BodyReader::Step step = reader.read({bytes.data(), bytes.size()}, data);
+    const BodyReader::ReadResult result = reader.read({bytes.data(), bytes.size()}, data);
     for (const std::string_view each : data) outcome.data += each;
-    outcome.progress = step.progress;
-    outcome.consumed += step.consumed;
-    outcome.fault = step.fault;
+    outcome.progress = result.progress;
+    outcome.consumed += result.consumed;
+    outcome.fault = result.fault;
   }
   return outcome;
 }
@@ -108,9 +108,9 @@ TEST_CASE("a message without a body has ended before it began, and takes nothing
     CHECK(reader.ended());
     CHECK(reader.remaining() == 0);
     std::vector<std::string_view> data;
-    const BodyReader::Step step = reader.read("NEXT", data);
-    CHECK(step.progress == Progress::Ended);
-    CHECK(step.consumed == 0);
+    const BodyReader::ReadResult result = reader.read("NEXT", data);
+    CHECK(result.progress == Progress::Ended);
+    CHECK(result.consumed == 0);
     CHECK(data.empty());
   }
 }
@@ -123,9 +123,9 @@ TEST_CASE("a body that has ended takes nothing of what follows") {
     std::vector<std::string_view> data;
     REQUIRE(reader.read(wire, data).progress == Progress::Ended);
     data.clear();
-    const BodyReader::Step step = reader.read("NEXT", data);
-    CHECK(step.progress == Progress::Ended);
-    CHECK(step.consumed == 0);
+    const BodyReader::ReadResult result = reader.read("NEXT", data);
+    CHECK(result.progress == Progress::Ended);
+    CHECK(result.consumed == 0);
     CHECK(data.empty());
   }
 }

@@ -106,11 +106,11 @@ TEST_CASE("very many small pieces are gathered, so that one system call takes th
       BodyReader reader;
       reader.start(framing, 1024);
       std::vector<std::string_view> read;
-      const BodyReader::Step step = reader.read(std::string_view(written).substr(4), read);
+      const BodyReader::ReadResult result = reader.read(std::string_view(written).substr(4), read);
       std::string got;
       for (const std::string_view each : read) got += each;
       CHECK(got == all);
-      CHECK(step.consumed == written.size() - 4);
+      CHECK(result.consumed == written.size() - 4);
     }
   }
 }

@@ -1,6 +1,7 @@
 #include "core/proxy/exchange_table.h"
 
 #include <optional>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -13,8 +14,8 @@ using S = ExchangeState;
 using E = ExchangeEvent;
 
 constexpr S kStates[] = {S::Ready, S::Leasing, S::AwaitingHead, S::Relaying, S::Draining, S::Over};
-constexpr E kEvents[] = {E::Started,      E::Leased,        E::Retried,  E::HeadReceived, E::ResponseEnded,
-                         E::RequestEnded, E::MessagesEnded, E::Upgraded, E::Failed,       E::ClientLeft};
+constexpr E kEvents[] = {E::Started,       E::Leased,   E::Retried, E::HeadReceived, E::ResponseEnded, E::RequestEnded,
+                         E::MessagesEnded, E::Upgraded, E::Failed,  E::Abandoned,    E::ClientLeft};
 static_assert(std::size(kStates) == exchange_table::kStates);
 static_assert(std::size(kEvents) == exchange_table::kEvents);
 
@@ -50,6 +51,9 @@ TEST_CASE("legal lives of an exchange") {
       {"a cut answer", {E::Started, E::Leased, E::HeadReceived, E::Failed}, S::Over},
       {"the client leaves the queue", {E::Started, E::ClientLeft}, S::Over},
       {"the client leaves the answer", {E::Started, E::Leased, E::HeadReceived, E::ClientLeft}, S::Over},
+      {"the rest of an answered request is given up",
+       {E::Started, E::Leased, E::HeadReceived, E::ResponseEnded, E::Abandoned},
+       S::Over},
       {"the client leaves its own request",
        {E::Started, E::Leased, E::HeadReceived, E::ResponseEnded, E::ClientLeft},
        S::Over},
@@ -76,6 +80,8 @@ TEST_CASE("events that would be a bug are refused") {
       {"a second head", {E::Started, E::Leased, E::HeadReceived, E::HeadReceived}},
       {"a retry after the head", {E::Started, E::Leased, E::HeadReceived, E::Retried}},
       {"an upgrade after the head", {E::Started, E::Leased, E::HeadReceived, E::Upgraded}},
+      {"an end without an answer is a failure", {E::Started, E::Leased, E::HeadReceived, E::Abandoned}},
+      {"a failure after the answer", {E::Started, E::Leased, E::HeadReceived, E::ResponseEnded, E::Failed}},
       {"a retry after the answer", {E::Started, E::Leased, E::HeadReceived, E::ResponseEnded, E::Retried}},
       {"the end of the answer twice", {E::Started, E::Leased, E::HeadReceived, E::ResponseEnded, E::ResponseEnded}},
       {"the request's end is no event before the answer's", {E::Started, E::Leased, E::HeadReceived, E::RequestEnded}},
@@ -86,19 +92,28 @@ TEST_CASE("events that would be a bug are refused") {
   }
 }
 
-TEST_CASE("every state can fail and lose its client, but for what has not begun or is over") {
+TEST_CASE("every state can lose its client, and fail or be abandoned, but for what has not begun or is over") {
   for (const S state : kStates) {
-    CAPTURE(static_cast<int>(state));
+    CAPTURE(describe(state));
     const bool under_way = state != S::Ready && state != S::Over;
-    for (const E event : {E::Failed, E::ClientLeft}) {
-      CHECK(next(state, event) == (under_way ? std::optional(S::Over) : std::nullopt));
-    }
+    const bool answered = state == S::Draining;
+    const auto over_if = [](bool legal) { return legal ? std::optional(S::Over) : std::nullopt; };
+    CHECK(next(state, E::ClientLeft) == over_if(under_way));
+    CHECK(next(state, E::Failed) == over_if(under_way && !answered));
+    CHECK(next(state, E::Abandoned) == over_if(answered));
   }
+}
+
+TEST_CASE("every state and event has a name of its own, for the log") {
+  std::set<std::string_view> names;
+  for (const S state : kStates) names.insert(describe(state));
+  for (const E event : kEvents) names.insert(describe(event));
+  CHECK(names.size() == std::size(kStates) + std::size(kEvents));
 }
 
 TEST_CASE("nothing leads out of what is over, and only a start out of what is ready") {
   for (const E event : kEvents) {
-    CAPTURE(static_cast<int>(event));
+    CAPTURE(describe(event));
     CHECK_FALSE(next(S::Over, event));
     CHECK(next(S::Ready, event).has_value() == (event == E::Started));
   }

@@ -27,7 +27,7 @@ struct Fixture : net::test::LoopFixture, TunnelEvents {
     CHECK(open_tunnels == 0);
   }
   void start() { tunnel->start({}, {}, false); }
-  void on_tunnel_ended(EndedBy how) override {
+  void on_tunnel_ended(ExchangeOutcome how) override {
     ++ended;
     ended_by = how;
     if (destroys_itself) tunnel.reset();
@@ -39,7 +39,7 @@ struct Fixture : net::test::LoopFixture, TunnelEvents {
   Gauge open_tunnels{};
   std::optional<Tunnel> tunnel;
   int ended = 0;
-  EndedBy ended_by = EndedBy::Completed;
+  ExchangeOutcome ended_by = ExchangeOutcome::Completed;
   bool destroys_itself = false;
 };
 
@@ -197,10 +197,10 @@ TEST_CASE("a side that does not read stops the other from being read, and nothin
 TEST_CASE("a failure of either side resets both, once") {
   Fixture fixture;
   fixture.start();
-  EndedBy ended_by = EndedBy::Origin;
+  ExchangeOutcome ended_by = ExchangeOutcome::Origin;
   SUBCASE("the client's") {
     fixture.client.broken(-ECONNRESET);
-    ended_by = EndedBy::Client;
+    ended_by = ExchangeOutcome::Client;
   }
   SUBCASE("the upstream's") {
     fixture.upstream.broken(-ETIMEDOUT);
@@ -291,7 +291,7 @@ TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit do
   FakeWire other_client, other_upstream;
   FakeStream other_stream(other_client);
   struct Nothing final : TunnelEvents {
-    void on_tunnel_ended(EndedBy) override { FAIL("it has no limit"); }
+    void on_tunnel_ended(ExchangeOutcome) override { FAIL("it has no limit"); }
   } nothing;
   Tunnel unlimited(fixture.deadlines, other_stream, std::make_unique<FakeStream>(other_upstream), {},
                    fixture.open_tunnels, nothing);
@@ -300,7 +300,7 @@ TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit do
   const TimePoint began = net::Loop::now();
   fixture.run_until([&] { return fixture.ended == 1; });
   CHECK(net::Loop::now() - began >= 20ms);
-  CHECK(fixture.ended_by == EndedBy::Timeout);
+  CHECK(fixture.ended_by == ExchangeOutcome::Timeout);
   CHECK(fixture.client.reset);
   CHECK(fixture.upstream.reset);
 }
@@ -339,7 +339,7 @@ TEST_CASE("a tunnel of which one side has ended has the limit of those, and keep
     fixture.client.bytes("refused");
   }
   fixture.run_until([&] { return fixture.ended == 1; });
-  CHECK(fixture.ended_by == EndedBy::Timeout);
+  CHECK(fixture.ended_by == ExchangeOutcome::Timeout);
   CHECK(fixture.client.reset);
 }
 
@@ -348,7 +348,7 @@ TEST_CASE("a half-closed tunnel has a limit though others have none") {
   fixture.start();
   fixture.upstream.end();
   fixture.run_until([&] { return fixture.ended == 1; });
-  CHECK(fixture.ended_by == EndedBy::Timeout);
+  CHECK(fixture.ended_by == ExchangeOutcome::Timeout);
 }
 
 TEST_CASE("a slow reader that takes bytes keeps its tunnel, one that takes none does not") {

@@ -1,0 +1,13 @@
+#pragma once
+
+#include "core/net/address.h"
+
+/// Who sends the requests of one client connection.
+namespace keepwarm::proxy {
+
+struct ClientFacts {
+  net::SocketAddress address;
+  bool local = true;  ///< came over loopback or a unix socket
+};
+
+}  // namespace keepwarm::proxy
