@@ -8,6 +8,7 @@
 #include "core/net/address.h"
 #include "core/policy/idle_terms.h"
 
+/// What the access log says of one request, and where such records go.
 namespace keepwarm::proxy {
 
 /// Who or what ended an exchange.

@@ -10,6 +10,7 @@
 #include "core/http/chunked_reader.h"
 #include "core/http/framing.h"
 
+/// Reads a message body: finds its data, and its end, in the bytes of a connection.
 namespace keepwarm::proxy {
 
 /// Reads one message body of any framing, piece by piece as it comes. Bodies with a length are counted, never parsed.

@@ -7,6 +7,7 @@
 
 #include "core/http/framing.h"
 
+/// Lays out the pieces of one write of a message body, in the framing in which it goes on.
 namespace keepwarm::proxy {
 
 /// Lays out one write of body data for a message of the given framing. The data itself is never copied, but for chunked

@@ -4,6 +4,7 @@
 
 #include "core/pool/pool.h"
 
+/// An upstream connection that belongs to one client, between two requests of that client.
 namespace keepwarm::proxy {
 
 /// An upstream connection that NTLM or Negotiate has bound to one client (DESIGN.md §6.10), between two of its

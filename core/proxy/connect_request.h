@@ -14,6 +14,7 @@
 #include "core/proxy/proxy_context.h"
 #include "core/proxy/tunnel.h"
 
+/// A CONNECT request, from its head to the end of the tunnel.
 namespace keepwarm::proxy {
 
 class ConnectRequestEvents {
@@ -41,7 +42,7 @@ class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
   ConnectRequest(const ConnectRequest&) = delete;
   ConnectRequest& operator=(const ConnectRequest&) = delete;
 
-  /// `early`: what came behind the head. `via`: what a parent is told as Via.
+  /// `early`: what came behind the head. `via`: the value of Via for a parent proxy.
   void start(std::string_view early, std::string via);
 
   // Before the tunnel is there the session hands on what the client does:

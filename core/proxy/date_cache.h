@@ -6,6 +6,7 @@
 
 #include "core/http/serializer.h"
 
+/// The current date, as a Date field has it.
 namespace keepwarm::proxy {
 
 /// The value of a Date field, formatted once a second.

@@ -7,6 +7,7 @@
 #include "core/net/address.h"
 #include "core/net/connector.h"
 
+/// Which addresses a client must not reach through the proxy.
 namespace keepwarm::proxy {
 
 /// What must not be connected to, checked on the resolved address (DESIGN.md §5 "itself", §9).

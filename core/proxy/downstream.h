@@ -11,6 +11,7 @@
 #include "core/pool/lease.h"
 #include "core/pool/pool.h"
 
+/// The client's side of an exchange: what an Exchange calls, and a ClientSession is.
 namespace keepwarm::proxy {
 
 /// What becomes of the client's connection when an exchange is over.
@@ -22,7 +23,7 @@ enum class AfterExchange : std::uint8_t {
   Reset,           ///< the answer is incomplete, and only RST can show it
 };
 
-/// The client's side as an exchange sees it; the ClientSession. Outlives the exchange.
+/// What a ClientSession is to its exchange, which it outlives.
 class Downstream {
  public:
   [[nodiscard]] virtual net::Stream& client_stream() noexcept = 0;

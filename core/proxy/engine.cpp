@@ -10,7 +10,7 @@ namespace keepwarm::proxy {
 
 namespace {
 
-/// Beyond max_clients so many more are told so; further ones are closed without a word.
+/// So many clients beyond max_clients are answered with 503; any further one is closed without an answer.
 constexpr std::size_t kMaxRejected = 256;
 /// Descriptors of the process itself: loop, log, listeners, threads.
 constexpr std::uint64_t kOwnDescriptors = 32;
@@ -36,9 +36,9 @@ net::Resolver::Settings resolver_settings(const policy::DnsSettings& dns) noexce
 }  // namespace
 
 Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access, std::string pseudonym,
-               const Membership& membership)
+               const WorkerSlot& slot)
     : loop_(loop),
-      membership_(membership),
+      slot_(slot),
       settings_(std::move(settings.proxy)),
       deadlines_(loop),
       resolver_(loop, resolver_settings(settings.dns)),
@@ -58,15 +58,15 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
           .mode = {.settings = &settings_, .pseudonym = std::move(pseudonym)},
       },
       after_turn_(loop, [this] { turn_ended(); }),
-      trimmer_(loop, [this] { clients_left(); }),
+      trimmer_(loop, [this] { shrink_lists(); }),
       exchanges_(context_, loop, trimmer_),
       grace_(loop, [this] { abort_all(); }) {
   apply_rules();
-  if (membership_.shared_pool == nullptr) return;
-  pool_context_.shared = membership_.shared_pool;
-  pool_context_.worker = membership_.worker;
+  if (slot_.shared_pool == nullptr) return;
+  pool_context_.shared = slot_.shared_pool;
+  pool_context_.worker = slot_.worker;
   pool_context_.descriptor_freed = [this] { room_returned(); };
-  membership_.shared_pool->register_worker(membership_.worker, *membership_.mailbox, pool_context_);
+  slot_.shared_pool->register_worker(slot_.worker, *slot_.mailbox, pool_context_);
 }
 
 Engine::~Engine() {
@@ -148,11 +148,11 @@ void Engine::set_own_endpoints(const std::vector<net::Endpoint>& endpoints) {
 
 bool Engine::has_room() {
   const std::uint64_t reserve = std::min(kMostReserved, descriptor_limit_ / 8);
-  Crew* crew = membership_.crew;
-  const std::uint64_t used = crew != nullptr ? crew->descriptors() : sessions_.size() + upstream_descriptors();
+  WorkerGroup* group = slot_.group;
+  const std::uint64_t used = group != nullptr ? group->descriptors() : sessions_.size() + upstream_descriptors();
   if (kOwnDescriptors + used + reserve < descriptor_limit_) return true;
   if (pool_.free_a_descriptor()) return true;
-  if (crew != nullptr) crew->want_room();
+  if (group != nullptr) group->await_descriptors();
   return false;
 }
 
@@ -167,10 +167,10 @@ bool Engine::client_allowed(const net::SocketAddress& peer) const {
 void Engine::on_accepted(int fd, const net::SocketAddress& peer) {
   ++context_.stats.clients_accepted;
   net::Descriptor client(fd);
-  Crew* crew = membership_.crew;
-  const std::uint64_t clients = crew != nullptr ? crew->clients() : sessions_.size();
+  WorkerGroup* group = slot_.group;
+  const std::uint64_t clients = group != nullptr ? group->clients() : sessions_.size();
   if (clients >= settings_.max_clients + kMaxRejected) return;
-  if (crew != nullptr) return crew->assign(std::move(client), peer, clients);
+  if (group != nullptr) return group->assign(std::move(client), peer, clients);
   serve(std::move(client), peer, clients);
 }
 
@@ -207,8 +207,8 @@ void Engine::retire_session(ClientSession& session) noexcept {
   after_turn_.request();
 }
 
-/// Many have, in a short time.
-void Engine::clients_left() {
+/// Many clients have left in a short time.
+void Engine::shrink_lists() {
   sessions_.shrink_to_fit();
   retired_sessions_.shrink_to_fit();
 }
@@ -225,7 +225,7 @@ void Engine::retire_exchange(Exchange* exchange) noexcept {
 void Engine::turn_ended() {
   if (!retired_sessions_.empty()) {
     retired_sessions_.clear();
-    membership_.crew != nullptr ? membership_.crew->room_returned() : room_returned();
+    slot_.group != nullptr ? slot_.group->clients_left() : room_returned();
   }
   exchanges_.turn_ended();
   if (context_.mode.draining && sessions_.empty() && on_drained_) std::exchange(on_drained_, nullptr)();

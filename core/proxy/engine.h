@@ -14,14 +14,15 @@
 #include "core/policy/settings.h"
 #include "core/pool/pool.h"
 #include "core/proxy/client_session.h"
-#include "core/proxy/crew.h"
 #include "core/proxy/destination_filter.h"
 #include "core/proxy/exchange_store.h"
 #include "core/proxy/proxy_context.h"
+#include "core/proxy/worker_group.h"
 
+/// One event loop as a whole proxy: its listeners, clients, exchanges and upstream connections.
 namespace keepwarm::proxy {
 
-/// What an engine is told by the configuration.
+/// The part of the configuration that an engine works by.
 struct EngineSettings {
   policy::ProxySettings proxy;
   policy::HostTable hosts;
@@ -35,7 +36,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   /// `pseudonym`: our name in Via, the same for all engines of the process. References must outlive the engine.
   /// Exceptions: std::bad_alloc only.
   Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& access, std::string pseudonym,
-         const Membership& membership = {});
+         const WorkerSlot& slot = {});
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
@@ -51,13 +52,14 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   /// Goes on accepting, if that had to pause.
   void room_returned();
 
-  /// Serves a client that was accepted, or tells it why not. `clients`: how many the process had then.
+  /// Serves a client that was accepted, or answers why it is not served. `clients`: how many the process had then.
   void serve(net::Descriptor client, const net::SocketAddress& peer, std::uint64_t clients);
 
   /// New settings for everything but the listeners. Exchanges under way go on.
   void reconfigure(EngineSettings settings);
 
-  /// Open descriptors allowed for the process: below a reserve nobody is accepted, so that those inside can be served.
+  /// Open descriptors allowed for the process: when nearly all are in use no client is accepted, so that
+  /// those who are connected can be served.
   void set_descriptor_limit(std::uint64_t limit) noexcept { descriptor_limit_ = limit; }
 
   /// Stops accepting, closes idle clients, answers with `Connection: close`, lets exchanges end; what is left after
@@ -93,11 +95,11 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   [[nodiscard]] bool client_allowed(const net::SocketAddress& peer) const;
   void apply_rules();
   void turn_ended();
-  void clients_left();
+  void shrink_lists();
   void abort_all();
 
   net::Loop& loop_;
-  Membership membership_;
+  WorkerSlot slot_;
   policy::ProxySettings settings_;
   std::vector<net::Cidr> allowed_clients_;
   net::DeadlineClock deadlines_;

@@ -6,6 +6,7 @@
 #include "core/policy/failure.h"
 #include "core/policy/settings.h"
 
+/// The text of an answer that says what failed.
 namespace keepwarm::proxy {
 
 /// An answer of our own (DESIGN.md §7).
@@ -13,7 +14,7 @@ struct ErrorReply {
   policy::FailureKind kind{};
   std::string_view explanation;  ///< what failed and for which host: one sentence, never the path
   bool keep_alive = false;
-  bool without_body = false;      ///< answers HEAD: the length is told, the body is not sent
+  bool without_body = false;      ///< answers HEAD: with the length of the body, but without the body
   std::string_view parameters{};  ///< further ones of Proxy-Status, each with its "; "
 };
 

@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 constexpr std::uint8_t kMaxInterims = 100;
 /// How much of a request may be unsent when its answer comes, for its connection to be worth keeping.
 constexpr std::uint64_t kWorthDraining = 256 * 1024;
-constexpr Duration kDrainTime = 10s;  // the client was told that its connection stays
+constexpr Duration kDrainTime = 10s;  // its answer has promised the client that its connection stays
 
 policy::CloseKind kind_of(int error) noexcept {
   return error == -ECONNRESET || error == -EPIPE ? policy::CloseKind::Reset : policy::CloseKind::Silent;
@@ -126,7 +126,7 @@ void Exchange::final_head(const http::ResponseHead& head, std::string_view rest)
 
 /// false: it is passed on.
 bool Exchange::discard_408(const http::ResponseHead& head, const http::BodyFraming& framing) {
-  // Only who closes says by it that no request is read any more.
+  // Only a server that closes shows by its 408 that it reads no request any more.
   const bool closes = !http::server_may_persist(head, framing);
   const AttemptResult result = attempt_result(AttemptOutcome::RequestTimeoutAnswer,
                                               closes ? policy::CloseKind::Answer408 : policy::CloseKind::Silent);

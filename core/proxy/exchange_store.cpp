@@ -12,10 +12,10 @@ constexpr std::size_t kKeptCapacity = 16 * 1024;
 }  // namespace
 
 ExchangeStore::ExchangeStore(ProxyContext& context, net::Loop& loop, net::HeapTrimmer& trimmer)
-    : context_(context), trimmer_(trimmer), timer_(loop, [this] { look_for_surplus(); }) {}
+    : context_(context), trimmer_(trimmer), timer_(loop, [this] { check_surplus(); }) {}
 
 Exchange* ExchangeStore::make() {
-  least_free_ = 0;
+  min_free_ = 0;
   exchanges_.push_back(std::make_unique<Exchange>(context_));
   exchanges_.back()->index = exchanges_.size() - 1;
   return exchanges_.back().get();
@@ -27,14 +27,14 @@ void ExchangeStore::turn_ended() {
   retired_.clear();
   if (watching_ || free_.size() <= kKept) return;
   watching_ = true;
-  least_free_ = free_.size();
+  min_free_ = free_.size();
   timer_.arm(kLately);
 }
 
-void ExchangeStore::look_for_surplus() {
+void ExchangeStore::check_surplus() {
   // Only if most were not needed: a load that goes up and down a little shall not make and destroy them all the time.
-  if (least_free_ > kKept && least_free_ > exchanges_.size() / 2) release(least_free_ - kKept);
-  least_free_ = free_.size();
+  if (min_free_ > kKept && min_free_ > exchanges_.size() / 2) release(min_free_ - kKept);
+  min_free_ = free_.size();
   watching_ = free_.size() > kKept;
   if (watching_) timer_.arm(kLately);
 }

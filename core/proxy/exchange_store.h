@@ -9,10 +9,12 @@
 #include "core/net/timer.h"
 #include "core/proxy/exchange.h"
 
+/// Where exchanges are kept between two requests.
 namespace keepwarm::proxy {
 
-/// All exchanges of an engine, lent out or free. As many are kept as were under way at a time lately, so that a steady
-/// load makes none; what a burst leaves behind beyond kKept goes, and its memory back to the kernel.
+/// All exchanges of an engine, lent out or free. It keeps as many as were under way at the same time lately, so that
+/// none is made under a steady load. Of those that were made for a burst it keeps kKept, and gives the memory of the
+/// others back to the kernel.
 class ExchangeStore {
  public:
   static constexpr std::size_t kKept = 64;  ///< free ones that always stay
@@ -26,11 +28,11 @@ class ExchangeStore {
     if (free_.empty()) return make();
     Exchange* exchange = free_.back();
     free_.pop_back();
-    least_free_ = std::min(least_free_, free_.size());
+    min_free_ = std::min(min_free_, free_.size());
     return exchange;
   }
-  /// It is over, but may still be on the stack, and the end of what it was told still to be read: it is free after
-  /// turn_ended().
+  /// The exchange is over, but it may still be on the stack, and the bytes of its last event still be in use. After
+  /// turn_ended() it is free.
   void retire(Exchange* exchange) { retired_.push_back(exchange); }
   void turn_ended();
 
@@ -39,7 +41,7 @@ class ExchangeStore {
 
  private:
   [[nodiscard]] Exchange* make();
-  void look_for_surplus();
+  void check_surplus();
   void release(std::size_t count);
   void destroy(const Exchange& exchange) noexcept;
 
@@ -47,7 +49,7 @@ class ExchangeStore {
   net::HeapTrimmer& trimmer_;
   net::Timer timer_;  ///< while there may be a surplus
   bool watching_ = false;
-  std::size_t least_free_ = 0;  ///< since timer_ was armed
+  std::size_t min_free_ = 0;  ///< since timer_ was armed
   std::vector<std::unique_ptr<Exchange>> exchanges_;
   std::vector<Exchange*> free_;
   std::vector<Exchange*> retired_;

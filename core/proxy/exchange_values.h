@@ -10,7 +10,7 @@
 #include "core/http/head.h"
 #include "core/policy/idle_terms.h"
 #include "core/pool/close_reason.h"
-#include "core/pool/dialer.h"
+#include "core/pool/dialing.h"
 #include "core/proxy/downstream.h"
 
 /// What an Exchange knows, as values, each of which begins anew by `= {}`: of its request, of the attempt under way, of

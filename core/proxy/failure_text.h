@@ -7,6 +7,7 @@
 #include "core/policy/failure.h"
 #include "core/pool/host_pool.h"
 
+/// Why a request could not be served, in the words of its answer.
 namespace keepwarm::proxy {
 
 struct ExplainedFailure {

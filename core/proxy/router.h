@@ -11,6 +11,7 @@
 #include "core/policy/failure.h"
 #include "core/policy/settings.h"
 
+/// Decides from the head of a request what is to be done with it.
 namespace keepwarm::proxy {
 
 /// What is to be done with a request, decided from its head alone: no I/O, no look-up.

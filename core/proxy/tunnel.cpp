@@ -30,7 +30,7 @@ void Tunnel::start(std::string_view from_client, std::string_view from_upstream,
   touch();
   client_.stream->resume_reading();
   upstream_.stream->resume_reading();
-  starting_ = true;  // so that the end, which may destroy us, is told last
+  starting_ = true;  // the end, which may destroy us, is reported last
   if (!from_upstream.empty()) forward(upstream_, from_upstream);
   if (!from_client.empty()) forward(client_, from_client);
   if (client_ended) finish(client_);
@@ -38,7 +38,7 @@ void Tunnel::start(std::string_view from_client, std::string_view from_upstream,
   end_if_done();
 }
 
-void Tunnel::forward(End& from, std::string_view bytes) {
+void Tunnel::forward(Side& from, std::string_view bytes) {
   from.received += bytes.size();
   touch();
   switch (net::write_all(*from.peer->stream, bytes)) {
@@ -53,7 +53,7 @@ void Tunnel::forward(End& from, std::string_view bytes) {
   }
 }
 
-void Tunnel::finish(End& from) {
+void Tunnel::finish(Side& from) {
   from.ended = from.end_read = true;
   touch();
   const bool last = from.peer->end_read && queued() == 0;  // then the close that follows says as much
@@ -61,7 +61,7 @@ void Tunnel::finish(End& from) {
   end_if_done();
 }
 
-void Tunnel::drained(End& to) {
+void Tunnel::drained(Side& to) {
   touch();
   to.peer->stream->resume_reading();
   end_if_done();

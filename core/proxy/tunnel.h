@@ -11,6 +11,7 @@
 #include "core/policy/tunnel_limits.h"
 #include "core/proxy/access_record.h"
 
+/// Two connections that are joined byte for byte.
 namespace keepwarm::proxy {
 
 class TunnelEvents {
@@ -41,9 +42,9 @@ class Tunnel final : public Deadline {
   [[nodiscard]] std::uint64_t bytes_from_upstream() const noexcept { return upstream_.received; }
 
  private:
-  /// One end of the tunnel: what comes from it goes to its peer.
-  struct End final : net::StreamEvents {
-    End(Tunnel& of, net::Stream& over) noexcept : tunnel(of), stream(&over) {}
+  /// One side of the tunnel: what comes from it goes to its peer.
+  struct Side final : net::StreamEvents {
+    Side(Tunnel& of, net::Stream& over) noexcept : tunnel(of), stream(&over) {}
     void on_bytes(std::string_view bytes) override { tunnel.forward(*this, bytes); }
     void on_end() override { tunnel.finish(*this); }
     void on_broken(int) override {
@@ -53,15 +54,15 @@ class Tunnel final : public Deadline {
 
     Tunnel& tunnel;
     net::Stream* stream;
-    End* peer = nullptr;
+    Side* peer = nullptr;
     std::uint64_t received = 0;
     bool ended = false;     ///< nothing more is taken from it
     bool end_read = false;  ///< its end has come
   };
 
-  void forward(End& from, std::string_view bytes);
-  void finish(End& from);
-  void drained(End& to);
+  void forward(Side& from, std::string_view bytes);
+  void finish(Side& from);
+  void drained(Side& to);
   void end_if_done();
   void break_off(ExchangeOutcome ended);
   void on_deadline(TimePoint now) override;
@@ -70,8 +71,8 @@ class Tunnel final : public Deadline {
 
   net::DeadlineClock& deadlines_;
   std::unique_ptr<net::Stream> upstream_stream_;
-  End client_;
-  End upstream_;
+  Side client_;
+  Side upstream_;
   policy::TunnelLimits limits_;
   bool starting_ = false;
   std::size_t unsent_mark_ = 0;

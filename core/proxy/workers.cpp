@@ -34,7 +34,7 @@ Workers::Workers(net::Loop& loop, const EngineSettings& settings, Log& log, Acce
 
 Workers::~Workers() {
   end_threads();
-  // Letters first: they may hold connections, and posting must go on to be possible while engines are taken apart.
+  // Messages first: they may hold connections, and posting must go on to be possible while engines are taken apart.
   for (Worker& worker : workers_) {
     if (worker.mailbox) worker.mailbox->close();
   }
@@ -50,12 +50,12 @@ void Workers::make(net::Loop& loop, const EngineSettings& settings, AccessSink& 
     Worker& worker = workers_[i];
     if (i > 0) worker.loop = std::make_unique<net::Loop>();
     net::Loop& own = i > 0 ? *worker.loop : loop;
-    Membership membership;
+    WorkerSlot slot;
     if (shared_pool_) {
       worker.mailbox = std::make_unique<net::Mailbox>(own);
-      membership = {this, &*shared_pool_, worker.mailbox.get(), i};
+      slot = {this, &*shared_pool_, worker.mailbox.get(), i};
     }
-    worker.engine = std::make_unique<Engine>(own, settings, log_, access, pseudonym, membership);
+    worker.engine = std::make_unique<Engine>(own, settings, log_, access, pseudonym, slot);
   }
 }
 
@@ -83,10 +83,10 @@ void Workers::end_threads() noexcept {
   }
 }
 
-template <typename Letter>
-void Workers::post_to_others(const Letter& letter) {
+template <typename Message>
+void Workers::post_to_others(const Message& message) {
   for (std::size_t i = 1; i < workers_.size(); ++i) {
-    workers_[i].mailbox->post([letter, engine = workers_[i].engine.get()] { letter(*engine); });
+    workers_[i].mailbox->post([message, engine = workers_[i].engine.get()] { message(*engine); });
   }
 }
 
@@ -94,19 +94,19 @@ void Workers::post_to_others(const Letter& letter) {
 
 std::optional<net::ListenFailure> Workers::listen(const std::vector<net::Endpoint>& endpoints) {
   auto failure = first().listen(endpoints);
-  if (!failure) tell_own_endpoints();
+  if (!failure) send_own_endpoints();
   return failure;
 }
 
 std::optional<net::ListenFailure> Workers::adopt(int fd) {
   auto failure = first().adopt(fd);
-  if (!failure) tell_own_endpoints();
+  if (!failure) send_own_endpoints();
   return failure;
 }
 
 /// Race: a client that another worker has already may connect to a new listener before this is delivered; Via tells it
 /// then.
-void Workers::tell_own_endpoints() {
+void Workers::send_own_endpoints() {
   post_to_others([endpoints = listening_on()](Engine& engine) { engine.set_own_endpoints(endpoints); });
 }
 
@@ -118,7 +118,7 @@ void Workers::reconfigure(const EngineSettings& settings, std::function<void()> 
       if (--left == 0) on_applied();
     }
   };
-  // Held by the letters; used on the first worker's thread only.
+  // Held by the messages; used on the first worker's thread only.
   const auto reload = std::make_shared<Reload>(Reload{workers_.size(), std::move(on_applied)});
   post_to_others([this, settings, reload](Engine& engine) {
     engine.reconfigure(settings);
@@ -159,8 +159,8 @@ void Workers::assign(net::Descriptor client, const net::SocketAddress& peer, std
   });
 }
 
-void Workers::room_returned() {
-  if (!room_is_wanted_.load(std::memory_order_relaxed) || !room_is_wanted_.exchange(false)) return;
+void Workers::clients_left() {
+  if (!descriptors_awaited_.load(std::memory_order_relaxed) || !descriptors_awaited_.exchange(false)) return;
   workers_.front().mailbox->post([this] { first().room_returned(); });
 }
 

@@ -9,19 +9,20 @@
 
 #include "core/net/mailbox.h"
 #include "core/pool/shared_pool.h"
-#include "core/proxy/crew.h"
 #include "core/proxy/engine.h"
+#include "core/proxy/worker_group.h"
 
+/// The workers of a process: engines, each with an event loop and a thread.
 namespace keepwarm::proxy {
 
 /// The engines of a process: the first on the caller's loop and thread, each further one on a loop and a thread of its
-/// own. The first accepts for all and gives each client to the engine with the fewest, so that the load is even however
-/// the kernel would have spread it, and nobody who is queued is lost when a listener closes. With one worker there is
-/// no thread, no lock and nothing shared.
+/// own. The first accepts for all and gives each client to the engine with the fewest clients: so the load is even,
+/// which the kernel does not ensure, and no client that is queued is lost when a listener closes. With one worker there
+/// is no thread, no lock and nothing shared.
 ///
-/// Everything is to be called on the caller's thread. What concerns all engines goes to the others as letters
-/// (net::Mailbox), in order.
-class Workers final : private Crew {
+/// Everything is to be called on the caller's thread. What concerns all engines goes to the others as
+/// messages (net::Mailbox), which arrive in order.
+class Workers final : private WorkerGroup {
  public:
   /// As many as `settings.proxy.workers`, for good. References must outlive it. Exceptions: std::system_error if there
   /// can be no further loop or thread.
@@ -38,7 +39,7 @@ class Workers final : private Crew {
   [[nodiscard]] std::optional<net::ListenFailure> listen(const std::vector<net::Endpoint>& endpoints);
   [[nodiscard]] std::optional<net::ListenFailure> adopt(int fd);
   [[nodiscard]] std::vector<net::Endpoint> listening_on() const { return first().listening_on(); }
-  /// `settings.proxy.workers` is not looked at. `on_applied` comes when all engines have the new settings: at once, if
+  /// `settings.proxy.workers` is ignored. `on_applied` comes when all engines have the new settings: at once, if
   /// there is only one.
   void reconfigure(const EngineSettings& settings, std::function<void()> on_applied);
   void set_descriptor_limit(std::uint64_t limit) noexcept { first().set_descriptor_limit(limit); }
@@ -56,27 +57,27 @@ class Workers final : private Crew {
     [[nodiscard]] std::uint64_t clients() const noexcept { return assigned - engine->clients_gone(); }
   };
 
-  // Crew
+  // WorkerGroup
   [[nodiscard]] std::uint64_t clients() const noexcept override;
   [[nodiscard]] std::uint64_t descriptors() const noexcept override;
   void assign(net::Descriptor client, const net::SocketAddress& peer, std::uint64_t clients) override;
-  void want_room() noexcept override { room_is_wanted_ = true; }
-  void room_returned() override;
+  void await_descriptors() noexcept override { descriptors_awaited_ = true; }
+  void clients_left() override;
 
   [[nodiscard]] Engine& first() const noexcept { return *workers_.front().engine; }
   void make(net::Loop& loop, const EngineSettings& settings, AccessSink& access);
   void start_threads();
   void end_threads() noexcept;
-  /// Has `letter(engine)` called on each further worker's thread.
-  template <typename Letter>
-  void post_to_others(const Letter& letter);
-  void tell_own_endpoints();
+  /// Has `message(engine)` called on each further worker's thread.
+  template <typename Message>
+  void post_to_others(const Message& message);
+  void send_own_endpoints();
   void one_drained();
 
   Log& log_;
   std::optional<pool::SharedPool> shared_pool_;  ///< nullopt: one worker
   std::vector<Worker> workers_;
-  std::atomic<bool> room_is_wanted_{false};
+  std::atomic<bool> descriptors_awaited_{false};
   std::size_t draining_ = 0;  ///< how many are
   std::function<void()> on_drained_;
 };

@@ -8,10 +8,11 @@
 #include "core/net/descriptor.h"
 #include "core/pool/shared_pool.h"
 
+/// How the engine of one worker reaches the others of the same process.
 namespace keepwarm::proxy {
 
-/// The other engines of the process, as an engine sees them. The first engine accepts for all.
-class Crew {
+/// The engines of the process, as each of them sees them. The first one accepts clients for all.
+class WorkerGroup {
  public:
   /// Client connections of all engines. Only the one that accepts may ask.
   [[nodiscard]] virtual std::uint64_t clients() const noexcept = 0;
@@ -20,20 +21,20 @@ class Crew {
   /// Gives a client to the engine with the fewest, which may be the caller. Only the one that accepts may ask.
   /// `clients`: how many the process has without it.
   virtual void assign(net::Descriptor client, const net::SocketAddress& peer, std::uint64_t clients) = 0;
-  /// The engine that accepts had to pause for want of descriptors.
-  virtual void want_room() noexcept = 0;
-  /// From any engine: clients have left.
-  virtual void room_returned() = 0;
+  /// The engine that accepts had to pause since there are no descriptors left: it wants to hear of clients_left().
+  virtual void await_descriptors() noexcept = 0;
+  /// From any engine: clients have left, and with them their descriptors.
+  virtual void clients_left() = 0;
 
  protected:
-  ~Crew() = default;
+  ~WorkerGroup() = default;
 };
 
 /// What distinguishes one engine of a process from the others; all of it must outlive the engine.
-struct Membership {
-  Crew* crew = nullptr;                     ///< nullptr: it is the only one
-  pool::SharedPool* shared_pool = nullptr;  ///< as `crew`
-  MessageQueue* mailbox = nullptr;          ///< as `crew`
+struct WorkerSlot {
+  WorkerGroup* group = nullptr;             ///< nullptr: it is the only one
+  pool::SharedPool* shared_pool = nullptr;  ///< as `group`
+  MessageQueue* mailbox = nullptr;          ///< as `group`
   std::uint32_t worker = 0;                 ///< its number; 0 accepts
 };
 
