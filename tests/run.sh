@@ -177,6 +177,7 @@ plan() {  # plan PRESET
     # Without precompiled headers: a file that forgot to include one of them is found here.
     release) targets=("${release_targets[@]}") options=(-DKEEPWARM_PRECOMPILE=OFF -DBUILD_TESTING=ON) ;;
     tsan) targets=("${tsan_targets[@]}") ;;
+    fuzz) targets=(fuzzers) ;;
   esac
   # The linker of a shipped program is the compiler's own choice.
   if [ "$1" != release ] && command -v ld.lld >/dev/null; then options+=(-DCMAKE_EXE_LINKER_FLAGS=-fuse-ld=lld); fi
