@@ -3,7 +3,7 @@
 #include <string>
 #include <string_view>
 
-#include "core/net/tls_client.h"
+#include "core/net/tls/tls_client.h"
 
 namespace keepwarm::daemon {
 

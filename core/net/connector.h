@@ -7,8 +7,8 @@
 
 #include "core/base/clock.h"
 #include "core/net/address.h"
+#include "core/net/dns/resolver.h"
 #include "core/net/loop.h"
-#include "core/net/resolver.h"
 #include "core/net/tcp_stream.h"
 
 namespace keepwarm::net {

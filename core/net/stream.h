@@ -8,7 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/net/tcp_path.h"
-#include "core/net/tls_failure.h"
+#include "core/net/tls/tls_failure.h"
 
 /// What pool and proxy see of a connection: a stream of bytes (Stream) with its events, and the same between two loops.
 namespace keepwarm::net {

@@ -13,7 +13,7 @@
 #include "core/net/descriptor.h"
 #include "core/net/socket_calls.h"
 #include "core/net/tcp_node.h"
-#include "core/net/tls_client.h"
+#include "core/net/tls/tls_client.h"
 
 namespace keepwarm::net {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/net/loop.h"
-#include "core/net/tls_tickets.h"
+#include "core/net/tls/tls_tickets.h"
 #include "core/policy/keep_warm.h"
 #include "core/pool/waiter_queue.h"
 

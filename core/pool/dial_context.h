@@ -5,9 +5,9 @@
 #include "core/base/deadline_wheel.h"
 #include "core/http/head_parser.h"
 #include "core/net/connector.h"
+#include "core/net/dns/resolver.h"
 #include "core/net/loop.h"
-#include "core/net/resolver.h"
-#include "core/net/tls_client.h"
+#include "core/net/tls/tls_client.h"
 
 namespace keepwarm::pool {
 

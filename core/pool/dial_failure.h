@@ -4,7 +4,7 @@
 #include <string>
 
 #include "core/net/connector.h"
-#include "core/net/tls_failure.h"
+#include "core/net/tls/tls_failure.h"
 
 namespace keepwarm::pool {
 

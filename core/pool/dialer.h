@@ -8,8 +8,8 @@
 
 #include "core/base/deadline_wheel.h"
 #include "core/net/connector.h"
-#include "core/net/tls_client.h"
-#include "core/net/tls_stream.h"
+#include "core/net/tls/tls_client.h"
+#include "core/net/tls/tls_stream.h"
 #include "core/policy/next_hop.h"
 #include "core/pool/dial_context.h"
 #include "core/pool/dial_failure.h"

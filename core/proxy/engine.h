@@ -9,7 +9,7 @@
 #include "core/base/log.h"
 #include "core/net/after_turn.h"
 #include "core/net/listener.h"
-#include "core/net/tls_client.h"
+#include "core/net/tls/tls_client.h"
 #include "core/policy/host_table.h"
 #include "core/policy/settings.h"
 #include "core/pool/pool.h"

@@ -10,7 +10,7 @@
 #include <doctest/doctest.h>
 
 #include "core/net/tcp_stream.h"
-#include "tests/unit/net/tls_stream_fixture.h"
+#include "tests/unit/net/tls/tls_stream_fixture.h"
 
 // What TCP tells of the bytes that were written, and what it is told to do about a peer that is gone.
 

@@ -16,7 +16,7 @@
 
 #include "core/net/deadline_clock.h"
 #include "core/pool/dialer.h"
-#include "tests/unit/net/tls_stream_fixture.h"
+#include "tests/unit/net/tls/tls_stream_fixture.h"
 
 /// A dialer on a real loop, and whoever it connects to as plain sockets, driven step by step.
 namespace keepwarm::pool::test {

@@ -1,4 +1,4 @@
-#include "core/net/tls_failure_text.h"
+#include "core/net/tls/tls_failure_text.h"
 
 #include <arpa/inet.h>
 #include <array>

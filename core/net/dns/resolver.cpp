@@ -1,10 +1,10 @@
-#include "core/net/resolver.h"
+#include "core/net/dns/resolver.h"
 
 #include <array>
 #include <cassert>
 #include <utility>
 
-#include "core/net/address_cache.h"
+#include "core/net/dns/address_cache.h"
 
 namespace keepwarm::net {
 namespace {

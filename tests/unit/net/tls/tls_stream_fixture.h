@@ -13,8 +13,8 @@
 
 #include <doctest/doctest.h>
 
-#include "core/net/tls_stream.h"
-#include "tests/unit/net/tls_fixture.h"
+#include "core/net/tls/tls_stream.h"
+#include "tests/unit/net/tls/tls_fixture.h"
 
 /// A TlsStream on a real loop, and a server on the other end of its socket.
 namespace keepwarm::net::test {

@@ -1,9 +1,9 @@
-#include "core/net/tls_tickets.h"
+#include "core/net/tls/tls_tickets.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "core/net/tls_client.h"
+#include "core/net/tls/tls_client.h"
 
 namespace keepwarm::net {
 

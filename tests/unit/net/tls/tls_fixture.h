@@ -8,10 +8,10 @@
 #include <doctest/doctest.h>
 #include <openssl/err.h>
 
-#include "core/net/tls_client.h"
-#include "core/net/tls_session.h"
-#include "core/net/tls_tickets.h"
-#include "tests/unit/net/tls_server.h"
+#include "core/net/tls/tls_client.h"
+#include "core/net/tls/tls_session.h"
+#include "core/net/tls/tls_tickets.h"
+#include "tests/unit/net/tls/tls_server.h"
 #include "tests/unit/net/unix_fixture.h"
 
 /// What the tests of TLS share on the client's side.

@@ -1,4 +1,4 @@
-#include "core/net/tls_client.h"
+#include "core/net/tls/tls_client.h"
 
 #include <algorithm>
 #include <cstring>
@@ -9,7 +9,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509_vfy.h>
 
-#include "core/net/tls_session.h"
+#include "core/net/tls/tls_session.h"
 
 namespace keepwarm::net {
 

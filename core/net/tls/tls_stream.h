@@ -10,10 +10,10 @@
 #include "core/net/stream.h"
 #include "core/net/tcp_stream.h"
 #include "core/net/timer.h"
-#include "core/net/tls_client.h"
-#include "core/net/tls_failure.h"
-#include "core/net/tls_session.h"
-#include "core/net/tls_tickets.h"
+#include "core/net/tls/tls_client.h"
+#include "core/net/tls/tls_failure.h"
+#include "core/net/tls/tls_session.h"
+#include "core/net/tls/tls_tickets.h"
 
 namespace keepwarm::net {
 

@@ -1,4 +1,4 @@
-#include "core/net/resolver.h"
+#include "core/net/dns/resolver.h"
 
 #include <algorithm>
 #include <atomic>

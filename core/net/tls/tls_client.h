@@ -8,8 +8,8 @@
 #include "core/base/result.h"
 #include "core/net/heap_trimmer.h"
 #include "core/net/loop.h"
-#include "core/net/tls_tickets.h"
-#include "core/net/tls_wire.h"
+#include "core/net/tls/tls_tickets.h"
+#include "core/net/tls/tls_wire.h"
 
 struct ssl_ctx_st;
 struct x509_store_st;

@@ -1,4 +1,4 @@
-#include "core/net/address_cache.h"
+#include "core/net/dns/address_cache.h"
 
 #include <chrono>
 #include <string>

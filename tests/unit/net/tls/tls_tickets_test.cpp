@@ -1,4 +1,4 @@
-#include "core/net/tls_tickets.h"
+#include "core/net/tls/tls_tickets.h"
 
 #include <memory>
 #include <optional>
@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "core/net/tls_client.h"
+#include "core/net/tls/tls_client.h"
 #include "tests/unit/net/net_fixture.h"
 
 namespace keepwarm::net::test {

@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/net/tls_fixture.h"
+#include "tests/unit/net/tls/tls_fixture.h"
 
 namespace keepwarm::net::test {
 namespace {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "core/net/tls_failure.h"
+#include "core/net/tls/tls_failure.h"
 
 struct x509_store_ctx_st;
 

@@ -1,4 +1,4 @@
-#include "core/net/tls_stream.h"
+#include "core/net/tls/tls_stream.h"
 
 #include <algorithm>
 #include <array>
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "core/net/descriptor.h"
-#include "core/net/tls_failure_text.h"
+#include "core/net/tls/tls_failure_text.h"
 
 namespace keepwarm::net {
 

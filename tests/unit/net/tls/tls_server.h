@@ -13,7 +13,7 @@
 #include <openssl/ssl.h>
 
 #include "tests/unit/net/net_fixture.h"
-#include "tests/unit/net/tls_certificates.h"
+#include "tests/unit/net/tls/tls_certificates.h"
 
 /// The other side of TLS in tests: OpenSSL as a server, in memory or on a socket, driven step by step.
 namespace keepwarm::net::test {

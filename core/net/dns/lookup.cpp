@@ -1,4 +1,4 @@
-#include "core/net/lookup.h"
+#include "core/net/dns/lookup.h"
 
 #include <algorithm>
 #include <cassert>

@@ -1,4 +1,4 @@
-#include "core/net/tls_client.h"
+#include "core/net/tls/tls_client.h"
 
 #include <cstdlib>
 #include <fstream>
@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/net/tls_fixture.h"
+#include "tests/unit/net/tls/tls_fixture.h"
 
 namespace keepwarm::net::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/net/tls_failure.h"
+#include "core/net/tls/tls_failure.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -8,8 +8,8 @@
 
 #include <doctest/doctest.h>
 
-#include "core/net/tls_failure_text.h"
-#include "tests/unit/net/tls_fixture.h"
+#include "core/net/tls/tls_failure_text.h"
+#include "tests/unit/net/tls/tls_fixture.h"
 
 namespace keepwarm::net::test {
 namespace {

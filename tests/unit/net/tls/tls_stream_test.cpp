@@ -1,4 +1,4 @@
-#include "core/net/tls_stream.h"
+#include "core/net/tls/tls_stream.h"
 
 #include <cerrno>
 #include <functional>
@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/net/tls_stream_fixture.h"
+#include "tests/unit/net/tls/tls_stream_fixture.h"
 
 namespace keepwarm::net::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/net/tls_session.h"
+#include "core/net/tls/tls_session.h"
 
 #include <array>
 #include <string>
@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/net/tls_fixture.h"
+#include "tests/unit/net/tls/tls_fixture.h"
 
 namespace keepwarm::net::test {
 namespace {

@@ -1,4 +1,4 @@
-#include "core/net/tls_session.h"
+#include "core/net/tls/tls_session.h"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -12,8 +12,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include "core/net/tls_client.h"
-#include "core/net/tls_failure_text.h"
+#include "core/net/tls/tls_client.h"
+#include "core/net/tls/tls_failure_text.h"
 
 namespace keepwarm::net {
 

@@ -1,4 +1,4 @@
-#include "core/net/tls_wire.h"
+#include "core/net/tls/tls_wire.h"
 
 #include <algorithm>
 #include <cassert>

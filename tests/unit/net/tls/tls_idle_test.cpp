@@ -3,8 +3,8 @@
 
 #include <doctest/doctest.h>
 
-#include "core/net/tls_stream.h"
-#include "tests/unit/net/tls_stream_fixture.h"
+#include "core/net/tls/tls_stream.h"
+#include "tests/unit/net/tls/tls_stream_fixture.h"
 
 namespace keepwarm::net::test {
 namespace {

@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
-#include "core/net/tls_failure.h"
-#include "core/net/tls_tickets.h"
-#include "core/net/tls_wire.h"
+#include "core/net/tls/tls_failure.h"
+#include "core/net/tls/tls_tickets.h"
+#include "core/net/tls/tls_wire.h"
 
 struct ssl_ctx_st;
 struct ssl_session_st;

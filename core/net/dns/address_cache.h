@@ -7,7 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/intrusive_list.h"
-#include "core/net/lookup.h"
+#include "core/net/dns/lookup.h"
 
 namespace keepwarm::net {
 
