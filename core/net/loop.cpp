@@ -6,48 +6,50 @@
 
 namespace keepwarm::net {
 
-/// What was ready to be read when all sockets were last looked at.
-struct Loop::Look {
-  // All that can be ready, mostly: the kernel puts what it has told behind what it has not, and who has waited longest
-  // must not be put behind the others.
-  static constexpr int kMost = 16384;
+/// Which sockets could be read when all of them were last polled.
+struct Loop::PollSnapshot {
+  // Nearly always more than can be ready. The kernel puts the sockets that a poll has reported behind those that it has
+  // not, and those that have waited longest must not end up behind the others.
+  static constexpr int kMaxEvents = 16384;
 
-  // The cost of a look grows with the sockets that are ready: of more than so many there is one a turn.
+  // The cost of a poll grows with the sockets that are ready: when there are more than this, there is one poll a turn.
   static constexpr int kFew = 256;
 
-  [[nodiscard]] bool is_over(std::uint32_t now) const noexcept { return turn != now || event_time() - at >= kLookLife; }
-  [[nodiscard]] bool worth_another(std::uint32_t now) const noexcept { return turn != now || ready < kFew; }
-  void look(int epoll, std::uint32_t now) {
-    turn = now;
+  [[nodiscard]] bool is_outdated(std::uint32_t turn_now) const noexcept {
+    return turn != turn_now || event_time() - at >= kSnapshotLife;
+  }
+  [[nodiscard]] bool worth_another(std::uint32_t turn_now) const noexcept { return turn != turn_now || ready < kFew; }
+  void take(int epoll, std::uint32_t turn_now) {
+    turn = turn_now;
     at = event_time();
     ++number;
-    const int count = ::epoll_wait(epoll, events.get(), kMost, 0);
-    complete = count >= 0 && count < kMost;
+    const int count = ::epoll_wait(epoll, events.get(), kMaxEvents, 0);
+    complete = count >= 0 && count < kMaxEvents;
     ready = count;
     for (int i = 0; i < count; ++i) {
       const auto fd = static_cast<std::size_t>(events[static_cast<std::size_t>(i)].data.fd);
-      if (fd >= ready_looks.size()) ready_looks.resize(2 * fd);
-      ready_looks[fd] = number;
+      if (fd >= ready_in.size()) ready_in.resize(2 * fd);
+      ready_in[fd] = number;
     }
   }
   [[nodiscard]] Input input_of(int fd) const noexcept {
     const auto index = static_cast<std::size_t>(fd);
-    if (index < ready_looks.size() && ready_looks[index] == number) return Input::Some;
+    if (index < ready_in.size() && ready_in[index] == number) return Input::Some;
     return complete ? Input::None : Input::Unknown;
   }
 
   std::uint32_t turn = 0;
-  int ready = 0;  ///< sockets that were
+  int ready = 0;  ///< how many sockets were
   bool complete = false;
   // Made beforehand: an exchange allocates nothing. What is not used of it costs no memory.
-  std::unique_ptr<epoll_event[]> events = std::make_unique_for_overwrite<epoll_event[]>(kMost);
+  std::unique_ptr<epoll_event[]> events = std::make_unique_for_overwrite<epoll_event[]>(kMaxEvents);
   TimePoint at{};
-  std::uint32_t number = 0;  ///< of the look
-  /// By descriptor: the last look in which it was ready; 0: none.
-  std::vector<std::uint32_t> ready_looks = std::vector<std::uint32_t>(1024);
+  std::uint32_t number = 0;  ///< of the snapshot
+  /// By descriptor: the last snapshot in which it was ready; 0: none.
+  std::vector<std::uint32_t> ready_in = std::vector<std::uint32_t>(1024);
 };
 
-Loop::Loop() : look_(std::make_unique<Look>()), buffer_(new char[kReadBufferSize]) {
+Loop::Loop() : snapshot_(std::make_unique<PollSnapshot>()), buffer_(new char[kReadBufferSize]) {
   if (const int error = uv_loop_init(&uv_); error != 0) {
     throw std::system_error(-error, std::generic_category(), "cannot create an event loop");
   }
@@ -68,13 +70,13 @@ Loop::~Loop() {
 }
 
 Loop::Input Loop::input_of(int fd, TimePoint since) {
-  // libuv polls with epoll, level-triggered, and keeps the descriptor as the data: what is taken here it is told again.
-  // (Not in libuv 1.49.0 and 1.49.1, which CMakeLists.txt refuses.)
-  if (look_->is_over(turn_)) {
-    if (!look_->worth_another(turn_)) return Input::Unknown;
-    look_->look(uv_backend_fd(&uv_), turn_);
+  // libuv polls with epoll, level-triggered, and keeps the descriptor as the data: what is taken here is reported to it
+  // again. (Not in libuv 1.49.0 and 1.49.1, which CMakeLists.txt refuses.)
+  if (snapshot_->is_outdated(turn_)) {
+    if (!snapshot_->worth_another(turn_)) return Input::Unknown;
+    snapshot_->take(uv_backend_fd(&uv_), turn_);
   }
-  return look_->at >= since ? look_->input_of(fd) : Input::Unknown;
+  return snapshot_->at >= since ? snapshot_->input_of(fd) : Input::Unknown;
 }
 
 void Loop::run() {

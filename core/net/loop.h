@@ -31,27 +31,27 @@ class Loop {
   [[nodiscard]] static TimePoint now() noexcept { return TimePoint(Duration(uv_hrtime())); }
 
   /// When the event that this thread is handling began: the clock is read once, at the first use in each event. Never
-  /// later than now(). For what is done many times an exchange; who measures something inside one event needs now().
+  /// later than now(). It is for what is done many times an exchange; to measure something inside one event, use now().
   [[nodiscard]] static TimePoint event_time() noexcept {
     if (event_time_ == TimePoint{}) event_time_ = now();
     return event_time_;
   }
-  /// Whatever wakes code on a loop calls it first: each callback that libuv is given. Each turn begins a new event,
-  /// too.
+  /// Every callback that libuv is given calls this first, so that the clock is read anew. Each turn of the loop begins
+  /// a new event, too.
   static void begin_event() noexcept { event_time_ = {}; }
-  /// The same, for who knows better than the clock when it began.
+  /// The same, where the caller knows when the event began and the clock need not be read.
   static void begin_event(TimePoint began) noexcept { event_time_ = began; }
 
   /// Counts the turns: the loop polls its sockets between one and the next.
   [[nodiscard]] std::uint32_t turn() const noexcept { return turn_; }
 
   enum class Input : std::uint8_t { None, Some, Unknown };
-  /// For so long a look at the sockets is used: the time of some hundred exchanges.
-  static constexpr Duration kLookLife = std::chrono::milliseconds(5);
+  /// A poll snapshot is used for so long: the time of some hundred exchanges.
+  static constexpr Duration kSnapshotLife = std::chrono::milliseconds(5);
   /// Whether a socket that has been watched for reading since an earlier turn has something to be read, its end
-  /// included: as of a look at all sockets at once, made in this turn, not before `since`, and less than kLookLife ago.
-  /// One system call serves many, where a look at each socket would be as many calls. Unknown: there is no such look,
-  /// or it would cost more than one at this socket alone.
+  /// included. The answer is taken from a snapshot: one poll of all sockets that was made in this turn, not before
+  /// `since`, and less than kSnapshotLife ago. So one system call serves many sockets. Unknown: there is no such
+  /// snapshot, or taking one would cost more than to ask about this socket alone.
   [[nodiscard]] Input input_of(int fd, TimePoint since);
 
   /// Valid until the callback that was handed bytes in it returns.
@@ -64,12 +64,12 @@ class Loop {
  private:
   static inline thread_local TimePoint event_time_{};  ///< TimePoint{}: not read yet
 
-  struct Look;
+  struct PollSnapshot;
 
   uv_loop_t uv_{};
   uv_prepare_t before_poll_{};
   std::uint32_t turn_ = 0;
-  std::unique_ptr<Look> look_;
+  std::unique_ptr<PollSnapshot> snapshot_;
   std::unique_ptr<char[]> buffer_;
 };
 

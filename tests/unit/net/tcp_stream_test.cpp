@@ -433,7 +433,7 @@ TEST_CASE("a poll of all sockets serves for some milliseconds, but not what fell
     CHECK_FALSE(fixture.stream->check_idle_alive_cached(Loop::event_time()));
   }
   SUBCASE("when its life is over") {
-    while (Loop::now() < idle_since + Loop::kLookLife) {
+    while (Loop::now() < idle_since + Loop::kSnapshotLife) {
     }
     Loop::begin_event();
     CHECK_FALSE(fixture.stream->check_idle_alive_cached(idle_since));
