@@ -5,8 +5,8 @@
 namespace keepwarm::http {
 namespace {
 
-/// Compares with a name in lower case without a branch for each letter. 0x20 is the bit between the cases of a letter;
-/// for other bytes it must not be ignored.
+/// Compares with a name in lower case without a branch for each character. 0x20 is the bit between upper and lower
+/// case; for other bytes it must not be ignored.
 template <std::size_t N>
 bool equals(std::string_view name, const char (&known)[N]) noexcept {
   int difference = 0;
@@ -22,34 +22,34 @@ FieldId if_equal(std::string_view name, const char (&known)[N], FieldId id) noex
 }  // namespace
 
 FieldId field_id(std::string_view name) noexcept {
-  // Names of one length differ in one letter, given here: a name is compared as a whole at most once.
-  const auto letter = [name](std::size_t at) noexcept { return static_cast<char>(name[at] | 0x20); };
+  // Names of one length differ in one character, given here: a name is compared as a whole at most once.
+  const auto char_at = [name](std::size_t at) noexcept { return static_cast<char>(name[at] | 0x20); };
   switch (name.size()) {
     case 2: return if_equal(name, "te", FieldId::Te);
     case 3: return if_equal(name, "via", FieldId::Via);
-    case 4: return letter(0) == 'h' ? if_equal(name, "host", FieldId::Host) : if_equal(name, "date", FieldId::Date);
+    case 4: return char_at(0) == 'h' ? if_equal(name, "host", FieldId::Host) : if_equal(name, "date", FieldId::Date);
     case 6:
-      return letter(0) == 'c' ? if_equal(name, "cookie", FieldId::Cookie) : if_equal(name, "expect", FieldId::Expect);
+      return char_at(0) == 'c' ? if_equal(name, "cookie", FieldId::Cookie) : if_equal(name, "expect", FieldId::Expect);
     case 7:
-      return letter(0) == 't' ? if_equal(name, "trailer", FieldId::Trailer)
-                              : if_equal(name, "upgrade", FieldId::Upgrade);
+      return char_at(0) == 't' ? if_equal(name, "trailer", FieldId::Trailer)
+                               : if_equal(name, "upgrade", FieldId::Upgrade);
     case 10:
-      if (letter(0) == 'c') return if_equal(name, "connection", FieldId::Connection);
-      return letter(0) == 'k' ? if_equal(name, "keep-alive", FieldId::KeepAlive)
-                              : if_equal(name, "set-cookie", FieldId::SetCookie);
+      if (char_at(0) == 'c') return if_equal(name, "connection", FieldId::Connection);
+      return char_at(0) == 'k' ? if_equal(name, "keep-alive", FieldId::KeepAlive)
+                               : if_equal(name, "set-cookie", FieldId::SetCookie);
     case 12:
-      return letter(0) == 'm' ? if_equal(name, "max-forwards", FieldId::MaxForwards)
-                              : if_equal(name, "proxy-status", FieldId::ProxyStatus);
+      return char_at(0) == 'm' ? if_equal(name, "max-forwards", FieldId::MaxForwards)
+                               : if_equal(name, "proxy-status", FieldId::ProxyStatus);
     case 13:
-      return letter(0) == 'a' ? if_equal(name, "authorization", FieldId::Authorization)
-                              : if_equal(name, "cache-control", FieldId::CacheControl);
+      return char_at(0) == 'a' ? if_equal(name, "authorization", FieldId::Authorization)
+                               : if_equal(name, "cache-control", FieldId::CacheControl);
     case 14:
-      return letter(0) == 'c' ? if_equal(name, "content-length", FieldId::ContentLength)
-                              : if_equal(name, "http2-settings", FieldId::Http2Settings);
+      return char_at(0) == 'c' ? if_equal(name, "content-length", FieldId::ContentLength)
+                               : if_equal(name, "http2-settings", FieldId::Http2Settings);
     case 15: return if_equal(name, "idempotency-key", FieldId::IdempotencyKey);
     case 16:
-      return letter(0) == 'p' ? if_equal(name, "proxy-connection", FieldId::ProxyConnection)
-                              : if_equal(name, "www-authenticate", FieldId::WwwAuthenticate);
+      return char_at(0) == 'p' ? if_equal(name, "proxy-connection", FieldId::ProxyConnection)
+                               : if_equal(name, "www-authenticate", FieldId::WwwAuthenticate);
     case 17: return if_equal(name, "transfer-encoding", FieldId::TransferEncoding);
     case 18: return if_equal(name, "proxy-authenticate", FieldId::ProxyAuthenticate);
     case 19: return if_equal(name, "proxy-authorization", FieldId::ProxyAuthorization);
