@@ -274,6 +274,8 @@ struct Allowed {
   std::string operator()(Duration) const { return between(Duration(key.rule.range.min), Duration(key.rule.range.max)); }
   std::string operator()(const std::string&) const { return {}; }
   std::string operator()(const std::vector<std::string>&) const { return {}; }
+  std::string operator()(const std::vector<ListenAddress>&) const { return {}; }
+  std::string operator()(const std::vector<Cidr>&) const { return {}; }
   std::string operator()(const std::vector<policy::PortRange>&) const {
     return R"(ports from 1 to 65535 and ranges like "1024-65535")";
   }

@@ -18,6 +18,7 @@
 #include "config/hints.h"
 #include "config/keys.h"
 #include "config/review.h"
+#include "core/base/ip.h"
 
 /// The only file that sees toml++. It finds the keys of the table (keys.h) in the document and reports whatever else
 /// stands there; what a value may be is said there and in checks.h.
@@ -88,54 +89,47 @@ class Conversion {
   Conversion(const Key& key, const std::string& path, const toml::node& node, Errors& errors)
       : key_(key), path_(path), node_(node), errors_(errors) {}
 
-  std::optional<Value> operator()(bool standard) {
+  std::optional<Value> operator()(bool default_value) {
     const auto* truth = node_.as_boolean();
-    return truth ? std::optional<Value>(truth->get()) : wrong_type(standard, allowed_of(key_));
+    return truth ? std::optional<Value>(truth->get()) : wrong_type(default_value, allowed_of(key_));
   }
-  std::optional<Value> operator()(std::uint32_t standard) {
+  std::optional<Value> operator()(std::uint32_t default_value) {
     const auto* number = node_.as_integer();
-    if (!number) return wrong_type(standard, allowed_of(key_));
+    if (!number) return wrong_type(default_value, allowed_of(key_));
     return in_range(number->get(), static_cast<std::uint32_t>(number->get()), std::to_string(number->get()));
   }
-  std::optional<Value> operator()(std::uint64_t standard) {
+  std::optional<Value> operator()(std::uint64_t default_value) {
     constexpr std::string_view kForm = R"(a number and a unit in quotes, like "512B", "64KiB" or "1MiB")";
     const auto* text = node_.as_string();
-    if (!text) return wrong_type(standard, kForm);
+    if (!text) return wrong_type(default_value, kForm);
     const std::optional<std::uint64_t> size = parse_size(text->get());
     if (!size) return refuse(shortened(text->get()) + " is not a size; allowed: " + std::string(kForm));
-    const auto most = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-    return in_range(static_cast<std::int64_t>(std::min(*size, most)), *size, shortened(text->get()));
+    const auto max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+    return in_range(static_cast<std::int64_t>(std::min(*size, max)), *size, shortened(text->get()));
   }
-  std::optional<Value> operator()(Duration standard) {
+  std::optional<Value> operator()(Duration default_value) {
     constexpr std::string_view kForm = R"(a number and a unit in quotes, like "250ms", "4s", "2m" or "1h")";
     const auto* text = node_.as_string();
-    if (!text) return wrong_type(standard, kForm);
+    if (!text) return wrong_type(default_value, kForm);
     const std::optional<Duration> duration = parse_duration(text->get());
     if (!duration) return refuse(shortened(text->get()) + " is not a duration; allowed: " + std::string(kForm));
     return in_range(duration->count(), *duration, shortened(text->get()));
   }
-  std::optional<Value> operator()(const std::string& standard) {
+  std::optional<Value> operator()(const std::string& default_value) {
     const auto* text = node_.as_string();
-    if (!text) return wrong_type(standard, "text in quotes");
+    if (!text) return wrong_type(default_value, "text in quotes");
     return fits(text->get(), node_) ? std::optional<Value>(text->get()) : std::nullopt;
   }
-  std::optional<Value> operator()(const std::vector<std::string>& standard) {
-    constexpr std::string_view kForm = R"(strings in brackets, like ["a", "b"])";
-    const auto* array = node_.as_array();
-    if (!array) return wrong_type(standard, kForm);
-    std::vector<std::string> list;
-    bool good = true;
-    for (const toml::node& element : *array) {
-      const auto* text = element.as_string();
-      if (!text) refuse("expected a string, got " + describe(element) + "; allowed: " + std::string(kForm), element);
-      good = text && fits(text->get(), element) && good;
-      if (good) list.push_back(text->get());
-    }
-    return good ? std::optional<Value>(std::move(list)) : std::nullopt;
+  std::optional<Value> operator()(const std::vector<std::string>& default_value) {
+    return list(default_value, [](const std::string& text) { return std::optional(text); });
   }
-  std::optional<Value> operator()(const std::vector<policy::PortRange>& standard) {
+  std::optional<Value> operator()(const std::vector<ListenAddress>& default_value) {
+    return list(default_value, ListenAddress::parse);
+  }
+  std::optional<Value> operator()(const std::vector<Cidr>& default_value) { return list(default_value, Cidr::parse); }
+  std::optional<Value> operator()(const std::vector<policy::PortRange>& default_value) {
     const auto* array = node_.as_array();
-    if (!array) return wrong_type(standard, "an array of " + allowed_of(key_));
+    if (!array) return wrong_type(default_value, "an array of " + allowed_of(key_));
     std::vector<policy::PortRange> list;
     for (const toml::node& element : *array) {
       if (const std::optional<policy::PortRange> ports = ports_of(element)) {
@@ -148,9 +142,9 @@ class Conversion {
   }
   template <typename Enum>
   requires std::is_enum_v<Enum> std::optional<Value>
-  operator()(Enum standard) {
+  operator()(Enum default_value) {
     const auto* text = node_.as_string();
-    if (!text) return wrong_type(standard, allowed_of(key_));
+    if (!text) return wrong_type(default_value, allowed_of(key_));
     for (const Choice<Enum>& choice : choices<Enum>()) {
       if (choice.word == text->get()) return choice.value;
     }
@@ -163,9 +157,28 @@ class Conversion {
     errors_.add(at.source().begin, path_, std::move(message));
     return std::nullopt;
   }
-  std::nullopt_t wrong_type(const Value& standard, std::string_view allowed) {
-    return refuse("expected " + std::string(type_name(standard)) + ", got " + describe(node_) +
+  std::nullopt_t wrong_type(const Value& default_value, std::string_view allowed) {
+    return refuse("expected " + std::string(type_name(default_value)) + ", got " + describe(node_) +
                   "; allowed: " + std::string(allowed));
+  }
+  /// `parse` makes an element of a text that obeys the rule of the key.
+  template <typename Element, typename Parse>
+  std::optional<Value> list(const std::vector<Element>& default_value, Parse parse) {
+    constexpr std::string_view kForm = R"(strings in brackets, like ["a", "b"])";
+    const auto* array = node_.as_array();
+    if (!array) return wrong_type(default_value, kForm);
+    std::vector<Element> elements;
+    for (const toml::node& node : *array) {
+      const auto* text = node.as_string();
+      if (!text) refuse("expected a string, got " + describe(node) + "; allowed: " + std::string(kForm), node);
+      if (!text || !fits(text->get(), node)) continue;
+      if (auto element = parse(text->get())) {
+        elements.push_back(*std::move(element));
+      } else {
+        refuse(shortened(text->get()) + " is not allowed here", node);
+      }
+    }
+    return elements.size() == array->size() ? std::optional<Value>(std::move(elements)) : std::nullopt;
   }
   std::optional<Value> in_range(std::int64_t measure, Value value, const std::string& as_written) {
     const Range& range = key_.rule.range;
@@ -369,11 +382,16 @@ ConfigErrors override_listen(Config& config, std::span<const std::string> addres
   const auto add = [&](std::string message) {
     errors.push_back({"command line", 0, 0, "--listen", std::move(message)});
   };
-  for (const std::string& address : addresses) {
-    if (std::string problem = listen_problem(address); !problem.empty()) add(std::move(problem));
+  std::vector<ListenAddress> listen;
+  for (const std::string& text : addresses) {
+    if (const auto address = ListenAddress::parse(text)) {
+      listen.push_back(*address);
+    } else {
+      add(listen_problem(text));
+    }
   }
   if (!errors.empty()) return errors;
-  config.proxy.listen.assign(addresses.begin(), addresses.end());
+  config.proxy.listen = std::move(listen);
   config.proxy.listen_is_default = false;
   for (Finding& finding : contradictions(config)) add(std::move(finding.message));
   return errors;

@@ -4,7 +4,6 @@
 #include <iterator>
 #include <set>
 
-#include "config/checks.h"
 #include "config/keys.h"
 #include "config/value.h"
 
@@ -22,19 +21,19 @@ bool sets(const HostTableEntry& entry, std::string_view name) {
 }
 
 void review_listeners(const policy::ProxySettings& proxy, Findings& found) {
-  const auto complain = [&](const std::string& listener, const std::string& message) {
-    found.push_back({"proxy.listen", "proxy.allow_clients", quote(listener) + message});
+  const auto complain = [&](const ListenAddress& listener, const std::string& message) {
+    found.push_back({"proxy.listen", "proxy.allow_clients", quote(listener.text()) + message});
   };
   if (proxy.listen.empty()) {
     found.push_back(
         {"proxy.listen", {}, R"([] leaves nothing to listen on; allowed: one "ADDR:PORT" or "unix:/PATH", or more)"});
   }
-  std::set<std::string> seen;
-  for (const std::string& listener : proxy.listen) {
-    const std::optional<std::string> identity = listener_identity(listener);
-    if (identity && !seen.insert(*identity).second) complain(listener, " stands there twice");
-    if (proxy.allow_clients.empty() && !is_local_listener(listener)) {
-      complain(listener,
+  for (auto listener = proxy.listen.begin(); listener != proxy.listen.end(); ++listener) {
+    const bool asks_for_any_port = !listener->is_unix() && listener->port() == 0;
+    const bool is_repeated = std::find(proxy.listen.begin(), listener, *listener) != listener;
+    if (is_repeated && !asks_for_any_port) complain(*listener, " stands there twice");
+    if (proxy.allow_clients.empty() && !listener->is_local()) {
+      complain(*listener,
                " is not a loopback address; allowed: those, unix sockets, or any once proxy.allow_clients says who "
                "may connect");
     }
@@ -88,17 +87,18 @@ void review_clashes(const Clash& clash, const policy::HostTable& hosts, Findings
   }
 }
 
+constexpr const char* kStrayBits = ": the bits behind the prefix mean nothing";
+
 void advise_proxy(const policy::ProxySettings& proxy, Findings& found) {
-  for (const std::string& clients : proxy.allow_clients) {
-    if (is_everybody(clients)) found.push_back({"proxy.allow_clients", {}, quote(clients) + " lets everybody in"});
-    if (has_stray_bits(clients)) {
-      found.push_back({"proxy.allow_clients", {}, quote(clients) + ": the bits behind the prefix mean nothing"});
-    }
+  const auto advise = [&](const char* key, const Cidr& range, const char* message) {
+    found.push_back({key, {}, quote(range.text()) + message});
+  };
+  for (const Cidr& clients : proxy.allow_clients) {
+    if (clients.prefix == 0) advise("proxy.allow_clients", clients, " lets everybody in");
+    if (clients.has_stray_bits()) advise("proxy.allow_clients", clients, kStrayBits);
   }
-  for (const std::string& range : proxy.deny_destinations) {
-    if (has_stray_bits(range)) {
-      found.push_back({"proxy.deny_destinations", {}, quote(range) + ": the bits behind the prefix mean nothing"});
-    }
+  for (const Cidr& range : proxy.deny_destinations) {
+    if (range.has_stray_bits()) advise("proxy.deny_destinations", range, kStrayBits);
   }
   if (proxy.deny_destinations_set && proxy.deny_destinations.empty() && !proxy.allow_clients.empty()) {
     found.push_back({"proxy.deny_destinations",

@@ -57,6 +57,12 @@ std::string to_text(Duration value) {
 std::string to_text(const std::string& value) {
   return quote(value);
 }
+std::string to_text(const ListenAddress& address) {
+  return quote(address.text());
+}
+std::string to_text(const Cidr& range) {
+  return quote(range.text());
+}
 std::string to_text(const policy::PortRange& ports) {
   const std::string first = std::to_string(ports.first);
   return ports.first == ports.last ? first : quote(first + '-' + std::to_string(ports.last));
@@ -85,6 +91,8 @@ struct TypeName {
   std::string_view operator()(Duration) const noexcept { return "a duration"; }
   std::string_view operator()(const std::string&) const noexcept { return "a string"; }
   std::string_view operator()(const std::vector<std::string>&) const noexcept { return "an array of strings"; }
+  std::string_view operator()(const std::vector<ListenAddress>&) const noexcept { return "an array of strings"; }
+  std::string_view operator()(const std::vector<Cidr>&) const noexcept { return "an array of strings"; }
   std::string_view operator()(const std::vector<policy::PortRange>&) const noexcept { return "an array of ports"; }
   template <typename Enum>
   requires kIsChoice<Enum> std::string_view operator()(Enum) const noexcept { return "a string"; }
@@ -164,17 +172,11 @@ std::string format_size(std::uint64_t bytes) {
 }
 
 std::optional<policy::PortRange> parse_ports(std::string_view text) noexcept {
-  const auto port = [](std::string_view digits) -> std::uint16_t {
-    std::uint16_t number = 0;
-    const char* const end = digits.data() + digits.size();
-    const auto [stopped, error] = std::from_chars(digits.data(), end, number);
-    return error == std::errc{} && stopped == end ? number : std::uint16_t{0};
-  };
   const std::size_t dash = text.find('-');
-  const std::uint16_t first = port(text.substr(0, dash));
-  const std::uint16_t last = dash == std::string_view::npos ? first : port(text.substr(dash + 1));
-  if (first == 0 || last < first) return std::nullopt;
-  return policy::PortRange{first, last};
+  const auto first = parse_port(text.substr(0, dash));
+  const auto last = dash == std::string_view::npos ? first : parse_port(text.substr(dash + 1));
+  if (!first || !last || *last < *first) return std::nullopt;
+  return policy::PortRange{*first, *last};
 }
 
 std::string quote(std::string_view text) {

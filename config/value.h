@@ -9,14 +9,16 @@
 #include <vector>
 
 #include "config/config.h"
+#include "core/base/ip.h"
 
 /// The types that a key of the configuration can have, and how their values are written in TOML.
 namespace keepwarm::config {
 
-/// In this order: boolean, whole number, size in bytes, duration, text, list of texts, list of ports, and the choices.
+/// In this order: boolean, whole number, size in bytes, duration, text, list of texts, list of places to listen at,
+/// list of address ranges, list of ports, and the choices.
 using Value = std::variant<bool, std::uint32_t, std::uint64_t, Duration, std::string, std::vector<std::string>,
-                           std::vector<policy::PortRange>, policy::UnsafeReuse, policy::BadPorts,
-                           policy::ProxyStatusMode, LogLevel, AccessLog>;
+                           std::vector<ListenAddress>, std::vector<Cidr>, std::vector<policy::PortRange>,
+                           policy::UnsafeReuse, policy::BadPorts, policy::ProxyStatusMode, LogLevel, AccessLog>;
 
 /// One word of a choice.
 template <typename Enum>

@@ -63,11 +63,7 @@ bool Lifecycle::start(const config::Config& config) {
 }
 
 bool Lifecycle::listen(const policy::ProxySettings& settings) {
-  std::vector<net::Endpoint> endpoints;
-  for (const std::string& text : settings.listen) {
-    const auto endpoint = net::Endpoint::parse(text);  // always is one: the configuration has been checked
-    if (endpoint) endpoints.push_back(*endpoint);
-  }
+  std::vector<net::Endpoint> endpoints(settings.listen.begin(), settings.listen.end());
   while (!endpoints.empty()) {
     const auto failure = workers_.listen(endpoints);
     if (!failure) return true;

@@ -1,9 +1,10 @@
 #include "core/http/target.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <optional>
+#include <utility>
 
+#include "core/base/ip.h"
 #include "core/http/ascii.h"
 #include "core/http/byte_scan.h"
 #include "core/http/fields.h"
@@ -14,15 +15,6 @@ namespace {
 /// reg-name and IPv4address of RFC 3986 §3.2.2, without percent-encoding: no name that can be looked up has it.
 constexpr ByteSet kHostBytes{"-._~!$&'()*+,;="};
 constexpr ByteSet kSchemeBytes{"+-."};
-
-/// Reads an IPv6 literal without brackets; zone identifiers are refused (they mean nothing beyond one machine).
-bool parse_ipv6(std::string_view literal, in6_addr& address) noexcept {
-  char text[INET6_ADDRSTRLEN];
-  const auto allowed = [](char c) noexcept { return hex_value(c) >= 0 || c == ':' || c == '.'; };
-  if (literal.size() >= sizeof text || !std::all_of(literal.begin(), literal.end(), allowed)) return false;
-  *std::copy(literal.begin(), literal.end(), text) = '\0';
-  return inet_pton(AF_INET6, text, &address) == 1;
-}
 
 struct HostAndPort {
   std::string_view host;                 ///< without brackets
@@ -37,8 +29,7 @@ Result<HostAndPort, TargetFault> split_authority(std::string_view authority) noe
     const std::size_t end = authority.find(']');
     if (end == std::string_view::npos) return TargetFault::Malformed;
     parts.host = authority.substr(1, end - 1);
-    in6_addr address{};
-    if (!parse_ipv6(parts.host, address)) return TargetFault::Malformed;
+    if (!is_ipv6(parts.host)) return TargetFault::Malformed;
     rest = authority.substr(end + 1);
   } else {
     const std::size_t end = std::min(authority.find(':'), authority.size());
@@ -52,12 +43,6 @@ Result<HostAndPort, TargetFault> split_authority(std::string_view authority) noe
   if (rest.front() != ':') return TargetFault::Malformed;
   parts.port = rest.substr(1);
   return parts;
-}
-
-std::optional<std::uint16_t> parse_port(std::string_view digits) noexcept {
-  const std::optional<std::uint64_t> port = parse_decimal(digits);
-  if (!port || *port < 1 || *port > 65535) return std::nullopt;
-  return static_cast<std::uint16_t>(*port);
 }
 
 /// Fills in authority, host and port. No `default_port`: the port must be there.
@@ -158,10 +143,8 @@ Result<Target, TargetFault> parse_target(std::string_view target, bool is_connec
 void normalize_host(std::string_view host, std::string& out) {
   out.clear();
   if (host.find(':') != std::string_view::npos) {
-    in6_addr address{};
-    char text[INET6_ADDRSTRLEN];
-    if (parse_ipv6(host, address) && inet_ntop(AF_INET6, &address, text, sizeof text) != nullptr) {
-      out = text;
+    if (auto canonical = canonical_ipv6(host)) {
+      out = *std::move(canonical);
       return;
     }
   }

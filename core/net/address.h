@@ -8,19 +8,23 @@
 #include <sys/socket.h>
 #include <vector>
 
+#include "core/base/ip.h"
+
+/// Addresses as sockets have them: a sockaddr as a value. What an address means, and how text becomes one, is in
+/// core/base/ip.h.
 namespace keepwarm::net {
 
 /// An IPv4 or IPv6 address with a port; or only the word that a peer is at a unix socket, whose path it does not hold.
-/// IPv4-mapped IPv6 (::ffff:1.2.3.4) is normalised to IPv4 on the way in, so that no check can be walked around
-/// (DESIGN.md §9).
+/// IPv4-mapped IPv6 (::ffff:1.2.3.4) is IPv4 from the beginning, as in IpAddress.
 class SocketAddress {
  public:
   SocketAddress() noexcept;
+  SocketAddress(const IpAddress& ip, std::uint16_t port) noexcept;
   /// The peer of a unix socket: family AF_UNIX, size() 0, port() 0; equal to any other, and in no range of addresses.
   [[nodiscard]] static SocketAddress unix_socket() noexcept;
   /// AF_INET, AF_INET6, and unix_socket() for AF_UNIX; nullopt for other families.
   [[nodiscard]] static std::optional<SocketAddress> from(const sockaddr* address) noexcept;
-  /// A literal: "127.0.0.1", "::1", "fe80::1%eth0" (scope as name or number); no brackets, no names.
+  /// A literal as IpAddress takes it, or an IPv6 one with a scope, by name or number: "fe80::1%eth0".
   [[nodiscard]] static std::optional<SocketAddress> parse(std::string_view literal, std::uint16_t port) noexcept;
   /// The same, and IPv4 as inet_aton() reads it: "127.1", "0x7f.1", "2130706433". For checks of what others, who read
   /// it so, are asked to connect to.
@@ -32,30 +36,24 @@ class SocketAddress {
   [[nodiscard]] int family() const noexcept { return storage_.sin6_family; }
   [[nodiscard]] std::uint16_t port() const noexcept;
   void set_port(std::uint16_t port) noexcept;
+  /// Without port and scope; nullopt: it is a unix socket, or nothing.
+  [[nodiscard]] std::optional<IpAddress> ip() const noexcept;
 
   [[nodiscard]] bool is_loopback() const noexcept;     ///< 127.0.0.0/8, ::1
   [[nodiscard]] bool is_link_local() const noexcept;   ///< 169.254.0.0/16, fe80::/10
   [[nodiscard]] bool is_unspecified() const noexcept;  ///< 0.0.0.0, :: (Linux connects these to itself)
   [[nodiscard]] bool same_host(const SocketAddress& other) const noexcept;  ///< ports not compared
-  [[nodiscard]] std::string host_text() const;                              ///< "127.0.0.1", "::1", "unix"
-  [[nodiscard]] std::string text() const;                                   ///< "127.0.0.1:80", "[::1]:80", "unix"
+  [[nodiscard]] bool in_any(const std::vector<Cidr>& ranges) const noexcept;
+  [[nodiscard]] std::string host_text() const;  ///< "127.0.0.1", "fe80::1%eth0", "unix"
+  [[nodiscard]] std::string text() const;       ///< "127.0.0.1:80", "[::1]:80", "unix"
 
   bool operator==(const SocketAddress& other) const noexcept;
 
  private:
+  [[nodiscard]] std::uint32_t scope() const noexcept { return family() == AF_INET6 ? storage_.sin6_scope_id : 0; }
+
   sockaddr_in6 storage_;  // large enough for sockaddr_in, which has its family at the same place
 };
-
-/// "10.0.0.0/8", "fe80::/10", or a single address.
-struct Cidr {
-  SocketAddress base;
-  unsigned prefix = 0;
-
-  [[nodiscard]] static std::optional<Cidr> parse(std::string_view text) noexcept;
-  [[nodiscard]] bool contains(const SocketAddress& address) const noexcept;
-};
-
-[[nodiscard]] bool any_contains(const std::vector<Cidr>& set, const SocketAddress& address) noexcept;
 
 /// The addresses of this machine's interfaces, loopback included, port 0.
 [[nodiscard]] std::vector<SocketAddress> local_addresses();

@@ -1,6 +1,5 @@
 #include "core/net/endpoint.h"
 
-#include <charconv>
 #include <cstddef>
 #include <cstring>
 #include <filesystem>
@@ -8,8 +7,6 @@
 
 namespace keepwarm::net {
 namespace {
-
-constexpr std::string_view kUnix = "unix:";
 
 /// The path in what getsockname() gave for a unix socket: "" for one without a name.
 std::string path_of(const sockaddr_storage& storage, socklen_t size) {
@@ -23,31 +20,16 @@ std::string path_of(const sockaddr_storage& storage, socklen_t size) {
   return path;
 }
 
-std::optional<std::uint16_t> parse_port(std::string_view text) {
-  std::uint16_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, port);
-  if (error != std::errc{} || stopped != end) return std::nullopt;
-  return port;
-}
-
 }  // namespace
+
+Endpoint::Endpoint(const ListenAddress& address)
+    : address_(address.is_unix() ? SocketAddress::unix_socket() : SocketAddress(address.ip(), address.port())),
+      path_(address.path()) {}
 
 Endpoint Endpoint::unix_path(std::string_view path) {
   Endpoint endpoint(SocketAddress::unix_socket());
   endpoint.path_ = std::filesystem::path(path).lexically_normal().string();
   return endpoint;
-}
-
-std::optional<Endpoint> Endpoint::parse(std::string_view text) {
-  if (text.starts_with(kUnix)) return unix_path(text.substr(kUnix.size()));
-  const std::size_t colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  std::string_view host = text.substr(0, colon);
-  if (host.size() >= 2 && host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  const std::optional<std::uint16_t> port = parse_port(text.substr(colon + 1));
-  if (!port) return std::nullopt;
-  return SocketAddress::parse(host, *port);
 }
 
 Endpoint Endpoint::bound_to(int fd) {
@@ -60,7 +42,7 @@ Endpoint Endpoint::bound_to(int fd) {
 }
 
 std::string Endpoint::text() const {
-  return is_unix() ? std::string(kUnix) + path_ : address_.text();
+  return is_unix() ? std::string(kUnixPrefix) + path_ : address_.text();
 }
 
 }  // namespace keepwarm::net

@@ -1,9 +1,9 @@
 #include "core/policy/host_table.h"
 
 #include <algorithm>
-#include <arpa/inet.h>
 #include <array>
-#include <charconv>
+
+#include "core/base/ip.h"
 
 namespace keepwarm::policy {
 namespace {
@@ -26,24 +26,6 @@ std::string lower(std::string_view text) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   }
   return out;
-}
-
-std::optional<std::uint16_t> parse_port(std::string_view text) noexcept {
-  std::uint16_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stopped, error] = std::from_chars(text.data(), end, port);
-  if (error != std::errc{} || stopped != end || port == 0) return std::nullopt;
-  return port;
-}
-
-/// The one way to write an IPv6 address (RFC 5952), as a request-target's host is compared; nullopt: not an address.
-std::optional<std::string> canonical_ipv6(const std::string& text) {
-  if (text.find('\0') != std::string::npos) return std::nullopt;  // inet_pton would stop there and be content
-  in6_addr address{};
-  if (inet_pton(AF_INET6, text.c_str(), &address) != 1) return std::nullopt;
-  std::array<char, INET6_ADDRSTRLEN> out{};
-  inet_ntop(AF_INET6, &address, out.data(), out.size());
-  return std::string(out.data());
 }
 
 /// What is wrong with a host name in lower case, without its trailing dot; empty: nothing.
@@ -81,7 +63,7 @@ Result<HostPattern, PatternError> parse_ipv6(std::string_view text) {
       if (!pattern.port) return wrong("what follows the \"]\" is not a port from 1 to 65535");
     }
   }
-  std::optional<std::string> canonical = canonical_ipv6(std::string(address));
+  std::optional<std::string> canonical = canonical_ipv6(address);
   if (!canonical) return wrong("it is not an IPv6 address");
   pattern.name = *std::move(canonical);
   return pattern;

@@ -1,8 +1,8 @@
 #include "core/policy/next_hop.h"
 
 #include <algorithm>
-#include <sys/un.h>
 
+#include "core/base/ip.h"
 #include "core/http/fields.h"
 #include "core/http/target.h"
 
@@ -10,9 +10,7 @@ namespace keepwarm::policy {
 
 namespace {
 
-constexpr std::string_view kUnix = "unix:";
 constexpr std::string_view kHttp = "http://";
-constexpr std::size_t kLongestUnixPath = sizeof(sockaddr_un::sun_path) - 1;
 
 int hex_digit(char c) noexcept {
   if (c >= '0' && c <= '9') return c - '0';
@@ -82,11 +80,9 @@ NextHop hop_to(Origin origin, const HostSettings& settings) {
 
 std::optional<ConnectTo> parse_connect_to(std::string_view text) {
   ConnectTo to;
-  if (text.starts_with(kUnix)) {
-    to.unix_path = text.substr(kUnix.size());
-    const bool usable = to.unix_path.starts_with('/') && to.unix_path.size() <= kLongestUnixPath &&
-                        to.unix_path.find('\0') == std::string::npos;
-    if (!usable) return std::nullopt;
+  if (text.starts_with(kUnixPrefix)) {
+    to.unix_path = text.substr(kUnixPrefix.size());
+    if (!unix_path_problem(to.unix_path).empty()) return std::nullopt;
     return to;
   }
   const auto target = http::parse_target(text, true, false);

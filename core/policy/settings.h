@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/base/clock.h"
+#include "core/base/ip.h"
 
 /// The settings of DESIGN.md §4 as plain values, already validated. Durations of 0 mean "no limit" only where said.
 namespace keepwarm::policy {
@@ -62,15 +63,18 @@ struct PortRange {
 enum class BadPorts : std::uint8_t { Refuse, Allow };
 enum class ProxyStatusMode : std::uint8_t { Off, Errors, Always };
 
-/// [proxy]: what holds for the daemon as a whole. CIDRs and addresses are kept as text that parses (net/address.h).
+/// 127.0.0.1:3128 and [::1]:3128
+[[nodiscard]] std::vector<ListenAddress> default_listen();
+
+/// [proxy]: what holds for the daemon as a whole.
 struct ProxySettings {
-  std::vector<std::string> listen = {"127.0.0.1:3128", "[::1]:3128"};
+  std::vector<ListenAddress> listen = default_listen();
   bool listen_is_default = true;  ///< then an entry whose address family is missing is skipped with a warning
   std::uint32_t workers = 1;
-  std::vector<std::string> allow_clients;
+  std::vector<Cidr> allow_clients;
   std::vector<PortRange> connect_ports = {{443, 443}};
   std::uint32_t max_clients = 10000;
-  std::vector<std::string> deny_destinations;
+  std::vector<Cidr> deny_destinations;
   bool deny_destinations_set = false;  ///< set explicitly, be it to []
   BadPorts bad_ports = BadPorts::Refuse;
   ProxyStatusMode proxy_status = ProxyStatusMode::Errors;

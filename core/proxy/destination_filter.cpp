@@ -31,7 +31,7 @@ std::optional<std::pair<dev_t, ino_t>> identity_of(const std::string& path) noex
 
 net::AddressFilter::Verdict DestinationFilter::verdict(const net::SocketAddress& address) const {
   if (is_ourselves(address)) return Verdict::Ourselves;
-  if (net::any_contains(rules_.denied, address)) return Verdict::Denied;
+  if (address.in_any(rules_.denied)) return Verdict::Denied;
   if (!local_client_ && !rules_.denied_is_explicit && is_machine_local(address)) return Verdict::Denied;
   return Verdict::Allowed;
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/ip.h"
 #include "core/net/address.h"
 #include "core/net/connector.h"
 
@@ -14,7 +15,7 @@ namespace keepwarm::proxy {
 struct DestinationRules {
   std::vector<net::SocketAddress> listeners;  ///< our own; an unspecified address stands for every local one
   std::vector<std::string> unix_listeners{};  ///< paths of our own, lexically normal
-  std::vector<net::Cidr> denied;              ///< deny_destinations
+  std::vector<Cidr> denied;                   ///< deny_destinations
   bool denied_is_explicit = false;            ///< then nothing but `denied` is refused to clients that are not local
 };
 

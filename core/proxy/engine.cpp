@@ -16,14 +16,6 @@ constexpr std::size_t kMaxRejected = 256;
 constexpr std::uint64_t kOwnDescriptors = 32;
 constexpr std::uint64_t kMostReserved = 64;
 
-std::vector<net::Cidr> parse_cidrs(const std::vector<std::string>& texts) {
-  std::vector<net::Cidr> cidrs;
-  for (const std::string& text : texts) {
-    if (const auto cidr = net::Cidr::parse(text)) cidrs.push_back(*cidr);
-  }
-  return cidrs;
-}
-
 /// Came over loopback or a unix socket.
 bool is_local(const net::SocketAddress& peer) noexcept {
   return peer.is_loopback() || peer.family() == AF_UNIX;
@@ -86,8 +78,7 @@ void Engine::reconfigure(EngineSettings settings) {
 }
 
 void Engine::apply_rules() {
-  allowed_clients_ = parse_cidrs(settings_.allow_clients);
-  rules_.denied = parse_cidrs(settings_.deny_destinations);
+  rules_.denied = settings_.deny_destinations;
   rules_.denied_is_explicit = settings_.deny_destinations_set;
   dial_context_.via = context_.mode.via();
   dial_context_.head_limits = context_.mode.head_limits();
@@ -161,7 +152,7 @@ void Engine::room_returned() {
 }
 
 bool Engine::client_allowed(const net::SocketAddress& peer) const {
-  return is_local(peer) || net::any_contains(allowed_clients_, peer);
+  return is_local(peer) || peer.in_any(settings_.allow_clients);
 }
 
 void Engine::on_accepted(int fd, const net::SocketAddress& peer) {

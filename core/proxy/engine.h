@@ -101,7 +101,6 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   net::Loop& loop_;
   WorkerSlot slot_;
   policy::ProxySettings settings_;
-  std::vector<net::Cidr> allowed_clients_;
   net::DeadlineClock deadlines_;
   net::Resolver resolver_;
   net::TlsClient tls_;

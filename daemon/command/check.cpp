@@ -11,9 +11,9 @@ namespace {
 /// "listens on 127.0.0.1:3128, [::1]:3128; 2 host tables"
 std::string summary(const config::Config& config) {
   std::string text = "listens on ";
-  for (const std::string& address : config.proxy.listen) {
+  for (const ListenAddress& address : config.proxy.listen) {
     if (&address != &config.proxy.listen.front()) text += ", ";
-    text += address;
+    text += address.text();
   }
   const std::size_t tables = config.hosts.entries().size();
   return text + "; " + std::to_string(tables) + (tables == 1 ? " host table" : " host tables");

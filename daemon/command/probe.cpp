@@ -75,9 +75,7 @@ std::string request_text(const UrlArgument& url, const policy::NextHop& hop) {
 
 proxy::DestinationRules rules_of(const policy::ProxySettings& settings) {
   proxy::DestinationRules rules;
-  for (const std::string& range : settings.deny_destinations) {
-    if (const auto cidr = net::Cidr::parse(range)) rules.denied.push_back(*cidr);
-  }
+  rules.denied = settings.deny_destinations;
   rules.denied_is_explicit = settings.deny_destinations_set;
   return rules;
 }

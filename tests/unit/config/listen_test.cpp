@@ -26,7 +26,6 @@ constexpr const char* kAllowed = R"(; allowed: "ADDR:PORT", "[v6]:PORT" with por
 TEST_CASE("a unix socket may be listened on, alone or beside addresses, without allow_clients") {
   CHECK(errors_of(R"(["unix:/run/keepwarm/proxy.sock"])").empty());
   CHECK(errors_of(R"(["127.0.0.1:0", "unix:/run/a b/ü:0", "[::1]:0"])").empty());
-  CHECK(is_local_listener("unix:/run/x.sock"));
 }
 
 TEST_CASE("the path of a unix socket is absolute, short enough, and that of a file") {
@@ -62,7 +61,7 @@ TEST_CASE("the path of a unix socket is absolute, short enough, and that of a fi
 TEST_CASE("a unix socket stands there once, however its path is written") {
   CHECK(errors_of(R"(["unix:/run/x", "unix:/run/y"])").empty());
   CHECK(errors_of(R"(["unix:/run/x:0", "unix:/run/x:0"])") == "\"unix:/run/x:0\" stands there twice\n");
-  CHECK(errors_of(R"(["unix:/run/x", "unix:/run//a/.././x"])") == "\"unix:/run//a/.././x\" stands there twice\n");
+  CHECK(errors_of(R"(["unix:/run/x", "unix:/run//a/.././x"])") == "\"unix:/run/x\" stands there twice\n");
 }
 
 }  // namespace

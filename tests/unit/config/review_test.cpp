@@ -29,7 +29,7 @@ TEST_CASE("what is allowed but likely a mistake gets advice") {
       {"", ""},
       {"[proxy]\nallow_clients = [\"0.0.0.0/0\"]", "proxy.allow_clients: \"0.0.0.0/0\" lets everybody in\n"},
       {"[proxy]\nallow_clients = [\"::ffff:0.0.0.0/96\", \"::ffff:0.0.0.0/97\"]",
-       "proxy.allow_clients: \"::ffff:0.0.0.0/96\" lets everybody in\n"},
+       "proxy.allow_clients: \"0.0.0.0/0\" lets everybody in\n"},
       {"[proxy]\nallow_clients = [\"10.1.2.3/8\", \"10.0.0.0/8\", \"10.1.2.3\"]",
        "proxy.allow_clients: \"10.1.2.3/8\": the bits behind the prefix mean nothing\n"},
       {"[proxy]\ndeny_destinations = [\"fd00::1/8\"]",

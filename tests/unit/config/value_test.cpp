@@ -113,6 +113,8 @@ TEST_CASE("a value is written as it would stand in the file") {
   CHECK(to_toml(std::string("a\"b\\c")) == R"("a\"b\\c")");
   CHECK(to_toml(std::vector<std::string>{}) == "[]");
   CHECK(to_toml(std::vector<std::string>{"GET", "HEAD"}) == R"(["GET", "HEAD"])");
+  CHECK(to_toml(policy::default_listen()) == R"(["127.0.0.1:3128", "[::1]:3128"])");
+  CHECK(to_toml(std::vector{*Cidr::parse("10.0.0.0/8"), *Cidr::parse("::1")}) == R"(["10.0.0.0/8", "::1"])");
   CHECK(to_toml(std::vector<policy::PortRange>{{443, 443}, {1024, 65535}}) == R"([443, "1024-65535"])");
   CHECK(to_toml(policy::UnsafeReuse::Never) == R"("never")");
   CHECK(to_toml(policy::BadPorts::Allow) == R"("allow")");

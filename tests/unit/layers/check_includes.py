@@ -13,7 +13,7 @@ BELOW = {
     "core/net": ["core/base"],
     "core/pool": ["core/base", "core/http", "core/policy", "core/net"],
     "core/proxy": ["core/base", "core/http", "core/policy", "core/net", "core/pool"],
-    "config": ["core/base", "core/policy"],
+    "config": ["core/base", "core/http", "core/policy"],
     "daemon/cli": ["core/base", "config"],
     "packaging/manual": ["core/base", "config", "daemon/cli"],
     "daemon": ["daemon/cli", "core/base", "core/http", "core/policy", "core/net", "core/pool", "core/proxy", "config"],

@@ -22,8 +22,8 @@ net::SocketAddress address(std::string_view host, std::uint16_t port = 80) {
   return *parsed;
 }
 
-net::Cidr cidr(std::string_view text) {
-  const auto parsed = net::Cidr::parse(text);
+Cidr cidr(std::string_view text) {
+  const auto parsed = Cidr::parse(text);
   REQUIRE(parsed);
   return *parsed;
 }

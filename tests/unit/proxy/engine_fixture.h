@@ -17,7 +17,7 @@ struct Silence final : Log, AccessSink {
 
 struct EngineFixture {
   EngineFixture() {
-    REQUIRE(!engine.listen({net::Endpoint::parse("127.0.0.1:0").value()}));
+    REQUIRE(!engine.listen({net::Endpoint(ListenAddress::parse("127.0.0.1:0").value())}));
     address = engine.listening_on().front().address();
   }
 
