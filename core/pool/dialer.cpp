@@ -193,7 +193,7 @@ std::unique_ptr<Dial> NetworkDialers::dial(DialRequest request, DialEvents& even
 }
 
 std::shared_ptr<net::TlsTickets> NetworkDialers::make_tickets() {
-  return std::make_shared<net::TlsTickets>(context_.tls);
+  return std::make_shared<net::TlsTickets>(context_.tls.ticket_bound());
 }
 
 std::unique_ptr<net::Stream> NetworkDialers::attach(net::DetachedStream& stream,

@@ -100,13 +100,6 @@ X509_STORE* load_system_store() {
 
 }  // namespace
 
-TlsContext::TlsContext(TlsSettings settings, ssl_ctx_st* context) noexcept
-    : settings_(std::move(settings)), context_(context) {}
-
-TlsContext::~TlsContext() {
-  SSL_CTX_free(context_);
-}
-
 TlsClient::TlsClient(Loop& loop) : loop_(loop), trimmer_(loop), system_store_(load_system_store()) {}
 
 TlsClient::~TlsClient() {

@@ -8,41 +8,13 @@
 #include "core/base/result.h"
 #include "core/net/heap_trimmer.h"
 #include "core/net/loop.h"
+#include "core/net/tls/tls_context.h"
 #include "core/net/tls/tls_tickets.h"
 #include "core/net/tls/tls_wire.h"
 
-struct ssl_ctx_st;
 struct x509_store_st;
 
 namespace keepwarm::net {
-
-/// What distinguishes one TLS client context (SSL_CTX) from another.
-struct TlsSettings {
-  bool verify = true;
-  std::string ca_file;             ///< PEM: whom to trust, and nobody else; "": the system's store
-  std::string client_certificate;  ///< PEM, with the chain; "": none
-  std::string client_key;          ///< PEM, without a password; "": in the same file as the certificate
-
-  bool operator==(const TlsSettings&) const = default;
-};
-
-/// One SSL_CTX: what the connections of equal settings share. Connections hold it by OpenSSL's own reference count, so
-/// it may go while they live.
-class TlsContext {
- public:
-  /// Takes over `context`.
-  TlsContext(TlsSettings settings, ssl_ctx_st* context) noexcept;
-  ~TlsContext();
-  TlsContext(const TlsContext&) = delete;
-  TlsContext& operator=(const TlsContext&) = delete;
-
-  [[nodiscard]] const TlsSettings& settings() const noexcept { return settings_; }
-  [[nodiscard]] ssl_ctx_st* ssl() const noexcept { return context_; }
-
- private:
-  TlsSettings settings_;
-  ssl_ctx_st* context_;
-};
 
 /// What all TLS connections of one engine share: contexts by their settings, the system's store of trusted
 /// certificates, buffers, the bound on kept sessions. Must outlive all that is made with it. Not thread-safe; nothing
@@ -65,6 +37,7 @@ class TlsClient {
 
   [[nodiscard]] Loop& loop() noexcept { return loop_; }
   [[nodiscard]] TlsWire& wire() noexcept { return wire_; }
+  /// What a TlsTickets is made with.
   [[nodiscard]] TlsTicketBound& ticket_bound() noexcept { return tickets_; }
   void handshake_over() noexcept { trimmer_.note(); }
 

@@ -12,7 +12,7 @@
 #include <openssl/x509v3.h>
 
 #include "core/base/ip.h"
-#include "core/net/tls/tls_client.h"
+#include "core/net/tls/tls_context.h"
 #include "core/net/tls/tls_failure_text.h"
 
 namespace keepwarm::net {
@@ -21,8 +21,7 @@ namespace {
 
 constexpr std::string_view kProtocol = "http/1.1";
 
-/// A session in DER without the certificate of the server, which nobody looks
-/// at again, but which would be most of it.
+/// A session in DER without the certificate of the server, which nobody looks at again, but which would be most of it.
 std::string without_certificate(const std::string& session) {
   constexpr int kCertificate = 3;  // context tag, in OpenSSL's SSL_SESSION_ASN1
   constexpr int kFailed = 0x80;
@@ -84,8 +83,7 @@ void TlsSession::Detached::Free::operator()(ssl_st* session) const noexcept {
 }
 
 TlsSession::Detached TlsSession::detach() noexcept {
-  SSL_set_bio(ssl_, nullptr,
-              nullptr);  // frees ours: nothing of this wire is left
+  SSL_set_bio(ssl_, nullptr, nullptr);  // frees ours: nothing of this wire is left
   tickets_.reset();
   state_ = State::Ended;
   return {Detached{decltype(Detached::ssl)(std::exchange(ssl_, nullptr))}};
@@ -96,8 +94,7 @@ TlsSession::~TlsSession() {
 }
 
 bool TlsSession::name_server(std::string_view name, bool verify) {
-  // Of an empty name OpenSSL would check nothing, and it would tell the server
-  // half of the other.
+  // Of an empty name OpenSSL would check nothing, and it would tell the server half of the other.
   if (name.empty() || name.find('\0') != std::string_view::npos) return false;
   const std::string text(name);
   const bool address = IpAddress::parse(name).has_value();
@@ -145,20 +142,17 @@ void TlsSession::shake_hands() {
 void TlsSession::complete_handshake() {
   const unsigned char* selected = nullptr;
   unsigned int size = 0;
-  SSL_get0_alpn_selected(ssl_, &selected,
-                         &size);  // early patch levels of OpenSSL 3.0 do not check it themselves
+  SSL_get0_alpn_selected(ssl_, &selected, &size);  // early patch levels of OpenSSL 3.0 do not check it themselves
   const std::string_view protocol(reinterpret_cast<const char*>(selected), size);
   if (!protocol.empty() && protocol != kProtocol) return fail(protocol_not_offered(protocol));
   const bool is_1_3 = SSL_version(ssl_) >= TLS1_3_VERSION;
-  // TLS 1.2 lets a session be resumed many times, and OpenSSL tells no session
-  // as new that was resumed.
+  // TLS 1.2 lets a session be resumed many times, and OpenSSL tells no session as new that was resumed.
   if (!is_1_3 && resumed()) keep(SSL_get0_session(ssl_));
   free_chains();
   state_ = is_1_3 && certificate_requested_ ? State::AwaitingVerdict : State::Open;
 }
 
-/// The certificates have been judged: parsed, those of intermediates are a
-/// quarter of what an idle connection costs.
+/// The certificates have been judged: parsed, those of intermediates are a quarter of what an idle connection costs.
 void TlsSession::free_chains() noexcept {
   for (STACK_OF(X509) * chain : {SSL_get_peer_cert_chain(ssl_), SSL_get0_verified_chain(ssl_)}) {
     while (sk_X509_num(chain) > 0) X509_free(sk_X509_pop(chain));
@@ -178,8 +172,7 @@ std::size_t TlsSession::read(std::span<char> room) {
     }
     const int error = SSL_get_error(ssl_, result);
     if (error == SSL_ERROR_WANT_READ) {
-      // A ticket makes OpenSSL allocate buffers for an answer that it does not
-      // send.
+      // A ticket makes OpenSSL allocate buffers for an answer that it does not send.
       if (between_records()) SSL_free_buffers(ssl_);
       break;
     }
@@ -243,8 +236,7 @@ int TlsSession::on_verified(int accepted, x509_store_ctx_st* verification) {
   return 0;
 }
 
-/// OpenSSL asks for a certificate to send; the one of the context has been set
-/// already.
+/// OpenSSL asks for a certificate to send; the one of the context has been set already.
 int TlsSession::on_certificate_request(ssl_st* ssl, void*) {
   TlsWire::session_of(ssl).certificate_requested_ = true;
   return 1;

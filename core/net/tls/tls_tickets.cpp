@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/net/tls/tls_client.h"
-
 namespace keepwarm::net {
 
 void TlsTicketBound::add(TlsTicket& newest) {
@@ -22,7 +20,7 @@ void TlsTicketBound::forget_all() noexcept {
   while (!by_age_.empty()) by_age_.front()->owner->drop(*by_age_.front());
 }
 
-TlsTickets::TlsTickets(TlsClient& client) noexcept : bound_(client.ticket_bound()) {}
+TlsTickets::TlsTickets(TlsTicketBound& bound) noexcept : bound_(bound) {}
 
 TlsTickets::~TlsTickets() {
   for (auto& ticket : tickets_) {

@@ -10,7 +10,6 @@
 
 namespace keepwarm::net {
 
-class TlsClient;
 class TlsTickets;
 
 /// One TLS session that can be resumed, as DER text (i2d_SSL_SESSION): OpenSSL's own object would be several times as
@@ -42,8 +41,8 @@ class TlsTickets {
  public:
   static constexpr std::size_t kMost = 2;
 
-  /// `client` must outlive the tickets.
-  explicit TlsTickets(TlsClient& client) noexcept;
+  /// `bound` (TlsClient::ticket_bound()) must outlive the tickets.
+  explicit TlsTickets(TlsTicketBound& bound) noexcept;
   ~TlsTickets();
   TlsTickets(const TlsTickets&) = delete;
   TlsTickets& operator=(const TlsTickets&) = delete;

@@ -233,7 +233,7 @@ class DialFixture : public net::test::LoopFixture {
   net::DeadlineClock deadlines;
   net::Resolver resolver;
   net::TlsClient tls;
-  std::shared_ptr<net::TlsTickets> tickets = std::make_shared<net::TlsTickets>(tls);
+  std::shared_ptr<net::TlsTickets> tickets = std::make_shared<net::TlsTickets>(tls.ticket_bound());
   DialContext context;
   DialRecorder events;
   policy::NextHop way;

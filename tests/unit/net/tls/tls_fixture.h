@@ -33,7 +33,7 @@ struct TlsFixture : LoopFixture {
   TempFolder folder;
   TlsSettings settings;
   TlsClient client{loop};
-  std::shared_ptr<TlsTickets> tickets = std::make_shared<TlsTickets>(client);
+  std::shared_ptr<TlsTickets> tickets = std::make_shared<TlsTickets>(client.ticket_bound());
 };
 
 /// A session and its server, joined in memory.

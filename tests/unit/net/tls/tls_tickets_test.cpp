@@ -19,7 +19,7 @@ struct Fixture : LoopFixture {
 
 TEST_CASE("the newest ticket goes first, each once, and no more than two are kept") {
   Fixture fixture;
-  TlsTickets tickets(fixture.client);
+  TlsTickets tickets(fixture.client.ticket_bound());
   CHECK(tickets.take() == std::nullopt);
   tickets.put("one");
   tickets.put("two");
@@ -36,7 +36,7 @@ TEST_CASE("the newest ticket goes first, each once, and no more than two are kep
 TEST_CASE("all tickets of a client are bounded together, and the oldest goes") {
   Fixture fixture;
   std::vector<std::unique_ptr<TlsTickets>> keys;
-  const auto add_key = [&] { keys.push_back(std::make_unique<TlsTickets>(fixture.client)); };
+  const auto add_key = [&] { keys.push_back(std::make_unique<TlsTickets>(fixture.client.ticket_bound())); };
   for (std::size_t i = 0; i < TlsTicketBound::kMostTickets / 2; ++i) {
     add_key();
     keys.back()->put(std::to_string(i));
