@@ -66,14 +66,14 @@ std::string list(std::span<const std::string_view> names) {
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
-  constexpr std::size_t kLongestWord = 64;  // no key is that long, and the work grows with it
-  if (word.size() > kLongestWord) return {};
+  constexpr std::size_t kMaxWord = 64;  // no key is that long, and the work grows with it
+  if (word.size() > kMaxWord) return {};
   std::string_view best;
-  std::size_t least = kLongestWord;
+  std::size_t fewest = kMaxWord;
   for (const std::string_view candidate : candidates) {
     const std::size_t typos = distance(word, candidate);
-    if (typos < least && typos <= std::max<std::size_t>(1, candidate.size() / 3)) {
-      least = typos;
+    if (typos < fewest && typos <= std::max<std::size_t>(1, candidate.size() / 3)) {
+      fewest = typos;
       best = candidate;
     }
   }

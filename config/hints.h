@@ -6,7 +6,7 @@
 
 #include "config/keys.h"
 
-/// What to tell somebody who wrote a name that does not exist.
+/// Messages about a name that does not exist: what was probably meant.
 namespace keepwarm::config {
 
 /// The candidate that a typing error away (Damerau-Levenshtein, up to a third of its length); "": none is near.

@@ -41,7 +41,7 @@ void review_listeners(const policy::ProxySettings& proxy, Findings& found) {
 }
 
 /// The ports that tables name, and one that none names: between them every way in which tables overlap shows.
-std::set<std::uint16_t> telling_ports(const policy::HostTable& hosts) {
+std::set<std::uint16_t> distinguishing_ports(const policy::HostTable& hosts) {
   std::set<std::uint16_t> ports = {0};
   for (const HostTableEntry& entry : hosts.entries()) {
     if (entry.pattern.port) ports.insert(*entry.pattern.port);
@@ -73,7 +73,7 @@ constexpr Clash kClashes[] = {
 };
 
 void review_clashes(const Clash& clash, const policy::HostTable& hosts, Findings& found) {
-  const std::set<std::uint16_t> ports = telling_ports(hosts);
+  const std::set<std::uint16_t> ports = distinguishing_ports(hosts);
   for (const HostTableEntry& entry : hosts.entries()) {
     if (!sets(entry, clash.key) && !sets(entry, clash.with)) continue;
     const std::string host = typical_host(entry.pattern);

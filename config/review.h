@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 
-/// What no key can tell alone: values that contradict each other, and values that are likely a mistake.
+/// Checks that take more than one key: values that contradict each other, and values that are likely a mistake.
 namespace keepwarm::config {
 
 struct Finding {
@@ -18,7 +18,7 @@ struct Finding {
 /// connect_to together with a parent.
 [[nodiscard]] std::vector<Finding> contradictions(const Config& config);
 
-/// Something else that can be wrong with a configuration as a whole, and that only another layer can tell.
+/// A further check of the whole configuration, which only another layer can make.
 using Review = std::vector<Finding> (*)(const Config& config);
 
 /// Not errors, but worth a second look; for `keepwarm check`. `config` has no errors.

@@ -54,7 +54,7 @@ void DeadlineWheel::advance(TimePoint now) {
   for (std::int64_t number = first; number <= last; ++number) {
     fire_slot(slots_[static_cast<std::size_t>(number) % kSlots], now);
   }
-  look_for_next_tick(now);
+  find_next_tick(now);
 }
 
 void DeadlineWheel::fire_slot(List& slot, TimePoint now) {
@@ -75,7 +75,7 @@ void DeadlineWheel::fire_slot(List& slot, TimePoint now) {
   }
 }
 
-void DeadlineWheel::look_for_next_tick(TimePoint now) noexcept {
+void DeadlineWheel::find_next_tick(TimePoint now) noexcept {
   next_tick_.reset();
   const std::int64_t first = passed_tick(now) + 1;
   for (std::int64_t number = first; number < first + static_cast<std::int64_t>(kSlots); ++number) {

@@ -9,7 +9,7 @@
 
 namespace keepwarm {
 
-/// A thing that wants to be told when its time is up. Owned by whoever embeds it; leaves its wheel on destruction.
+/// Something that is called when its time is up. Owned by whoever embeds it; leaves its wheel on destruction.
 class Deadline : private ListHook<Deadline> {
  public:
   /// Called once when the deadline has passed (never early, at most one tick late). The deadline is disarmed before the
@@ -66,7 +66,7 @@ class DeadlineWheel {
 
   static std::size_t slot_of(TimePoint due) noexcept;
   void insert(Deadline& deadline) noexcept;
-  void look_for_next_tick(TimePoint now) noexcept;
+  void find_next_tick(TimePoint now) noexcept;
   void fire_slot(List& slot, TimePoint now);
 
   std::array<List, kSlots> slots_;

@@ -6,7 +6,7 @@
 namespace keepwarm {
 
 /// A count that one thread changes and any may read. Changing it costs what a plain integer costs (no locked
-/// instruction), since there is only the one writer; readers may be a moment behind.
+/// instruction), since there is only one writer. Readers may see a value that is slightly out of date.
 class Gauge {
  public:
   Gauge() noexcept = default;

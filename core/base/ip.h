@@ -60,7 +60,7 @@ struct Cidr {
   [[nodiscard]] static std::optional<Cidr> parse(std::string_view text) noexcept;
 
   [[nodiscard]] bool contains(const IpAddress& address) const noexcept;
-  /// Whether `base` has bits behind the prefix, which mean nothing: "10.1.2.3/8".
+  /// Whether `base` has bits after the prefix, which mean nothing: "10.1.2.3/8".
   [[nodiscard]] bool has_stray_bits() const noexcept;
   [[nodiscard]] std::string text() const;  ///< as parse() takes it; a single address without its prefix
 

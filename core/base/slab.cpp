@@ -41,11 +41,11 @@ void* map_aligned(std::size_t size) noexcept {
 /// Lies at the start of the chunk; the places follow.
 struct Slab::Chunk {
   Slab* slab;
-  Chunk* next = nullptr;  // in roomy_
+  Chunk* next = nullptr;  // in partly_used_
   Chunk* previous = nullptr;
   FreePlace* free = nullptr;
   std::uint32_t used = 0;
-  std::uint32_t touched = 0;  // places that were ever used; the others lie behind them
+  std::uint32_t touched = 0;  // places that were ever used; the others come after them
 
   explicit Chunk(Slab& owner) noexcept : slab(&owner) {}
   [[nodiscard]] bool full() const noexcept { return used == slab->capacity_; }
@@ -68,11 +68,11 @@ Slab::~Slab() {
 
 void* Slab::allocate() {
   assert(thread_ == this_thread());
-  if (roomy_ == nullptr) {
+  if (partly_used_ == nullptr) {
     link(empty_ != nullptr ? *empty_ : *new_chunk());
     empty_ = nullptr;
   }
-  Chunk& chunk = *roomy_;
+  Chunk& chunk = *partly_used_;
   void* place = chunk.free;
   if (chunk.free != nullptr) {
     chunk.free = chunk.free->next;
@@ -120,14 +120,14 @@ void Slab::unmap(Chunk* chunk) noexcept {
 }
 
 void Slab::link(Chunk& chunk) noexcept {
-  chunk.next = roomy_;
+  chunk.next = partly_used_;
   chunk.previous = nullptr;
-  if (roomy_ != nullptr) roomy_->previous = &chunk;
-  roomy_ = &chunk;
+  if (partly_used_ != nullptr) partly_used_->previous = &chunk;
+  partly_used_ = &chunk;
 }
 
 void Slab::unlink(Chunk& chunk) noexcept {
-  (chunk.previous != nullptr ? chunk.previous->next : roomy_) = chunk.next;
+  (chunk.previous != nullptr ? chunk.previous->next : partly_used_) = chunk.next;
   if (chunk.next != nullptr) chunk.next->previous = chunk.previous;
 }
 

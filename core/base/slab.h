@@ -62,9 +62,9 @@ class Slab {
   void unlink(Chunk& chunk) noexcept;
 
   std::uint32_t object_size_;
-  std::uint32_t capacity_;  ///< objects in one chunk
-  Chunk* roomy_ = nullptr;  ///< those that have both objects and free places; first the one that was full last
-  Chunk* empty_ = nullptr;  ///< kept for the next time
+  std::uint32_t capacity_;        ///< objects in one chunk
+  Chunk* partly_used_ = nullptr;  ///< those that have both objects and free places; first the one that was full last
+  Chunk* empty_ = nullptr;        ///< kept for the next time
   std::size_t chunks_ = 0;
   std::size_t objects_ = 0;
   const void* thread_;  ///< names its thread; nullptr: that has ended, and the last object takes the slab along

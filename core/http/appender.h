@@ -10,17 +10,17 @@
 /// Private to core/http.
 namespace keepwarm::http {
 
-/// Appends many small pieces to a string. Room for all of them is made beforehand, so that a piece costs one comparison
-/// and one copy; what exceeds `expected` makes it grow. The string is whole again when the appender is gone.
+/// Appends many small pieces to a string. Space for all of them is made beforehand, so that a piece costs one
+/// comparison and one copy; what exceeds `expected` makes it grow. The string is whole again when the appender is gone.
 class Appender {
  public:
-  Appender(std::string& out, std::size_t expected) : out_(out), at_(out.size()) { make_room(expected); }
+  Appender(std::string& out, std::size_t expected) : out_(out), at_(out.size()) { make_space(expected); }
   ~Appender() { out_.resize(at_); }
   Appender(const Appender&) = delete;
   Appender& operator=(const Appender&) = delete;
 
   Appender& text(std::string_view piece) {
-    char* const to = room_for(piece.size());
+    char* const to = space_for(piece.size());
     if (!piece.empty()) std::memcpy(to, piece.data(), piece.size());
     at_ += piece.size();
     return *this;
@@ -28,14 +28,14 @@ class Appender {
   /// A literal: its size is known to the compiler, so that the copy is a store or two.
   template <std::size_t N>
   Appender& text(const char (&literal)[N]) {
-    std::memcpy(room_for(N - 1), literal, N - 1);
+    std::memcpy(space_for(N - 1), literal, N - 1);
     at_ += N - 1;
     return *this;
   }
   Appender& number(std::uint64_t value) {
-    constexpr std::size_t kMostDigits = 20;
-    char* const to = room_for(kMostDigits);
-    at_ += static_cast<std::size_t>(std::to_chars(to, to + kMostDigits, value).ptr - to);
+    constexpr std::size_t kMaxDigits = 20;
+    char* const to = space_for(kMaxDigits);
+    at_ += static_cast<std::size_t>(std::to_chars(to, to + kMaxDigits, value).ptr - to);
     return *this;
   }
   Appender& field(std::string_view name, std::string_view value) {
@@ -43,11 +43,11 @@ class Appender {
   }
 
  private:
-  [[nodiscard]] char* room_for(std::size_t size) {
-    if (out_.size() - at_ < size) make_room(size);
+  [[nodiscard]] char* space_for(std::size_t size) {
+    if (out_.size() - at_ < size) make_space(size);
     return out_.data() + at_;
   }
-  void make_room(std::size_t size) { out_.resize(at_ + size); }  // the string's capacity doubles
+  void make_space(std::size_t size) { out_.resize(at_ + size); }  // the string's capacity doubles
 
   std::string& out_;
   std::size_t at_;

@@ -26,7 +26,7 @@ using ByteBlock = std::uint8_t __attribute__((vector_size(16)));
 #endif
 }
 
-/// The first byte in [p, end) that `Matches` tells; `end` if there is none. `Matches` has the test twice: for a byte,
+/// The first byte in [p, end) that `Matches` picks; `end` if there is none. `Matches` has the test twice: for a byte,
 /// and for a block of them.
 template <typename Matches>
 [[nodiscard]] inline const char* find_byte(const char* p, const char* end, Matches matches) noexcept {

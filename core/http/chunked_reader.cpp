@@ -17,11 +17,11 @@ constexpr std::size_t kMaxSizeDigits = 16;  // a 64-bit number
 
 enum class State : std::uint8_t {
   Size,         // hexadecimal digits, then ';' or CR
-  Extension,    // from behind ';' to CR
+  Extension,    // from after ';' to CR
   SizeLf,       // LF of the size line
   Data,         // chunk data
-  DataCr,       // CR behind it
-  DataLf,       // LF behind it
+  DataCr,       // the CR after it
+  DataLf,       // the LF after it
   TrailerLine,  // first byte of a trailer line, or CR of the empty line
   Trailer,      // inside a trailer line, up to its CR
   TrailerLf,    // its LF
@@ -39,7 +39,7 @@ Fault fault_of_control(char c) noexcept {
 struct ChunkedReader::Impl : FieldCollector {
   Impl();
   void start(const ChunkedLimits& limits);
-  Step read(std::string_view bytes, std::vector<std::string_view>& data);
+  ReadResult read(std::string_view bytes, std::vector<std::string_view>& data);
 
  private:
   static int on_body(llhttp_t* parser, const char* at, std::size_t length);
@@ -118,7 +118,7 @@ void ChunkedReader::Impl::start(const ChunkedLimits& limits) {
   trailer_section_.clear();
 }
 
-ChunkedReader::Step ChunkedReader::Impl::read(std::string_view bytes, std::vector<std::string_view>& data) {
+ChunkedReader::ReadResult ChunkedReader::Impl::read(std::string_view bytes, std::vector<std::string_view>& data) {
   bytes_ = bytes;
   data_ = &data;
   at_ = fed_ = 0;
@@ -257,7 +257,7 @@ void ChunkedReader::start(const ChunkedLimits& limits) {
   impl_->start(limits);
 }
 
-ChunkedReader::Step ChunkedReader::read(std::string_view bytes, std::vector<std::string_view>& data) {
+ChunkedReader::ReadResult ChunkedReader::read(std::string_view bytes, std::vector<std::string_view>& data) {
   return impl_->read(bytes, data);
 }
 

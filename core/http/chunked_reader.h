@@ -20,7 +20,7 @@ struct ChunkedLimits {
   std::size_t max_trailer_fields = 1000;
 };
 
-/// Reads a chunked body (RFC 9112 §7.1) with llhttp behind a guard of ours that looks at every byte which is not data:
+/// Reads a chunked body (RFC 9112 §7.1) with llhttp after a guard of ours that checks every byte which is not data:
 /// CRLF exactly, hexadecimal size without spaces or sign, no control bytes in extensions, sizes of extensions and
 /// trailers. Chunk extensions are checked and dropped. Trailers are kept (copied) until the next start().
 ///
@@ -35,14 +35,14 @@ class ChunkedReader {
   /// Begins a new body.
   void start(const ChunkedLimits& limits);
 
-  struct Step {
+  struct ReadResult {
     ChunkedProgress progress = ChunkedProgress::More;
     std::size_t consumed = 0;  ///< all, or less when Ended: the rest is the next message; Broken: no meaning
     Fault fault = Fault::BadChunk;
   };
   /// Reads on. The spans of body data found are appended to `data` (views into `bytes`); data before a fault in the
   /// same bytes is appended too.
-  [[nodiscard]] Step read(std::string_view bytes, std::vector<std::string_view>& data);
+  [[nodiscard]] ReadResult read(std::string_view bytes, std::vector<std::string_view>& data);
 
   /// After Ended: the trailer fields, possibly none. Views into this reader, valid until the next start().
   [[nodiscard]] std::span<const Field> trailers() const noexcept;

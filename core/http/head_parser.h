@@ -14,11 +14,11 @@ struct HeadLimits {
   std::size_t max_fields = 1000;
 };
 
-/// How far a growing head has been looked at, so that a head which comes byte by byte is not scanned anew each time.
+/// How far a growing head has been scanned, so that a head which comes byte by byte is not scanned anew each time.
 /// A value of whoever collects the bytes; reset to {} for each head. Small, since each client session has one.
 struct HeadScan {
   std::uint32_t line_start = 0;    ///< where the first line not yet seen whole begins
-  std::uint32_t fields_start = 0;  ///< where the line behind the start line begins; 0: not yet seen
+  std::uint32_t fields_start = 0;  ///< where the line after the start line begins; 0: not yet seen
   std::uint32_t lines = 0;         ///< whole lines before it (skipped empty line not counted)
   bool skipped_empty_line = false;
 };

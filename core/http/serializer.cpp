@@ -86,13 +86,13 @@ class FieldRuns {
 
   void add(const Field& field) {
     if (field.plain && field.name.data() == end_) {
-      end_ = behind(field);
+      end_ = after(field);
       return;
     }
     flush();
     if (field.plain) {
       begin_ = field.name.data();
-      end_ = behind(field);
+      end_ = after(field);
     } else {
       out_.field(field.name, field.value);
     }
@@ -103,7 +103,7 @@ class FieldRuns {
   }
 
  private:
-  static const char* behind(const Field& plain) noexcept { return plain.value.data() + plain.value.size() + 2; }
+  static const char* after(const Field& plain) noexcept { return plain.value.data() + plain.value.size() + 2; }
   Appender& out_;
   const char* begin_ = nullptr;  ///< what is to be copied
   const char* end_ = nullptr;

@@ -37,7 +37,7 @@ struct ForwardedResponse {
   bool keeps_length_field = false;  ///< HEAD or 304: pass the received Content-Length though there is no body
   std::string_view via;             ///< our pseudonym; empty: no Via
   bool keep_alive = true;           ///< `Connection: keep-alive` and `Keep-Alive: timeout=`, else `Connection: close`
-  Duration keep_alive_timeout{};    ///< whole seconds are told, below one second nothing
+  Duration keep_alive_timeout{};    ///< sent in whole seconds; below one second nothing is sent
   std::string_view date;            ///< IMF-fixdate, written when the response has no Date
   std::string_view proxy_status;    ///< value of a Proxy-Status field to append; empty: none
   bool upgrade = false;             ///< a 101: `Connection: upgrade` and the received Upgrade field

@@ -13,7 +13,7 @@
 
 namespace keepwarm::net {
 
-/// May we connect to this address? Asked for each resolved address before a socket is made.
+/// Decides whether we may connect to an address. It is asked for each resolved address before a socket is made.
 class AddressFilter {
  public:
   enum class Verdict : std::uint8_t { Allowed, Denied, Ourselves };
@@ -45,6 +45,7 @@ struct ConnectFailure {
   SocketAddress address;  ///< the one that failed, or was denied; AF_UNSPEC if there was none
 };
 
+/// A connection that is open.
 struct Connected {
   std::unique_ptr<TcpStream> stream;  ///< TCP_NODELAY set if it is TCP; not reading yet, events not set
   SocketAddress address;
@@ -52,6 +53,7 @@ struct Connected {
   Duration connect{};  ///< from the first SYN to the connection that won
 };
 
+/// What a connector reports to its user.
 class ConnectEvents {
  public:
   virtual void on_connected(Connected connected) = 0;
@@ -66,7 +68,7 @@ class ConnectEvents {
 
 /// One attempt to open a connection. TCP: look-up, then the addresses raced with a 250 ms stagger, the next one at once
 /// when one fails (RFC 8305 §5), the losers closed when one wins. A unix socket: tried every 10 ms while the backlog of
-/// who listens there is full. `timeout` bounds it all. Exactly one of the two final events comes, never inside start()
+/// the listener is full. `timeout` bounds it all. Exactly one of the two final events comes, never inside start()
 /// or start_unix(), unless the connector is destroyed before; it may be destroyed inside any event.
 class Connector {
  public:
@@ -81,7 +83,7 @@ class Connector {
 
   /// Once, this or start_unix(). `host` in lower case or a literal.
   void start(std::string_view host, std::uint16_t port, Duration timeout);
-  /// `path`: absolute, at most 107 bytes. It is told as SocketAddress::unix_socket().
+  /// `path`: absolute, at most 107 bytes. The events name it as SocketAddress::unix_socket().
   void start_unix(std::string_view path, Duration timeout);
 
  private:

@@ -9,9 +9,9 @@
 
 namespace keepwarm::net {
 
-/// Gives memory back to the kernel once a burst of work that needed much of it for a moment is over. A TLS handshake
-/// takes some 50 KiB that it frees at its end; of a thousand at a time the holes stay, between what lives on, and
-/// glibc's malloc returns only what lies at the end of its heap.
+/// Gives memory back to the kernel once a burst of work that needed much of it for a short time is over. A TLS
+/// handshake takes some 50 KiB that it frees at its end; of a thousand at a time the holes stay, between what lives on,
+/// and glibc's malloc returns only what lies at the end of its heap.
 class HeapTrimmer {
  public:
   static constexpr std::uint32_t kBurst = 64;  ///< fewer leave little
@@ -19,14 +19,14 @@ class HeapTrimmer {
   static constexpr Duration kQuietFor = std::chrono::milliseconds(250);
   static constexpr std::uint32_t kQuiet = 4;  ///< fewer in kQuietFor are no burst
 
-  /// `before_trim` lets go of what the burst left behind.
+  /// `before_trim` frees what the burst has left over.
   explicit HeapTrimmer(Loop& loop, std::function<void()> before_trim = {});
 
   /// One piece of such work is done.
   void note() noexcept {
     if (++noted_ == kBurst) await_quiet();
   }
-  /// For who knows that much memory has just become free.
+  /// Gives memory back now, where the caller knows that much has just become free.
   void trim() noexcept;
   /// How often memory was given back.
   [[nodiscard]] std::uint64_t trims() const noexcept { return trims_; }

@@ -45,7 +45,8 @@ struct Listener::Node {
 };
 
 Result<std::unique_ptr<Listener>, ListenFailure> Listener::open(Loop& loop, const Endpoint& endpoint,
-                                                                AcceptEvents& events, std::function<bool()> has_room) {
+                                                                AcceptEvents& events,
+                                                                std::function<bool()> has_capacity) {
   const auto failed = [&endpoint](int error) {
     ListenFailure failure = failure_of(error, endpoint.text());
     if (error == ENOTSOCK) failure.message = endpoint.text() + ": a file is there that is not a socket";
@@ -61,24 +62,25 @@ Result<std::unique_ptr<Listener>, ListenFailure> Listener::open(Loop& loop, cons
     ::close(fd);
     return failed(error);
   }
-  return watch(loop, fd, std::move(file), events, std::move(has_room));
+  return watch(loop, fd, std::move(file), events, std::move(has_capacity));
 }
 
 Result<std::unique_ptr<Listener>, ListenFailure> Listener::adopt(Loop& loop, int fd, AcceptEvents& events,
-                                                                 std::function<bool()> has_room) {
+                                                                 std::function<bool()> has_capacity) {
   const std::string where = "descriptor " + std::to_string(fd);
   int listening = 0;
   socklen_t size = sizeof listening;
   if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) != 0) return failure_of(errno, where);
   if (listening == 0) return ListenFailure{EINVAL, where + ": is not a listening socket"};
   ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  return watch(loop, fd, {}, events, std::move(has_room));
+  return watch(loop, fd, {}, events, std::move(has_capacity));
 }
 
 Result<std::unique_ptr<Listener>, ListenFailure> Listener::watch(Loop& loop, int fd, SocketFile file,
-                                                                 AcceptEvents& events, std::function<bool()> has_room) {
+                                                                 AcceptEvents& events,
+                                                                 std::function<bool()> has_capacity) {
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit it: a system call less for each
-  std::unique_ptr<Listener> listener(new Listener(loop, fd, std::move(file), events, std::move(has_room)));
+  std::unique_ptr<Listener> listener(new Listener(loop, fd, std::move(file), events, std::move(has_capacity)));
   if (const int error = uv_poll_init(&loop.uv(), &listener->node_->handle, fd); error != 0) {
     ::close(fd);
     delete listener->node_;
@@ -90,13 +92,13 @@ Result<std::unique_ptr<Listener>, ListenFailure> Listener::watch(Loop& loop, int
   return listener;
 }
 
-Listener::Listener(Loop& loop, int fd, SocketFile file, AcceptEvents& events, std::function<bool()> has_room)
+Listener::Listener(Loop& loop, int fd, SocketFile file, AcceptEvents& events, std::function<bool()> has_capacity)
     : node_(new Node{{}, fd, this}),
       events_(events),
-      has_room_(std::move(has_room)),
+      has_capacity_(std::move(has_capacity)),
       endpoint_(Endpoint::bound_to(fd)),
       file_(std::move(file)),
-      retry_(loop, [this] { room_returned(); }) {}
+      retry_(loop, [this] { capacity_returned(); }) {}
 
 Listener::~Listener() {
   if (node_ == nullptr) return;
@@ -113,7 +115,7 @@ void Listener::start_watching() {
   });
 }
 
-void Listener::room_returned() {
+void Listener::capacity_returned() {
   if (!std::exchange(paused_, false)) return;
   retry_.disarm();
   start_watching();  // tells at once, if somebody is queued
@@ -130,10 +132,10 @@ void Listener::accept_last() {
   accept_pending(kBacklog);
 }
 
-void Listener::accept_pending(int most) {
+void Listener::accept_pending(int max_count) {
   Node* node = node_;
-  for (int i = 0; i < most; ++i) {
-    if (!has_room_()) return pause();
+  for (int i = 0; i < max_count; ++i) {
+    if (!has_capacity_()) return pause();
     sockaddr_storage peer{};
     socklen_t size = sizeof peer;
     const int fd = ::accept4(node->fd, reinterpret_cast<sockaddr*>(&peer), &size, SOCK_NONBLOCK | SOCK_CLOEXEC);

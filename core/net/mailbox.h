@@ -11,9 +11,9 @@
 
 namespace keepwarm::net {
 
-/// What other threads want done on a loop's thread: the only way in which threads of the core speak with each other.
+/// Calls that other threads want made on a loop's thread: the only way in which threads of the core talk to each other.
 /// Messages of one sender are delivered in the order in which it posted them, each in an event of its own loop, with
-/// nothing else on the stack. Posting costs a lock that is held for a moment, and one write to wake the loop for all
+/// nothing else on the stack. Posting costs a lock that is held briefly, and one write to wake the loop for all
 /// messages that have not been delivered yet.
 ///
 /// The mailbox must outlive all who post; close() comes before the destructor where some still may.

@@ -7,7 +7,7 @@
 #include "core/base/clock.h"
 #include "core/base/round_trip.h"
 
-/// What pool and proxy may ask of, and tell, the TCP connection under a stream.
+/// What pool and proxy may ask of the TCP connection under a stream, and set on it.
 namespace keepwarm::net {
 
 using keepwarm::RoundTrip;
@@ -21,8 +21,8 @@ struct SendState {
 };
 
 /// The TCP connection under a stream. Belongs to the stream and lives as long. As it stands here it is the path of a
-/// stream that is no TCP connection (a fake of a test): nothing is known of it, and what it is told has no effect. A
-/// unix socket behaves the same way.
+/// stream that is no TCP connection (a fake of a test): nothing is known of it, and what it is asked to do has no
+/// effect. A unix socket behaves the same way.
 class TcpPath {
  public:
   TcpPath() = default;

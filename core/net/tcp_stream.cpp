@@ -26,7 +26,7 @@ constexpr std::size_t kCopiedPieces = 2048;
 /// quarter more CPU for each byte.
 constexpr std::size_t kReadAtOnce = std::size_t{4} << 20U;
 
-void tell_broken(TcpNode* node, int error) {
+void report_broken(TcpNode* node, int error) {
   if (node->broken || node->events == nullptr) return;
   node->broken = true;
   node->events->on_broken(error);
@@ -44,7 +44,7 @@ void read_ready(TcpNode* node) {
     const ssize_t count = receive(node->fd(), buffer);
     if (count == -EAGAIN || count == -EINTR) return;
     if (count <= 0) {
-      if (count < 0) return tell_broken(node, static_cast<int>(count));
+      if (count < 0) return report_broken(node, static_cast<int>(count));
       node->ended = true;
       return node->events->on_end();
     }
@@ -97,7 +97,7 @@ void on_written(uv_write_t* request, int status) {
     return write_in_flight(node);
   }
   node->queue.reset();
-  if (status < 0) return tell_broken(node, status);
+  if (status < 0) return report_broken(node, status);
   if (node->finish_when_drained) finish_now(node);
   if (node->events != nullptr && !node->broken) node->events->on_drained();
 }

@@ -7,7 +7,7 @@
 namespace keepwarm::net {
 
 /// Connects to the unix socket at `path` without waiting: a non-blocking descriptor, or a negative errno. EAGAIN: the
-/// backlog of who listens there is full; unlike with TCP no event tells when there is room again (unix(7)).
+/// backlog of the listener is full; unlike with TCP no event says when it has capacity again (unix(7)).
 [[nodiscard]] int connect_unix(std::string_view path) noexcept;
 
 /// Removes what a listener that ended without a word has left at `path`: a socket that refuses connections. 0, also

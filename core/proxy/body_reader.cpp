@@ -37,7 +37,7 @@ BodyReader::ReadResult BodyReader::read_counted(std::string_view bytes, std::vec
 
 BodyReader::ReadResult BodyReader::read_chunked(std::string_view bytes, std::vector<std::string_view>& data) {
   const std::size_t before = data.size();
-  const http::ChunkedReader::Step step = chunked_->read(bytes, data);
+  const http::ChunkedReader::ReadResult step = chunked_->read(bytes, data);
   for (std::size_t i = before; i < data.size(); ++i) data_bytes_ += data[i].size();
   if (step.progress == http::ChunkedProgress::Broken) return {Progress::Broken, step.consumed, step.fault};
   ended_ = step.progress == http::ChunkedProgress::Ended;

@@ -148,7 +148,7 @@ bool Engine::has_room() {
 }
 
 void Engine::room_returned() {
-  for (const BoundListener& bound : listeners_) bound.listener->room_returned();
+  for (const BoundListener& bound : listeners_) bound.listener->capacity_returned();
 }
 
 bool Engine::client_allowed(const net::SocketAddress& peer) const {

@@ -126,7 +126,7 @@ LookupThreads::~LookupThreads() {
 }
 
 int LookupThreads::start(std::string name) {
-  assert(has_room());
+  assert(has_capacity());
   {
     const std::lock_guard lock(shared_->mutex);
     shared_->names.push_back(std::move(name));

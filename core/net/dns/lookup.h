@@ -49,9 +49,9 @@ class LookupThreads {
   LookupThreads(const LookupThreads&) = delete;
   LookupThreads& operator=(const LookupThreads&) = delete;
 
-  /// Hands the name to a thread. Only while has_room(). Returns 0, or a negative errno when no thread can be had.
+  /// Hands the name to a thread. Only while has_capacity(). Returns 0, or a negative errno when no thread can be had.
   [[nodiscard]] int start(std::string name);
-  [[nodiscard]] bool has_room() const noexcept { return running_ < kMaxThreads; }
+  [[nodiscard]] bool has_capacity() const noexcept { return running_ < kMaxThreads; }
   /// Look-ups that were started and have not been answered.
   [[nodiscard]] std::size_t running() const noexcept { return running_; }
 

@@ -52,7 +52,7 @@ struct Resolver::Impl {
   void start_waiting();
   void drop_abandoned();
   void on_answer(const std::string& name, const LookupAnswer& answer);
-  void tell(std::string_view name, const LookupAnswer& answer);
+  void report(std::string_view name, const LookupAnswer& answer);
 
   AddressCache cache;
   NameMap<Pending> pending;
@@ -72,13 +72,13 @@ void Resolver::Impl::ask(std::string_view name, Query& query) {
 }
 
 void Resolver::Impl::start_waiting() {
-  while (threads.has_room()) {
+  while (threads.has_capacity()) {
     drop_abandoned();
     Pending* const next = waiting.front();
     if (next == nullptr) return;
     waiting.remove(*next);
     std::string name(next->name);
-    if (const int error = threads.start(name); error != 0) tell(name, {.addresses = {}, .error = error});
+    if (const int error = threads.start(name); error != 0) report(name, {.addresses = {}, .error = error});
   }
 }
 
@@ -94,10 +94,10 @@ void Resolver::Impl::drop_abandoned() {
 void Resolver::Impl::on_answer(const std::string& name, const LookupAnswer& answer) {
   if (worth_keeping(answer)) cache.store(name, answer, Loop::now());
   start_waiting();
-  tell(name, answer);
+  report(name, answer);
 }
 
-void Resolver::Impl::tell(std::string_view name, const LookupAnswer& answer) {
+void Resolver::Impl::report(std::string_view name, const LookupAnswer& answer) {
   // Out of the map first: an asker may ask for the same name again.
   auto ended = pending.extract(pending.find(name));
   IntrusiveList<Query, Query>& askers = ended.mapped().askers;

@@ -12,7 +12,7 @@
 
 namespace keepwarm::net {
 
-/// Called once when a look-up has ended.
+/// What the resolver reports to who asked: once, when a look-up has ended.
 class ResolveEvents {
  public:
   /// `addresses` have port 0, in the order in which they should be tried (RFC 6724 by getaddrinfo, then families
@@ -50,7 +50,7 @@ class Resolver {
    public:
     Query() noexcept = default;
     [[nodiscard]] bool pending() const noexcept { return linked(); }
-    /// Whether the answer took a look-up (false: it was at hand).
+    /// Whether the answer took a look-up (false: it was known).
     [[nodiscard]] bool looked_up() const noexcept { return looked_up_; }
 
    private:
@@ -61,9 +61,9 @@ class Resolver {
     bool looked_up_ = false;
   };
 
-  /// Asks for `name` (lower case, or an address literal). A literal, a cached answer and a name that nobody need be
-  /// asked about (empty, too long) are told before resolve() returns; else later. `query` must not be pending. Inside
-  /// on_resolved() all but the resolver itself may be destroyed.
+  /// Asks for `name` (lower case, or an address literal). What needs no look-up (a literal, a cached answer, a
+  /// name that is empty or too long) is reported before resolve() returns, and all else later. `query` must not be
+  /// pending. Inside on_resolved() all but the resolver itself may be destroyed.
   void resolve(std::string_view name, Query& query, ResolveEvents& events);
 
   void set_settings(Settings settings) noexcept;

@@ -21,7 +21,7 @@ namespace keepwarm::net {
 namespace {
 
 constexpr std::size_t kLongestName = 120;
-constexpr std::size_t kMostNames = 3;
+constexpr std::size_t kMaxNames = 3;
 
 struct FreeBio {
   void operator()(BIO* bio) const noexcept { BIO_free_all(bio); }
@@ -89,10 +89,10 @@ std::string hosts_text(X509* certificate) {
   std::size_t count = 0;
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const std::string name = alternative_name_text(*sk_GENERAL_NAME_value(names.get(), i));
-    if (name.empty() || ++count > kMostNames) continue;
+    if (name.empty() || ++count > kMaxNames) continue;
     text += (count > 1 ? ", '" : "'") + name + '\'';
   }
-  if (count > kMostNames) text += " and " + std::to_string(count - kMostNames) + " more";
+  if (count > kMaxNames) text += " and " + std::to_string(count - kMaxNames) + " more";
   return text;
 }
 

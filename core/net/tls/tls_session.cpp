@@ -118,8 +118,8 @@ void TlsSession::resume(std::string_view ticket) {
 std::string_view TlsSession::feed(std::string_view ciphertext) {
   const TlsWire::Operation operation(wire_, *this, ciphertext);
   if (state_ == State::Handshaking) shake_hands();
-  const std::span<char> room = wire_.plaintext();
-  return {room.data(), read(room)};
+  const std::span<char> space = wire_.plaintext();
+  return {space.data(), read(space)};
 }
 
 bool TlsSession::feed_while_idle(std::string_view ciphertext) {
@@ -159,15 +159,15 @@ void TlsSession::free_chains() noexcept {
   }
 }
 
-std::size_t TlsSession::read(std::span<char> room) {
+std::size_t TlsSession::read(std::span<char> space) {
   std::size_t size = 0;
   while (state_ == State::Open || state_ == State::AwaitingVerdict) {
     std::size_t count = 0;
-    const int result = SSL_read_ex(ssl_, room.data() + size, room.size() - size, &count);
+    const int result = SSL_read_ex(ssl_, space.data() + size, space.size() - size, &count);
     size += count;
     if (heard_after_handshake_ || size > 0) state_ = State::Open;
     if (result == 1) {
-      if (size == room.size()) break;
+      if (size == space.size()) break;
       continue;
     }
     const int error = SSL_get_error(ssl_, result);

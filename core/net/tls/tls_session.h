@@ -35,8 +35,8 @@ class TlsSession {
   enum class State : std::uint8_t { Handshaking, AwaitingVerdict, Open, Ended, Failed };
 
   /// Writes the ClientHello, with the newest of `tickets` (which may be null) if there is one. `server_name` is the
-  /// name or address that the certificate must be for; a name is told to the server too (RFC 6066 §3). Fails at once if
-  /// it is neither.
+  /// name or address that the certificate must be for; a name is sent to the server too (SNI, RFC 6066 §3). Fails at
+  /// once if it is neither.
   TlsSession(TlsWire& wire, const TlsContext& context, std::string_view server_name,
              std::shared_ptr<TlsTickets> tickets);
 
@@ -82,7 +82,7 @@ class TlsSession {
   /// Why it Failed; nullptr else.
   [[nodiscard]] const TlsFailure* failure() const noexcept { return failure_.get(); }
 
-  /// Has `context` tell the sessions made of it what they want to know.
+  /// Sets the callbacks by which OpenSSL reports to the sessions that are made of `context`.
   static void set_callbacks(ssl_ctx_st* context, bool verify);
 
  private:
@@ -95,7 +95,7 @@ class TlsSession {
   void shake_hands();
   void complete_handshake();
   void free_chains() noexcept;
-  [[nodiscard]] std::size_t read(std::span<char> room);
+  [[nodiscard]] std::size_t read(std::span<char> space);
   [[nodiscard]] bool write_record(std::string_view plaintext);
   void keep(ssl_session_st* session);
   void fail(TlsFailure failure);

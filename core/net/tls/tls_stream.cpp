@@ -137,7 +137,7 @@ void TlsStream::deliver(std::string_view plaintext) {
     events_->on_bytes(plaintext);
     if (!alive) return;
   }
-  if (listening()) tell_end();
+  if (listening()) report_end();
 }
 
 bool TlsStream::session_is_over() const noexcept {
@@ -145,15 +145,15 @@ bool TlsStream::session_is_over() const noexcept {
 }
 
 /// Tells that TLS has ended, if it has.
-void TlsStream::tell_end() {
+void TlsStream::report_end() {
   if (phase_ != Phase::Secured || !session_is_over()) return;
-  if (session_.state() == State::Failed) return tell_broken(-EPROTO);
+  if (session_.state() == State::Failed) return report_broken(-EPROTO);
   phase_ = Phase::Ended;
   transport_->pause_reading();  // what follows close_notify means nothing
   events_->on_end();
 }
 
-void TlsStream::tell_broken(int error) {
+void TlsStream::report_broken(int error) {
   phase_ = Phase::Over;
   transport_->pause_reading();
   if (events_ != nullptr) events_->on_broken(error);
@@ -176,7 +176,7 @@ void TlsStream::deliver_later() {
 void TlsStream::on_end() {
   switch (phase_) {
     case Phase::Handshaking: return fail_handshake(closed_failure(0, session_.certificate_requested()));
-    case Phase::Secured: return tell_broken(-ECONNRESET);
+    case Phase::Secured: return report_broken(-ECONNRESET);
     case Phase::Ended:
     case Phase::Over: return;
   }
@@ -186,7 +186,7 @@ void TlsStream::on_broken(int error) {
   switch (phase_) {
     case Phase::Handshaking: return fail_handshake(closed_failure(error, session_.certificate_requested()));
     case Phase::Secured:
-    case Phase::Ended: return tell_broken(error);
+    case Phase::Ended: return report_broken(error);
     case Phase::Over: return;
   }
 }

@@ -33,7 +33,7 @@ class TlsHandshakeEvents {
 /// TLS over a TcpStream, as a client. To what Stream says:
 /// - on_end() means close_notify, and only that. A transport that ends without it has been cut: on_broken(-ECONNRESET),
 ///   for an attacker can do that (RFC 8446 §6.1). What breaks TLS itself is on_broken(-EPROTO) and tls_failure().
-/// - All plaintext of one read of the transport comes with one on_bytes(), so a pause leaves nothing behind in OpenSSL.
+/// - All plaintext of one read of the transport comes with one on_bytes(), so a pause leaves nothing in OpenSSL.
 /// - Bytes that are queued or unacknowledged are counted as ciphertext.
 /// - Destroying it sends close_notify, unless bytes are still queued, or reset_on_close().
 class TlsStream final : public Stream, private StreamEvents {
@@ -73,8 +73,8 @@ class TlsStream final : public Stream, private StreamEvents {
   enum class Phase : std::uint8_t {
     Handshaking,
     Secured,
-    Ended,  ///< on_end() was told
-    Over,   ///< on_broken() or on_handshake_failed() was told
+    Ended,  ///< on_end() was reported
+    Over,   ///< on_broken() or on_handshake_failed() was reported
   };
 
   TlsStream(TlsClient& client, const TlsContext& context, std::unique_ptr<TcpStream> transport,
@@ -97,8 +97,8 @@ class TlsStream final : public Stream, private StreamEvents {
   void fail_handshake(const TlsFailure& failure);
   void deliver(std::string_view plaintext);
   void deliver_later();
-  void tell_end();
-  void tell_broken(int error);
+  void report_end();
+  void report_broken(int error);
   [[nodiscard]] bool listening() const noexcept { return reading_ && events_ != nullptr; }
   [[nodiscard]] bool session_is_over() const noexcept;
 
@@ -107,9 +107,9 @@ class TlsStream final : public Stream, private StreamEvents {
   std::unique_ptr<TcpStream> transport_;
   TlsHandshakeEvents* handshake_events_ = nullptr;
   StreamEvents* events_ = nullptr;
-  bool* destroyed_ = nullptr;          // told to the frame that is in an event
+  bool* destroyed_ = nullptr;          // set for the frame that is in an event
   std::unique_ptr<std::string> held_;  // plaintext that came before the user read
-  std::unique_ptr<AfterTurn> later_;   // once what was held back has to be told
+  std::unique_ptr<AfterTurn> later_;   // once what was held back is to be reported
   std::unique_ptr<Timer> verdict_;     // while AwaitingVerdict
   TimePoint started_;
   Phase phase_ = Phase::Handshaking;

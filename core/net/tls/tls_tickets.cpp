@@ -6,7 +6,7 @@
 namespace keepwarm::net {
 
 void TlsTicketBound::add(TlsTicket& newest) {
-  if (count_ == kMostTickets) by_age_.front()->owner->drop(*by_age_.front());
+  if (count_ == kMaxTickets) by_age_.front()->owner->drop(*by_age_.front());
   by_age_.push_back(newest);
   ++count_;
 }

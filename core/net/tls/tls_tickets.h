@@ -22,7 +22,7 @@ struct TlsTicket : ListHook<TlsTicket> {
 /// All tickets of an engine by age, so that they are bounded together. Belongs to the TlsClient. Private to core/net.
 class TlsTicketBound {
  public:
-  static constexpr std::size_t kMostTickets = 4096;
+  static constexpr std::size_t kMaxTickets = 4096;
 
   void add(TlsTicket& newest);
   void remove(TlsTicket& ticket) noexcept;
@@ -35,11 +35,11 @@ class TlsTicketBound {
 };
 
 /// The TLS sessions of one pool key that can be resumed: at most two, the newest goes first, each is used once, since
-/// the server would let an observer link connections by a ticket that is shown twice (RFC 8446 appendix C.4). Held by
+/// an observer can link connections by a ticket that is shown twice (RFC 8446 appendix C.4). Held by
 /// shared_ptr: a stream that became a tunnel (101) outlives the pool, and tickets still arrive on it.
 class TlsTickets {
  public:
-  static constexpr std::size_t kMost = 2;
+  static constexpr std::size_t kMaxTickets = 2;
 
   /// `bound` (TlsClient::ticket_bound()) must outlive the tickets.
   explicit TlsTickets(TlsTicketBound& bound) noexcept;
@@ -59,7 +59,7 @@ class TlsTickets {
   void drop(const TlsTicket& ticket) noexcept;
 
   TlsTicketBound& bound_;
-  std::array<std::unique_ptr<TlsTicket>, kMost> tickets_;  // the oldest first, no gap
+  std::array<std::unique_ptr<TlsTicket>, kMaxTickets> tickets_;  // the oldest first, no gap
 };
 
 }  // namespace keepwarm::net

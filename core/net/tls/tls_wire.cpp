@@ -59,10 +59,10 @@ std::span<char> TlsWire::record() noexcept {
   return {record_.get(), kRecordSize};
 }
 
-int TlsWire::read(bio_st* bio, char* to, std::size_t room, std::size_t* count) {
+int TlsWire::read(bio_st* bio, char* to, std::size_t space, std::size_t* count) {
   BIO_clear_retry_flags(bio);
   TlsWire& wire = wire_of(bio);
-  *count = std::min(room, wire.incoming_.size());
+  *count = std::min(space, wire.incoming_.size());
   if (*count == 0) {
     BIO_set_retry_read(bio);
     return 0;

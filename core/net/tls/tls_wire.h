@@ -49,7 +49,7 @@ class TlsWire {
   };
 
  private:
-  static int read(bio_st* bio, char* to, std::size_t room, std::size_t* count);
+  static int read(bio_st* bio, char* to, std::size_t space, std::size_t* count);
   static int write(bio_st* bio, const char* from, std::size_t size, std::size_t* count);
   static long control(bio_st* bio, int command, long number, void* pointer);
 

@@ -51,7 +51,7 @@ TEST_CASE("the default of each key satisfies its own rule") {
     if (const auto* list = std::get_if<std::vector<std::string>>(&default_value); list && key.rule.problem) {
       for (const std::string& text : *list) CHECK(key.rule.problem(text) == "");
     }
-    if (const auto* list = std::get_if<std::vector<ListenAddress>>(&standard)) {
+    if (const auto* list = std::get_if<std::vector<ListenAddress>>(&default_value)) {
       for (const ListenAddress& address : *list) CHECK(key.rule.problem(address.text()) == "");
     }
   }

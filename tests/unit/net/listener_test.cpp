@@ -27,12 +27,12 @@ struct Recorder final : AcceptEvents {
 
 struct Fixture : LoopFixture {
   explicit Fixture(const char* host = "127.0.0.1") {
-    auto opened = Listener::open(loop, literal(host), events, [this] { return has_room; });
+    auto opened = Listener::open(loop, literal(host), events, [this] { return has_capacity; });
     REQUIRE(opened);
     listener = std::move(*opened);
   }
   Recorder events;
-  bool has_room = true;
+  bool has_capacity = true;
   std::unique_ptr<Listener> listener;
 };
 
@@ -93,11 +93,11 @@ TEST_CASE("only a listening socket is taken over") {
 
 TEST_CASE("without room connections wait in the kernel, and are accepted when there is room again") {
   Fixture fixture;
-  fixture.has_room = false;
+  fixture.has_capacity = false;
   const Fd client = connect_to(fixture.listener->endpoint().address());
   fixture.turn();
   CHECK(fixture.events.accepted.empty());
-  fixture.has_room = true;
+  fixture.has_capacity = true;
   fixture.run_until([&] { return fixture.events.accepted.size() == 1; });
 }
 

@@ -16,10 +16,10 @@ namespace keepwarm::net::test {
 namespace {
 
 struct Recorder final : StreamEvents {
-  void on_bytes(std::string_view bytes) override { tell(then_on_bytes, got.append(bytes)); }
-  void on_end() override { tell(then_on_end, ++ended); }
-  void on_broken(int error) override { tell(then_on_broken, broken.emplace_back(error)); }
-  void on_drained() override { tell(then_on_drained, ++drained); }
+  void on_bytes(std::string_view bytes) override { report(then_on_bytes, got.append(bytes)); }
+  void on_end() override { report(then_on_end, ++ended); }
+  void on_broken(int error) override { report(then_on_broken, broken.emplace_back(error)); }
+  void on_drained() override { report(then_on_drained, ++drained); }
 
   std::function<void()> then_on_bytes, then_on_end, then_on_broken, then_on_drained;
   std::string got;
@@ -29,7 +29,7 @@ struct Recorder final : StreamEvents {
 
  private:
   template <typename T>
-  static void tell(const std::function<void()>& then, const T&) {
+  static void report(const std::function<void()>& then, const T&) {
     if (then) then();
   }
 };

@@ -20,18 +20,18 @@
 namespace keepwarm::net::test {
 
 struct TlsRecorder final : StreamEvents, TlsHandshakeEvents {
-  void on_secured() override { tell(then_on_secured, ++secured); }
+  void on_secured() override { report(then_on_secured, ++secured); }
   void on_handshake_failed(const TlsFailure& why) override {
     failed.push_back(why);
-    tell(then_on_failed, 0);
+    report(then_on_failed, 0);
   }
   void on_bytes(std::string_view bytes) override {
     chunks.push_back(bytes.size());
-    tell(then_on_bytes, got.append(bytes));
+    report(then_on_bytes, got.append(bytes));
   }
-  void on_end() override { tell(then_on_end, ++ended); }
-  void on_broken(int error) override { tell(then_on_broken, broken.emplace_back(error)); }
-  void on_drained() override { tell(then_on_drained, ++drained); }
+  void on_end() override { report(then_on_end, ++ended); }
+  void on_broken(int error) override { report(then_on_broken, broken.emplace_back(error)); }
+  void on_drained() override { report(then_on_drained, ++drained); }
 
   std::function<void()> then_on_secured, then_on_failed, then_on_bytes, then_on_end, then_on_broken, then_on_drained;
   int secured = 0;
@@ -47,7 +47,7 @@ struct TlsRecorder final : StreamEvents, TlsHandshakeEvents {
 
  private:
   template <typename T>
-  static void tell(const std::function<void()>& then, const T&) {
+  static void report(const std::function<void()>& then, const T&) {
     if (then) then();
   }
 };

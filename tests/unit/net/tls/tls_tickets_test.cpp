@@ -37,22 +37,22 @@ TEST_CASE("all tickets of a client are bounded together, and the oldest goes") {
   Fixture fixture;
   std::vector<std::unique_ptr<TlsTickets>> keys;
   const auto add_key = [&] { keys.push_back(std::make_unique<TlsTickets>(fixture.client.ticket_bound())); };
-  for (std::size_t i = 0; i < TlsTicketBound::kMostTickets / 2; ++i) {
+  for (std::size_t i = 0; i < TlsTicketBound::kMaxTickets / 2; ++i) {
     add_key();
     keys.back()->put(std::to_string(i));
     keys.back()->put(std::to_string(i) + " again");
   }
-  CHECK(fixture.client.ticket_bound().count() == TlsTicketBound::kMostTickets);
+  CHECK(fixture.client.ticket_bound().count() == TlsTicketBound::kMaxTickets);
   CHECK(keys[0]->count() == 2);
   add_key();
   keys.back()->put("newest");
-  CHECK(fixture.client.ticket_bound().count() == TlsTicketBound::kMostTickets);
+  CHECK(fixture.client.ticket_bound().count() == TlsTicketBound::kMaxTickets);
   CHECK(keys[0]->count() == 1);
   CHECK(keys[0]->take() == "0 again");
   CHECK(keys[1]->count() == 2);
 
   keys[1].reset();
-  CHECK(fixture.client.ticket_bound().count() == TlsTicketBound::kMostTickets - 3);
+  CHECK(fixture.client.ticket_bound().count() == TlsTicketBound::kMaxTickets - 3);
   fixture.client.ticket_bound().forget_all();
   CHECK(fixture.client.ticket_bound().count() == 0);
   CHECK(keys[2]->count() == 0);
