@@ -19,7 +19,7 @@ struct TlsTicket : ListHook<TlsTicket> {
   std::string session;
 };
 
-/// All tickets of an engine by age, so that they are bounded together. Belongs to the TlsClient. Private to core/net.
+/// All tickets of an engine by age, so that they are bounded together. Belongs to the TlsClient.
 class TlsTicketBound {
  public:
   static constexpr std::size_t kMaxTickets = 4096;
