@@ -34,7 +34,7 @@ Body read(std::string_view bytes, std::size_t piece, const ChunkedLimits& limits
     const std::string_view next = bytes.substr(0, std::min(piece, bytes.size()));
     const std::vector<char> buffer(next.begin(), next.end());
     std::vector<std::string_view> data;
-    const ChunkedReader::Step step = reader.read({buffer.data(), buffer.size()}, data);
+    const ChunkedReader::ReadResult step = reader.read({buffer.data(), buffer.size()}, data);
     for (const std::string_view span : data) body.data += span;
     body.progress = step.progress;
     body.fault = step.fault;

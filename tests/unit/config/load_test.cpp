@@ -344,7 +344,7 @@ TEST_CASE("addresses, ranges, ports and methods are checked one by one, at their
       {"[host.\"*\"]\nretry_methods = [\"A B\"]",
        "k.toml:2:18: host.\"*\".retry_methods: \"A B\" is not a method; allowed: tokens like \"GET\"\n"},
       {"[log]\nfile = \"\"",
-       "k.toml:2:8: log.file: \"\" names no file; allowed: a path, or \"-\" for default_value error\n"},
+       "k.toml:2:8: log.file: \"\" names no file; allowed: a path, or \"-\" for standard error\n"},
   });
 }
 

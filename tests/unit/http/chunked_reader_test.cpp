@@ -27,7 +27,7 @@ Body read_pieces(std::string_view wire, const std::vector<std::size_t>& ends, co
     const std::vector<char> piece(wire.begin() + static_cast<std::ptrdiff_t>(begin),
                                   wire.begin() + static_cast<std::ptrdiff_t>(end));
     std::vector<std::string_view> data;
-    const ChunkedReader::Step step = reader.read({piece.data(), piece.size()}, data);
+    const ChunkedReader::ReadResult step = reader.read({piece.data(), piece.size()}, data);
     for (const std::string_view span : data) body.data += span;
     body.progress = step.progress;
     if (step.progress == ChunkedProgress::Broken) body.fault = step.fault;
@@ -216,9 +216,9 @@ TEST_CASE("nothing is read behind a fault or an end") {
   CHECK(reader.read("0\r\n\r\n", data).progress == ChunkedProgress::Broken);
   reader.start({});
   REQUIRE(reader.read("0\r\n\r\n", data).progress == ChunkedProgress::Ended);
-  const ChunkedReader::Step behind = reader.read("1\r\nx\r\n", data);
-  CHECK(behind.progress == ChunkedProgress::Ended);
-  CHECK(behind.consumed == 0);
+  const ChunkedReader::ReadResult after = reader.read("1\r\nx\r\n", data);
+  CHECK(after.progress == ChunkedProgress::Ended);
+  CHECK(after.consumed == 0);
   CHECK(data.empty());
 }
 

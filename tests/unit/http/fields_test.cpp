@@ -64,7 +64,7 @@ TEST_CASE("fields are known by name in any case, and by no other name") {
     CAPTURE(c.name);
     CHECK(field_id(c.name) == c.id);
     std::string upper(c.name);
-    for (char& c : upper) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
+    for (char& each : upper) each = static_cast<char>(each >= 'a' && each <= 'z' ? each - 32 : each);
     CHECK(field_id(upper) == c.id);
     for (std::size_t i = 0; i < c.name.size(); ++i) {
       std::string other(c.name);
