@@ -16,7 +16,7 @@ constexpr std::int32_t kBurstMs = 250;
 constexpr std::uint32_t kContradictions = 4;
 constexpr std::int32_t kForgetAfterMs = 60 * 60 * 1000;
 constexpr int kLongestPauseMin = 10;
-/// Until so many closes are known probes follow one another.
+/// Until so many closes are known lapse tests follow one another.
 constexpr int kEnough = 3;
 
 using Step = std::chrono::duration<std::uint32_t, std::ratio<1, 10'000>>;
@@ -38,9 +38,9 @@ std::uint32_t folded(std::uint64_t address) noexcept {
   return static_cast<std::uint32_t>(address ^ (address >> 32U));
 }
 
-std::uint32_t stamp(TimePoint moment) noexcept {
+std::uint32_t stamp(TimePoint at) noexcept {
   return static_cast<std::uint32_t>(
-      std::chrono::duration_cast<std::chrono::milliseconds>(moment.time_since_epoch()).count());
+      std::chrono::duration_cast<std::chrono::milliseconds>(at.time_since_epoch()).count());
 }
 
 /// In milliseconds; negative if `from` is the later one, as observations of other threads may be.
@@ -56,18 +56,18 @@ bool coincide(std::uint32_t one, std::uint32_t other) noexcept {
 }  // namespace
 
 void IdleHistory::closed(const IdlePeriod& period, Duration margin) noexcept {
-  if (period.probe) probe_ended(period, true);
+  if (period.lapse_test) lapse_test_ended(period, true);
   if (period.age < kLeastAge) return;
   const Close close{folded(period.address), to_steps(period.age), stamp(period.ended), 0};
   contradict(period.age, close.address);  // it lived so long
-  disprove(std::max(period.age - margin, Duration::zero()));
+  invalidate_survival(std::max(period.age - margin, Duration::zero()));
   forget_old(period.ended);
   if (!is_of_burst(close)) add(close);
   update();
 }
 
 void IdleHistory::note_survival(const IdlePeriod& period) noexcept {
-  if (period.probe) probe_ended(period, false);
+  if (period.lapse_test) lapse_test_ended(period, false);
   seen_open(period.age);
   Duration age = period.age;
   for (Duration& longest : longest_) {
@@ -84,21 +84,21 @@ void IdleHistory::contradict(Duration age, std::uint32_t address) noexcept {
   }
 }
 
-void IdleHistory::disprove(Duration age) noexcept {
+void IdleHistory::invalidate_survival(Duration age) noexcept {
   proved_ = std::min(proved_, age);
   for (Duration& longest : longest_) longest = std::min(longest, age);
-  update();  // what is shorter than before is news again
+  update();  // what is shorter than before counts again
 }
 
 bool IdleHistory::is_of_burst(const Close& close) noexcept {
   bool burst = bursting_ && coincide(burst_at_, close.at);
-  const auto same_moment = [&close](const Close& other) {
+  const auto closed_together = [&close](const Close& other) {
     return other.age != 0 && other.address == close.address && coincide(other.at, close.at);
   };
-  for (const Close& other : closes_) burst = burst || (same_moment(other) && clearly_differ(other.age, close.age));
+  for (const Close& other : closes_) burst = burst || (closed_together(other) && clearly_differ(other.age, close.age));
   if (!burst) return false;
   for (Close& other : closes_) {
-    if (same_moment(other)) other = {};
+    if (closed_together(other)) other = {};
   }
   bursting_ = true;
   burst_at_ = close.at;
@@ -128,9 +128,9 @@ IdleHistory::Close& IdleHistory::victim() noexcept {
 }
 
 void IdleHistory::forget_old(TimePoint now) noexcept {
-  const std::uint32_t moment = stamp(now);
+  const std::uint32_t now_ms = stamp(now);
   for (Close& close : closes_) {
-    if (close.age != 0 && elapsed(close.at, moment) > kForgetAfterMs) close = {};
+    if (close.age != 0 && elapsed(close.at, now_ms) > kForgetAfterMs) close = {};
   }
 }
 
@@ -139,11 +139,11 @@ void IdleHistory::update() noexcept {
   for (const Close& close : closes_) {
     if (close.age != 0) learned_ = std::min(learned_, from_steps(close.age));
   }
-  noteworthy_ = std::min(longest_.back(), learned_);
+  threshold_ = std::min(longest_.back(), learned_);
 }
 
-bool IdleHistory::may_probe(TimePoint now) noexcept {
-  if (probing_ || (now < next_probe_ && !knows_little())) return false;
+bool IdleHistory::may_test_lapse(TimePoint now) noexcept {
+  if (testing_lapse_ || (now < next_lapse_test_ && !knows_little())) return false;
   forget_old(now);
   update();
   return learned().has_value();
@@ -154,19 +154,19 @@ bool IdleHistory::knows_little() const noexcept {
   return std::count_if(closes_.begin(), closes_.end(), [](const Close& close) { return close.age != 0; }) < kEnough;
 }
 
-void IdleHistory::probe_begun(TimePoint now) noexcept {
-  probing_ = true;
-  next_probe_ = now + std::chrono::minutes(probe_pause_min_);
+void IdleHistory::lapse_test_begun(TimePoint now) noexcept {
+  testing_lapse_ = true;
+  next_lapse_test_ = now + std::chrono::minutes(lapse_test_pause_min_);
 }
 
-void IdleHistory::probe_ended(const IdlePeriod& period, bool closed) noexcept {
-  probing_ = false;
+void IdleHistory::lapse_test_ended(const IdlePeriod& period, bool closed) noexcept {
+  testing_lapse_ = false;
   if (learned() && clearly_longer(period.age, learned_)) {
-    probe_pause_min_ = 1;
-    next_probe_ = period.ended;  // the next one may settle it
+    lapse_test_pause_min_ = 1;
+    next_lapse_test_ = period.ended;  // the next one may settle it
   } else if (closed) {
-    probe_pause_min_ = static_cast<std::uint8_t>(std::min(2 * probe_pause_min_, kLongestPauseMin));
-    next_probe_ = period.ended + std::chrono::minutes(probe_pause_min_);
+    lapse_test_pause_min_ = static_cast<std::uint8_t>(std::min(2 * lapse_test_pause_min_, kLongestPauseMin));
+    next_lapse_test_ = period.ended + std::chrono::minutes(lapse_test_pause_min_);
   }
 }
 

@@ -20,7 +20,7 @@
 /// address: the server restarts. Each close of such a burst is ignored, and those that counted already are retracted.
 ///
 /// **How it grows again.** Once the timeout is known we close first (§6.3), and closes are not seen any more. So now
-/// and then a connection whose time is over is left to lapse, as a probe. A connection that outlived a close (25 % and
+/// and then a connection whose time is over is left to lapse, as a test. A connection that outlived a close (25 % and
 /// 250 ms longer, on the same address) contradicts it; four that do, and no close of that age meanwhile, and it is
 /// dropped. So a timeout that was raised is found in a few minutes, and a lone close by a restart is forgotten; servers
 /// of different timeouts at different addresses do not contradict each other. What was not seen again for an hour is
@@ -45,7 +45,7 @@ struct IdlePeriod {
   Duration age;           ///< from the last response byte received to its end
   std::uint64_t address;  ///< any hash of the server's address
   TimePoint ended;
-  bool probe = false;  ///< the connection was left to lapse after probe_begun()
+  bool lapse_test = false;  ///< the connection was left to lapse after lapse_test_begun()
 };
 
 /// Whether two idle ages differ by more than they do by chance: by more than 250 ms, and by more than a quarter.
@@ -64,14 +64,14 @@ class IdleHistory {
   /// The connection was still open when its idle period ended: a request on it was answered, or we closed it. Once for
   /// each period. Nearly always costs two comparisons.
   void survived(const IdlePeriod& period) noexcept {
-    if (is_news(period.age) || period.probe) note_survival(period);
+    if (would_change(period.age) || period.lapse_test) note_survival(period);
   }
-  /// Whether a survival of this age, unless it is a probe's, would change anything.
-  [[nodiscard]] bool is_news(Duration age) const noexcept { return age > noteworthy_; }
+  /// Whether a survival of this age, unless it is a lapse test's, would change anything.
+  [[nodiscard]] bool would_change(Duration age) const noexcept { return age > threshold_; }
 
   /// A connection was found dead at some age, and nobody knows when it had ended, or why: nothing is learned of it, but
   /// longer ages than this are not proved any more.
-  void disprove(Duration age) noexcept;
+  void invalidate_survival(Duration age) noexcept;
 
   /// A connection is open at this age, and its idle period goes on: proves the age for younger ones.
   void seen_open(Duration age) noexcept {
@@ -89,9 +89,10 @@ class IdleHistory {
 
   /// Whether a connection whose time is over, because learned() limits it, should be left to lapse instead of being
   /// closed: one at a time; once three closes are known a minute apart at least, ten while each confirms what is known.
-  /// It may only serve what is replayable. The end of its idle period must be told, however it ends, with `probe` set.
-  [[nodiscard]] bool may_probe(TimePoint now) noexcept;
-  void probe_begun(TimePoint now) noexcept;
+  /// It may only serve what is replayable. The end of its idle period must be told, however it ends, with `lapse_test`
+  /// set.
+  [[nodiscard]] bool may_test_lapse(TimePoint now) noexcept;
+  void lapse_test_begun(TimePoint now) noexcept;
 
  private:
   static constexpr std::size_t kCloses = 8;
@@ -113,19 +114,19 @@ class IdleHistory {
   [[nodiscard]] Close& victim() noexcept;
   void forget_old(TimePoint now) noexcept;
   [[nodiscard]] bool knows_little() const noexcept;
-  void probe_ended(const IdlePeriod& period, bool closed) noexcept;
+  void lapse_test_ended(const IdlePeriod& period, bool closed) noexcept;
   void update() noexcept;
 
   std::array<Close, kCloses> closes_{};
   std::array<Duration, kSurvivals> longest_{};  ///< survived ages of different idle periods, the longest first
   Duration learned_ = Duration::max();          ///< the least of closes_
-  Duration noteworthy_{};                       ///< survivals up to here change nothing
+  Duration threshold_{};                        ///< survivals up to here change nothing
   Duration proved_{};
-  TimePoint next_probe_{};
+  TimePoint next_lapse_test_{};
   Stamp burst_at_ = 0;  ///< the last close of a burst
-  std::uint8_t probe_pause_min_ = 1;
+  std::uint8_t lapse_test_pause_min_ = 1;
   bool bursting_ = false;  ///< there was one
-  bool probing_ = false;
+  bool testing_lapse_ = false;
 };
 
 static_assert(sizeof(IdleHistory) <= 200, "one for each of 10,000 hosts");

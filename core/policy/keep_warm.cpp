@@ -48,20 +48,20 @@ void WarmBackoff::lift(TimePoint now) noexcept {
 }
 
 WarmPlan warm_plan(const WarmView& view, TimePoint now) noexcept {
-  if (now >= view.in_use_until) return {.let_go = true};
-  const std::uint32_t warm = excess(view.open, view.cold);
+  if (now >= view.in_use_until) return {.close_all = true};
+  const std::uint32_t warm = excess(view.open, view.expiring);
   WarmPlan plan{.missing = excess(view.wanted, warm),
                 .replaced = excess(warm, view.opening) >= view.wanted,
-                .look_again = std::min(view.in_use_until, view.next_change)};
-  if (view.elsewhere) plan.look_again = std::min(plan.look_again, now + kRetryForRole);
+                .check_again = std::min(view.in_use_until, view.next_change)};
+  if (view.elsewhere) plan.check_again = std::min(plan.check_again, now + kRetryForRole);
   if (plan.missing == 0) return plan;
   const bool no_room = view.connections_full || view.idle_room == 0;
   if (view.connections_full || view.idle_full) plan.make_room = plan.missing;
   if (view.elsewhere) return plan;
   if (now < view.backoff_until) {
-    plan.look_again = std::min(plan.look_again, view.backoff_until);
+    plan.check_again = std::min(plan.check_again, view.backoff_until);
   } else if (no_room) {
-    plan.look_again = std::min(plan.look_again, now + kRetryForRoom);
+    plan.check_again = std::min(plan.check_again, now + kRetryForRoom);
   } else {
     plan.open = std::min({plan.missing, excess(kAtATime, view.warming), view.idle_room});
   }

@@ -20,16 +20,16 @@ namespace keepwarm::policy {
 [[nodiscard]] Duration warm_for(const IdleSettings& settings, const ServerView& server) noexcept;
 
 /// Below this nothing is kept warm: it would take several new connections a second.
-inline constexpr Duration kLeastWarm = std::chrono::milliseconds(250);
+inline constexpr Duration kMinWarm = std::chrono::milliseconds(250);
 
 /// How long before the end of `warm_for` the next connection is opened; `opening_cost` is what that takes.
 [[nodiscard]] Duration warm_lead(Duration warm_for, Duration opening_cost) noexcept;
 
-/// The pause after what was opened for nobody failed, or was closed at once: 1 s, doubled each time up to 60 s.
+/// The pause after a prewarmed connection failed to open, or was closed at once: 1 s, doubled each time up to 60 s.
 class WarmBackoff {
  public:
   /// `began`: when the attempt did. One that began clearly after the last pause follows a success: the pauses begin
-  /// anew. Further failures during a pause are of the same moment, and count as one.
+  /// anew. Further failures during a pause have the same cause, and count as one.
   void failed(TimePoint began, TimePoint now) noexcept;
   /// A client's own connection could be opened: the pause ends, and what fails next doubles it.
   void lift(TimePoint now) noexcept;
@@ -41,32 +41,32 @@ class WarmBackoff {
   Duration pause_{};
 };
 
-/// A host at one moment. A connection is *cold* when it lies idle and will not be trusted beyond warm_lead().
+/// A host at one time. A connection is *expiring* when it lies idle and will not be trusted beyond warm_lead().
 struct WarmView {
   std::uint32_t wanted = 0;       ///< warm_wanted()
   std::uint32_t open = 0;         ///< idle, leased, and being opened, at all workers
-  std::uint32_t cold = 0;         ///< of these
+  std::uint32_t expiring = 0;     ///< of these
   std::uint32_t opening = 0;      ///< of `open`: not open yet, at this worker
-  std::uint32_t warming = 0;      ///< of `opening`: for nobody
-  std::uint32_t idle_room = 0;    ///< so many more may lie idle, if cold ones of this worker give way
+  std::uint32_t warming = 0;      ///< of `opening`: prewarmed ones
+  std::uint32_t idle_room = 0;    ///< so many more may lie idle, if expiring ones of this worker give way
   bool connections_full = false;  ///< max_connections are open
   bool idle_full = false;         ///< max_idle lie idle
   bool elsewhere = false;         ///< another worker opens what is missing
   TimePoint backoff_until{};
   TimePoint in_use_until{};
-  TimePoint next_change = TimePoint::max();  ///< when the next idle one turns cold, or its time is over
+  TimePoint next_change = TimePoint::max();  ///< when the next idle one expires, or its time is over
 };
 
 struct WarmPlan {
-  bool let_go = false;        ///< nobody uses the host any more: all idle connections are closed, nothing else is done
+  bool close_all = false;     ///< nobody uses the host any more: all idle connections are closed, nothing else is done
   std::uint32_t missing = 0;  ///< of `wanted`
   std::uint32_t open = 0;     ///< open so many now
   std::uint32_t make_room = 0;  ///< close so many whose time is over, though they are not replaced
   bool replaced = false;        ///< those whose time is over are not needed any more
-  TimePoint look_again{};       ///< unless something happens before
+  TimePoint check_again{};      ///< unless something happens before
 };
 
-/// At most two connections are opened for nobody at a time.
+/// At most two connections are prewarmed at a time.
 [[nodiscard]] WarmPlan warm_plan(const WarmView& view, TimePoint now) noexcept;
 
 }  // namespace keepwarm::policy

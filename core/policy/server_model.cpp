@@ -17,7 +17,7 @@ constexpr Duration kFirstRequestLimitLife = 10min;
 
 }  // namespace
 
-ServerModel::ServerModel(const HostSettings& settings, ClosePrior& all_hosts) noexcept
+ServerModel::ServerModel(const HostSettings& settings, CloseRiskEstimator& all_hosts) noexcept
     : settings_(&settings), all_hosts_(&all_hosts) {}
 
 void ServerModel::set_settings(const HostSettings& settings) noexcept {
@@ -90,7 +90,7 @@ ServerModel::WarmTime ServerModel::warm_time(const ConnectionFacts& connection, 
 }
 
 bool ServerModel::worth_keeping_warm() const noexcept {
-  return warm_for(idle_settings(*settings_), view(last_hint_, {})) >= kLeastWarm;
+  return warm_for(idle_settings(*settings_), view(last_hint_, {})) >= kMinWarm;
 }
 
 std::optional<ServerModel::NoRoom> ServerModel::no_room(const ConnectionFacts& connection,
@@ -112,7 +112,7 @@ void ServerModel::answered(ConnectionFacts& connection, std::optional<Duration> 
 bool ServerModel::learns_from_survival(const ConnectionFacts& connection, Duration age) const noexcept {
   if (connection.lapse_test) return true;
   // One that never served was under the server's time limit for a first request, which is another one.
-  return connection.served > 0 && age >= kShortestIdleTimeout && history_.is_news(age);
+  return connection.served > 0 && age >= kShortestIdleTimeout && history_.would_change(age);
 }
 
 void ServerModel::survived(ConnectionFacts& connection, Duration age, std::uint64_t address, TimePoint now) noexcept {
@@ -120,7 +120,7 @@ void ServerModel::survived(ConnectionFacts& connection, Duration age, std::uint6
   history_.survived({.age = connection.served > 0 ? age : Duration::zero(),
                      .address = address,
                      .ended = now,
-                     .probe = std::exchange(connection.lapse_test, false)});
+                     .lapse_test = std::exchange(connection.lapse_test, false)});
   record_evidence();
 }
 
@@ -140,7 +140,7 @@ std::optional<IdlePeriod> ServerModel::closed(ConnectionFacts& connection, std::
     return std::nullopt;
   }
   const IdlePeriod period{
-      .age = age, .address = address, .ended = now, .probe = std::exchange(connection.lapse_test, false)};
+      .age = age, .address = address, .ended = now, .lapse_test = std::exchange(connection.lapse_test, false)};
   learn_close(period);
   return period;
 }
@@ -163,7 +163,8 @@ void ServerModel::record_evidence() noexcept {
 }
 
 void ServerModel::invalidate_survival(Duration age) noexcept {
-  if (age >= kShortestIdleTimeout) history_.disprove(std::max(age - settings_->idle_margin, Duration::zero()));
+  if (age >= kShortestIdleTimeout)
+    history_.invalidate_survival(std::max(age - settings_->idle_margin, Duration::zero()));
 }
 
 void ServerModel::request_failed(Duration age) noexcept {
@@ -184,12 +185,12 @@ bool ServerModel::may_test_lapse(const ConnectionFacts& connection, TimePoint no
   if (!settings_->learn || connection.lapse_test || connection.served == 0) return false;
   if (now - connection.idle_since >= settings_->idle_timeout) return false;
   const auto learned = history_.learned();
-  return learned && (!connection.hint || *learned < *connection.hint) && history_.may_probe(now);
+  return learned && (!connection.hint || *learned < *connection.hint) && history_.may_test_lapse(now);
 }
 
 void ServerModel::begin_lapse_test(ConnectionFacts& connection, TimePoint now) noexcept {
   connection.lapse_test = true;
-  history_.probe_begun(now);
+  history_.lapse_test_begun(now);
 }
 
 }  // namespace keepwarm::policy

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include "core/base/clock.h"
-#include "core/policy/close_prior.h"
+#include "core/policy/close_risk_estimator.h"
 #include "core/policy/connection_facts.h"
 #include "core/policy/idle_history.h"
 #include "core/policy/idle_terms.h"
@@ -21,12 +21,13 @@ enum class Fit : std::uint8_t {
 
 /// All that is believed of the server behind one pool key, and what follows from it for each connection: how long it
 /// may lie idle, and which requests it may serve (DESIGN.md §6.3, §6.4). It joins the host's own history of closes
-/// (IdleHistory), the server's last hint, and what all hosts of the engine together have shown (ClosePrior).
+/// (IdleHistory), the server's last hint, and what all hosts of the engine together have shown (CloseRiskEstimator).
 ///
-/// Pure: no I/O, no clock; `now` is an argument. Owned by a HostPool. The settings and the ClosePrior must outlive it.
+/// Pure: no I/O, no clock; `now` is an argument. Owned by a HostPool. The settings and the CloseRiskEstimator must
+/// outlive it.
 class ServerModel {
  public:
-  ServerModel(const HostSettings& settings, ClosePrior& all_hosts) noexcept;
+  ServerModel(const HostSettings& settings, CloseRiskEstimator& all_hosts) noexcept;
 
   /// New settings after a reload. What was learned stays; a hint that may not be honoured any more is forgotten.
   void set_settings(const HostSettings& settings) noexcept;
@@ -117,10 +118,10 @@ class ServerModel {
   void record_evidence() noexcept;
 
   const HostSettings* settings_;
-  ClosePrior* all_hosts_;
+  CloseRiskEstimator* all_hosts_;
   IdleHistory history_;
-  ClosePrior::Witness sample_;         ///< what this host has contributed to all_hosts_
-  std::optional<Duration> last_hint_;  ///< of the last response
+  CloseRiskEstimator::HostSample sample_;  ///< what this host has contributed to all_hosts_
+  std::optional<Duration> last_hint_;      ///< of the last response
   /// After so long the server closed a connection that had never served: another limit than its idle timeout.
   Duration first_request_limit_ = Duration::max();
   TimePoint first_request_limit_ends_{};  ///< that limit is believed until then

@@ -7,7 +7,7 @@
 #include "core/base/deadline_wheel.h"
 #include "core/base/log.h"
 #include "core/net/connector.h"
-#include "core/policy/close_prior.h"
+#include "core/policy/close_risk_estimator.h"
 #include "core/pool/close_reason.h"
 #include "core/pool/dialing.h"
 #include "core/pool/pool_stats.h"
@@ -40,7 +40,7 @@ struct PoolContext {
   const net::AddressFilter& remote_filter;  ///< for all others
   Log& log;
   PoolStats& stats;
-  policy::ClosePrior& all_hosts;  ///< what all hosts have shown, for one of which nothing is known
+  policy::CloseRiskEstimator& all_hosts;  ///< what all hosts have shown, for one of which nothing is known
   HostPoolOwner* owner = nullptr;
   bool draining = false;  ///< shutting down: nothing is pooled any more
 

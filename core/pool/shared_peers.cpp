@@ -204,7 +204,7 @@ void SharedPeers::close_idle_since(TimePoint since, Duration age) {
 
 void SharedPeers::report_close(const policy::IdlePeriod& period) {
   policy::IdlePeriod told = period;
-  told.probe = false;  // whether it was a lapse test is this worker's business
+  told.lapse_test = false;  // whether it was a lapse test is this worker's business
   post_to_others([told](SharedPeers& peers) { peers.own_idle_.learn_close(told); });
 }
 

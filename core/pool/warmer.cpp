@@ -106,7 +106,7 @@ policy::WarmView Warmer::view(TimePoint now) {
   const std::uint32_t will_be_idle = idle - std::min(idle, expiring_) + its_.attempts.prewarming();
   return {.wanted = wanted,
           .open = peers.open(),
-          .cold = peers.expiring(),
+          .expiring = peers.expiring(),
           .opening = its_.attempts.count(),
           .warming = its_.attempts.prewarming(),
           .idle_room = settings.max_idle - std::min(settings.max_idle, will_be_idle),
@@ -124,7 +124,7 @@ void Warmer::check(TimePoint now) {
   check_soon_ = false;
   const policy::WarmView seen = view(now);
   const policy::WarmPlan plan = policy::warm_plan(seen, now);
-  if (plan.let_go) return close_all(now);
+  if (plan.close_all) return close_all(now);
   close_what_is_over(plan, now);
   for (std::uint32_t count = 0; count < plan.open; ++count) {
     if (its_.pool.prewarm(now)) continue;
@@ -132,7 +132,7 @@ void Warmer::check(TimePoint now) {
     break;
   }
   if (plan.missing > 0 && seen.elsewhere) its_.peers->remind_prewarmer();
-  if (!check_soon_) its_.context.deadlines.arm(*this, plan.look_again);
+  if (!check_soon_) its_.context.deadlines.arm(*this, plan.check_again);
 }
 
 /// Nobody uses the host any more.

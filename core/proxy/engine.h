@@ -110,7 +110,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   pool::DialContext dial_context_;
   pool::NetworkDialers dialers_;
   pool::PoolStats pool_stats_;
-  policy::ClosePrior all_hosts_;
+  policy::CloseRiskEstimator all_hosts_;
   pool::PoolContext pool_context_;
   pool::Pool pool_;
   ProxyContext context_;

@@ -26,14 +26,14 @@ struct Fixture {
   void survives_times(int times, Duration age, std::uint64_t address = kHere) {
     for (int i = 0; i < times; ++i) survives(age, address);
   }
-  /// A probe that begins now, and that the server closes at `age`.
-  void probe_is_closed(Duration age) {
-    history.probe_begun(now);
+  /// A lapse test that begins now, and that the server closes at `age`.
+  void lapse_test_is_closed(Duration age) {
+    history.lapse_test_begun(now);
     pass(1s);
     history.closed({age, kHere, now, true}, kMargin);
   }
-  void probe_survives(Duration age) {
-    history.probe_begun(now);
+  void lapse_test_survives(Duration age) {
+    history.lapse_test_begun(now);
     pass(1s);
     history.survived({age, kHere, now, true});
   }
@@ -238,16 +238,16 @@ TEST_CASE_FIXTURE(Fixture, "a restart disproves, too: whoever takes it for one m
 
 TEST_CASE_FIXTURE(Fixture, "what was disproved without a close that counts can be proved again") {
   survives_times(3, 20s);
-  history.disprove(4s);
+  history.invalidate_survival(4s);
   CHECK(history.learned() == std::nullopt);
   CHECK(history.proved() == 4s);
   CHECK(history.survived() == 4s);
-  CHECK_FALSE(history.is_news(4s));
-  CHECK(history.is_news(15s));
+  CHECK_FALSE(history.would_change(4s));
+  CHECK(history.would_change(15s));
   survives_times(3, 15s);
   CHECK(history.proved() == 15s);
   CHECK(history.survived() == 15s);
-  CHECK_FALSE(history.is_news(15s));
+  CHECK_FALSE(history.would_change(15s));
 }
 
 // ---- Forgetting ----
@@ -280,7 +280,7 @@ TEST_CASE_FIXTURE(Fixture, "what was not seen again for an hour is forgotten") {
   closes(60s);
   CHECK(history.learned() == 5s);
   pass(21min);
-  static_cast<void>(history.may_probe(now));
+  static_cast<void>(history.may_test_lapse(now));
   CHECK(history.learned() == 60s);
   pass(40min);
   closes(70s);
@@ -289,80 +289,81 @@ TEST_CASE_FIXTURE(Fixture, "what was not seen again for an hour is forgotten") {
 
 // ---- Probes ----
 
-TEST_CASE_FIXTURE(Fixture, "there is nothing to probe before something was learned") {
-  CHECK_FALSE(history.may_probe(now));
+TEST_CASE_FIXTURE(Fixture, "there is nothing to test before something was learned") {
+  CHECK_FALSE(history.may_test_lapse(now));
   closes(5s);
-  CHECK(history.may_probe(now));
+  CHECK(history.may_test_lapse(now));
 }
 
-TEST_CASE_FIXTURE(Fixture, "one probe at a time") {
+TEST_CASE_FIXTURE(Fixture, "one lapse test at a time") {
   closes(5s);
-  history.probe_begun(now);
+  history.lapse_test_begun(now);
   pass(30min);
-  CHECK_FALSE(history.may_probe(now));
+  CHECK_FALSE(history.may_test_lapse(now));
   history.survived({1s, kHere, now, true});
-  CHECK(history.may_probe(now));
+  CHECK(history.may_test_lapse(now));
 }
 
-TEST_CASE_FIXTURE(Fixture, "until three closes are known probes follow one another") {
+TEST_CASE_FIXTURE(Fixture, "until three closes are known lapse tests follow one another") {
   closes(5s);
   for (int i = 0; i < 2; ++i) {
-    REQUIRE(history.may_probe(now));
-    probe_is_closed(5s);
+    REQUIRE(history.may_test_lapse(now));
+    lapse_test_is_closed(5s);
   }
-  CHECK_FALSE(history.may_probe(now));
+  CHECK_FALSE(history.may_test_lapse(now));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a minute between probes, and up to ten while they confirm what is known") {
+TEST_CASE_FIXTURE(Fixture, "a minute between lapse tests, and up to ten while they confirm what is known") {
   for (int i = 0; i < 3; ++i) closes_later(5s);
   for (const Duration pause : {2min, 4min, 8min, 10min, 10min}) {
     CAPTURE(pause.count());
-    REQUIRE(history.may_probe(now));
-    probe_is_closed(5100ms);
+    REQUIRE(history.may_test_lapse(now));
+    lapse_test_is_closed(5100ms);
     pass(pause - 1ms);
-    CHECK_FALSE(history.may_probe(now));
+    CHECK_FALSE(history.may_test_lapse(now));
     pass(1ms);
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a probe that tells nothing keeps the pace") {
+TEST_CASE_FIXTURE(Fixture, "a lapse test that tells nothing keeps the pace") {
   survives_times(3, 10s);
   for (int i = 0; i < 3; ++i) closes_later(5s);
   for (int i = 0; i < 3; ++i) {
-    REQUIRE(history.may_probe(now));
-    probe_survives(2s);
-    CHECK_FALSE(history.may_probe(now));
+    REQUIRE(history.may_test_lapse(now));
+    lapse_test_survives(2s);
+    CHECK_FALSE(history.may_test_lapse(now));
     pass(59s - 1ms);
-    CHECK_FALSE(history.may_probe(now));
+    CHECK_FALSE(history.may_test_lapse(now));
     pass(1ms);
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a probe that contradicts is followed by the next one at once, until the close is dropped") {
+TEST_CASE_FIXTURE(Fixture,
+                  "a lapse test that contradicts is followed by the next one at once, until the close is dropped") {
   for (int i = 0; i < 2; ++i) closes_later(5s);
-  probe_is_closed(5s);
+  lapse_test_is_closed(5s);
   pass(2min);
   for (int i = 0; i < 4; ++i) {
-    REQUIRE(history.may_probe(now));
-    probe_survives(60s);
+    REQUIRE(history.may_test_lapse(now));
+    lapse_test_survives(60s);
   }
   CHECK(history.learned() == std::nullopt);
-  CHECK_FALSE(history.may_probe(now));
+  CHECK_FALSE(history.may_test_lapse(now));
   CHECK(history.survived() == 60s);
 }
 
 TEST_CASE_FIXTURE(Fixture, "after a contradiction the pauses begin at a minute again") {
   for (int i = 0; i < 3; ++i) closes_later(5s);
   for (int i = 0; i < 4; ++i) {
-    probe_is_closed(5s);
+    lapse_test_is_closed(5s);
     pass(10min);
   }
-  probe_survives(60s);
-  probe_is_closed(5s);
+  lapse_test_survives(60s);
+  lapse_test_is_closed(5s);
   pass(2min - 1ms);
-  CHECK_FALSE(history.may_probe(now));
+  CHECK_FALSE(history.may_test_lapse(now));
   pass(1ms);
-  CHECK(history.may_probe(now));
+  CHECK(history.may_test_lapse(now));
 }
 
 }  // namespace keepwarm::policy

@@ -56,7 +56,7 @@ struct Connection {
   TimePoint looked_at;   ///< an event comes then
   bool idle = false;
   bool gone = false;
-  bool probe = false;
+  bool lapse_test = false;
 };
 
 struct Exchange {
@@ -80,7 +80,7 @@ struct Event {
 
 class Client {
  public:
-  Client(const Server& server, const Conduct& conduct, ClosePrior& prior)
+  Client(const Server& server, const Conduct& conduct, CloseRiskEstimator& prior)
       : scene_(server.scene),
         conduct_(conduct),
         terms_(idle_settings(conduct.settings)),
@@ -196,7 +196,7 @@ class Client {
 
   void answered(Connection& connection, const Exchange& exchange) {
     if (exchange.reused) survived(connection, connection.lease_age);
-    connection.probe = false;
+    connection.lapse_test = false;
     if (now_ - connection.sampled_at >= kSampleInterval) sample(connection, now_);
     connection.idle_since = now_;
     connection.end_arrives = std::max(now_, connection.closes_at + delay());
@@ -233,18 +233,18 @@ class Client {
   // ---- The pool ----
 
   void survived(Connection& connection, Duration age) {
-    if (!connection.probe && !history_.is_news(age)) return;
-    history_.survived({age, kAddress, now_, connection.probe});
+    if (!connection.lapse_test && !history_.would_change(age)) return;
+    history_.survived({age, kAddress, now_, connection.lapse_test});
     bear_witness();
   }
 
   void bear_witness() {
-    if (const auto learned = history_.learned()) return prior_.closed(witness_, *learned);
-    prior_.lived(witness_, history_.proved());
+    if (const auto learned = history_.learned()) return prior_.closed(sample_, *learned);
+    prior_.lived(sample_, history_.proved());
   }
 
   [[nodiscard]] bool vouched_for(const Connection& connection, Duration age) const {
-    return conduct_.kind == Conduct::Kind::Keepwarm && prior_.may_trust(witness_, age, connection.round_trip);
+    return conduct_.kind == Conduct::Kind::Keepwarm && prior_.may_trust(sample_, age, connection.round_trip);
   }
 
   void sample(Connection& connection, TimePoint at) {
@@ -268,7 +268,7 @@ class Client {
     if (conduct_.kind == Conduct::Kind::Oracle) {
       return std::max(connection.last_to_server, now_ + takes_) < connection.closes_at ? Fit::Trusted : Fit::No;
     }
-    if (connection.probe) return replayable ? Fit::Untrusted : Fit::No;
+    if (connection.lapse_test) return replayable ? Fit::Untrusted : Fit::No;
     const IdleTerms limits = terms(connection);
     const Duration age = now_ - connection.idle_since;
     if (age >= limits.held_for) return Fit::No;
@@ -322,7 +322,8 @@ class Client {
 
   void close_seen(Connection& connection) {
     closes_seen_before_ = tally_.closes_seen++;
-    history_.closed({now_ - connection.idle_since, kAddress, now_, connection.probe}, conduct_.settings.idle_margin);
+    history_.closed({now_ - connection.idle_since, kAddress, now_, connection.lapse_test},
+                    conduct_.settings.idle_margin);
     bear_witness();
   }
 
@@ -333,9 +334,9 @@ class Client {
 
   void hold_over(Connection& connection) {
     const Duration age = now_ - connection.idle_since;
-    if (!connection.probe && age < conduct_.settings.idle_timeout && history_.may_probe(now_)) {
-      connection.probe = true;
-      history_.probe_begun(now_);
+    if (!connection.lapse_test && age < conduct_.settings.idle_timeout && history_.may_test_lapse(now_)) {
+      connection.lapse_test = true;
+      history_.lapse_test_begun(now_);
       connection.hold_until = connection.idle_since + conduct_.settings.idle_timeout;
       return look_later(connection);
     }
@@ -361,10 +362,10 @@ class Client {
   const Scene& scene_;
   const Conduct& conduct_;
   IdleSettings terms_;
-  ClosePrior& prior_;
+  CloseRiskEstimator& prior_;
   Dice dice_;
   IdleHistory history_;
-  ClosePrior::Witness witness_;
+  CloseRiskEstimator::HostSample sample_;
   Tally tally_;
   TimePoint now_ = TimePoint{} + 1000s;
   Duration takes_{};  ///< the way of the request that is about to be sent
@@ -397,13 +398,13 @@ Tally& Tally::operator+=(const Tally& other) {
   return *this;
 }
 
-Tally simulate(const Server& server, const Conduct& conduct, ClosePrior& prior) {
+Tally simulate(const Server& server, const Conduct& conduct, CloseRiskEstimator& prior) {
   Client client(server, conduct, prior);
   while (!client.over()) client.step();
   return client.tally();
 }
 
-Tally simulate(std::span<const Server> servers, const Conduct& conduct, ClosePrior& prior) {
+Tally simulate(std::span<const Server> servers, const Conduct& conduct, CloseRiskEstimator& prior) {
   std::vector<std::unique_ptr<Client>> clients;
   for (const Server& server : servers) clients.push_back(std::make_unique<Client>(server, conduct, prior));
   const auto later = [](const Client* one, const Client* other) { return one->next() > other->next(); };

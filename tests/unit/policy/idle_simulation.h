@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/clock.h"
-#include "core/policy/close_prior.h"
+#include "core/policy/close_risk_estimator.h"
 #include "core/policy/settings.h"
 
 /// Clients of servers that close idle connections, on a clock of their own: what becomes of their requests under the
@@ -74,8 +74,8 @@ struct Server {
 };
 
 /// `prior`: what those before have told, and what this one adds to it.
-[[nodiscard]] Tally simulate(const Server& server, const Conduct& conduct, ClosePrior& prior);
+[[nodiscard]] Tally simulate(const Server& server, const Conduct& conduct, CloseRiskEstimator& prior);
 /// All of them at the same time.
-[[nodiscard]] Tally simulate(std::span<const Server> servers, const Conduct& conduct, ClosePrior& prior);
+[[nodiscard]] Tally simulate(std::span<const Server> servers, const Conduct& conduct, CloseRiskEstimator& prior);
 
 }  // namespace keepwarm::policy::simulation

@@ -148,13 +148,13 @@ Servers any_servers(const Mix& mix) {
 
 Tally one_after_another(const Servers& servers, const Conduct& conduct) {
   Tally sum;
-  ClosePrior prior;
+  CloseRiskEstimator prior;
   for (const Server& server : servers) sum += simulate(server, conduct, prior);
   return sum;
 }
 
 Tally at_once(const Servers& servers, const Conduct& conduct) {
-  ClosePrior prior;
+  CloseRiskEstimator prior;
   return simulate(servers, conduct, prior);
 }
 
@@ -300,7 +300,7 @@ TEST_CASE("hundreds of hosts that are met at the same time do not lead each othe
 
 TEST_CASE("the first hosts that are unlike a thousand others cost a few POSTs, and then nobody trusts those ages") {
   for (const Conduct& conduct : {keepwarm(), resending()}) {
-    ClosePrior prior;
+    CloseRiskEstimator prior;
     for (const Server& server : of_seed(1, 1'000, [](std::uint64_t seed) { return any_server(seed, {}); })) {
       static_cast<void>(simulate(server, conduct, prior));
     }

@@ -12,8 +12,8 @@ TimePoint at(Duration since_start) {
 }
 
 /// A host in use that wants two, with room for more.
-WarmView view_of(std::uint32_t open, std::uint32_t cold = 0) {
-  return {.wanted = 2, .open = open, .cold = cold, .idle_room = 64, .in_use_until = at(10min)};
+WarmView view_of(std::uint32_t open, std::uint32_t expiring = 0) {
+  return {.wanted = 2, .open = open, .expiring = expiring, .idle_room = 64, .in_use_until = at(10min)};
 }
 
 }  // namespace
@@ -136,7 +136,7 @@ TEST_CASE("what is to be opened") {
   for (const Case& c : cases) {
     CAPTURE(c.name);
     const WarmPlan plan = warm_plan(c.view, at(0s));
-    CHECK_FALSE(plan.let_go);
+    CHECK_FALSE(plan.close_all);
     CHECK(plan.missing == c.missing);
     CHECK(plan.open == c.open);
   }
@@ -146,10 +146,10 @@ TEST_CASE("a host that was not used for its time lets go, and nothing is opened 
   WarmView view = view_of(0);
   view.in_use_until = at(0s);
   const WarmPlan plan = warm_plan(view, at(0s));
-  CHECK(plan.let_go);
+  CHECK(plan.close_all);
   CHECK(plan.open == 0);
   view.in_use_until = at(1ms);
-  CHECK_FALSE(warm_plan(view, at(0s)).let_go);
+  CHECK_FALSE(warm_plan(view, at(0s)).close_all);
 }
 
 TEST_CASE("those whose time is over are needed no more when as many others are open, not before") {
@@ -177,11 +177,11 @@ TEST_CASE("when it looks again: at the next change, and when what holds it up ma
   struct Case {
     const char* name;
     void (*change)(WarmView& view);
-    Duration look_again;
+    Duration check_again;
   };
   const Case cases[] = {
       {"nothing changes", [](WarmView& view) { view.open = 2; }, 10min},
-      {"one turns cold", [](WarmView& view) { view.next_change = at(3s); }, 3s},
+      {"one expires", [](WarmView& view) { view.next_change = at(3s); }, 3s},
       {"during a pause", [](WarmView& view) { view.backoff_until = at(2s); }, 2s},
       {"no pause matters while none is missing",
        [](WarmView& view) {
@@ -214,7 +214,7 @@ TEST_CASE("when it looks again: at the next change, and when what holds it up ma
     CAPTURE(c.name);
     WarmView view = view_of(0);
     c.change(view);
-    CHECK(warm_plan(view, at(0s)).look_again == at(c.look_again));
+    CHECK(warm_plan(view, at(0s)).check_again == at(c.check_again));
   }
 }
 

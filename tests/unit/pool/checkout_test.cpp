@@ -121,7 +121,7 @@ TEST_CASE("a waiter takes a returned connection before its own is ready, which t
   REQUIRE(second.lease);
   CHECK(Fixture::name_of(second) == name);
   CHECK(fixture.host->idle() == 0);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
   CHECK(second.events == 1);
 
@@ -145,7 +145,7 @@ TEST_CASE("a connection that is being opened for nobody any more is for the next
   CHECK(fixture.host->open() == 2);
   fixture.checkout(fourth, kReplayable);  // the third has it
   CHECK(fixture.host->open() == 3);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return third.lease && fourth.lease; });
   CHECK(fixture.stats.opened == 3);
 }
@@ -162,7 +162,7 @@ TEST_CASE("a connection that is ready after its waiter was served goes to the ne
   fixture.give_back(first);
   CHECK(second.lease);
   CHECK(third.waiting());
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return third.events > 0; });
   CHECK(third.lease);
   CHECK(fixture.stats.opened == 2);
@@ -175,7 +175,7 @@ TEST_CASE("whichever connection is ready first serves the first in line") {
   Client first(&order), second(&order);
   fixture.checkout(first, kReplayable);
   fixture.checkout(second, kReplayable);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return order.size() == 2; });
   CHECK(order == Order{&first, &second});
 }
@@ -323,7 +323,7 @@ TEST_CASE("while a connection is being opened for it, queue_timeout does not cou
   fixture.checkout(queued, kReplayable);  // a second time: the first one's time is over by now
   fixture.run_until([&] { return queued.events == 2; });
   CHECK(opening.events == 0);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return opening.events > 0; });
   CHECK(opening.lease);
 }
@@ -338,7 +338,7 @@ TEST_CASE("a failure to connect fails the exchange that it was for, and no other
   std::uint64_t failures = 1;
   SUBCASE("the one that asked") {
     fixture.network.forget("origin.test");
-    fixture.network.let_go();
+    fixture.network.release();
     fixture.run_until([&] { return first.events > 0; });
     REQUIRE(first.failure);
     CHECK_FALSE(first.failure->queue_timeout);
@@ -353,7 +353,7 @@ TEST_CASE("a failure to connect fails the exchange that it was for, and no other
     fixture.give_back(holder);
     REQUIRE(first.lease);
     fixture.network.forget("origin.test");
-    fixture.network.let_go();
+    fixture.network.release();
     fixture.run_until([&] { return second.events > 0; });
     CHECK(second.failure);
     CHECK(third.waiting());
@@ -415,7 +415,7 @@ TEST_CASE("a connection that is ready or returned is not offered to clients that
   Client local, remote;
   fixture.checkout(remote, kRemote);
   fixture.checkout(local, kReplayable);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return local.events + remote.events == 2; });
   CHECK(local.lease);
   CHECK(remote.failure);
@@ -426,7 +426,7 @@ TEST_CASE("a connection that is ready or returned is not offered to clients that
   fixture.give_back(local);
   CHECK(waits.events == 0);
   CHECK(fixture.host->idle() == 1);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return waits.events > 0; });
   CHECK(waits.failure);
 }

@@ -42,7 +42,7 @@ class Names {
     const std::lock_guard lock(mutex_);
     held_ = true;
   }
-  void let_go() {
+  void release() {
     const std::lock_guard lock(mutex_);
     held_ = false;
     changed_.notify_all();
@@ -131,7 +131,7 @@ class DialFixture : public net::test::LoopFixture {
   ~DialFixture() {
     dialer.reset();
     events.dialed.reset();
-    names->let_go();
+    names->release();
     run_until([this] { return resolver.running() == 0; });
     peer = Fd();
     secure.reset();

@@ -142,7 +142,7 @@ class FakeNetwork final : public DialerFactory {
   void forget(const std::string& name) { names_.erase(name); }
   /// Names are not answered any more.
   void hold() noexcept { held_ = true; }
-  void let_go() noexcept { held_ = false; }
+  void release() noexcept { held_ = false; }
   /// Connects to this port are refused.
   void refuse(std::uint16_t port) { refused_.insert(port); }
   /// Connects to this address get no answer at all.

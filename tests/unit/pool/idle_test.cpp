@@ -146,7 +146,7 @@ TEST_CASE("what came in the very turn in which a connection returns is found by 
     fixture.checkout(waits, kUnsafe);
     fixture.give_back(client);
     CHECK(waits.events == 0);
-    fixture.network.let_go();
+    fixture.network.release();
     fixture.run_until([&] { return waits.events > 0; });
     CHECK_FALSE(waits.lease.connection().reused());
   }
@@ -320,7 +320,7 @@ TEST_CASE("a connection that was opened and never used proves nothing") {
   fixture.network.hold();
   fixture.checkout(leaves, kReplayable);
   leaves.waiter->withdraw();
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
   fixture.pass(kSurvived);
   fixture.add_idle(300ms);

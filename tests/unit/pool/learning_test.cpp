@@ -108,7 +108,7 @@ TEST_CASE("a restart is no idle timeout, whether a request meets it or not") {
   CHECK(fixture.host->expected_idle().source == Source::Assumed);
 }
 
-TEST_CASE("when its time is over a connection is closed, and now and then one is left to lapse as a probe") {
+TEST_CASE("when its time is over a connection is closed, and now and then one is left to lapse, as a test") {
   policy::HostSettings risky = without_margin();
   risky.unsafe_reuse = policy::UnsafeReuse::Always;
   Fixture fixture(without_margin());
@@ -148,7 +148,7 @@ TEST_CASE("a hint that leaves no room is told once, and such a connection is not
 /// So many other hosts have lived through this idle age.
 void others_live(Fixture& fixture, int count, Duration age) {
   for (int i = 0; i < count; ++i) {
-    policy::ClosePrior::Witness host;
+    policy::CloseRiskEstimator::HostSample host;
     fixture.all_hosts.lived(host, age);
   }
 }
@@ -223,7 +223,7 @@ TEST_CASE("the others have no say about a connection that never served") {
   CHECK_FALSE(fixture.served(kUnsafe));
 }
 
-TEST_CASE("the others have no say about a probe") {
+TEST_CASE("the others have no say about a lapse test") {
   Fixture fixture(without_margin());
   lapse(fixture, 400ms);
   fixture.add_idle();
@@ -250,7 +250,7 @@ TEST_CASE("what a host lives through is told, once") {
     CHECK_FALSE(fixture.served(kUnsafe));  // it proves as much for younger ones only
   }
   CHECK(is_trusted_elsewhere(fixture, 250ms));
-  policy::ClosePrior::Witness host;
+  policy::CloseRiskEstimator::HostSample host;
   fixture.all_hosts.closed(host, 252ms);
   CHECK_FALSE(is_trusted_elsewhere(fixture, 250ms));
   others_live(fixture, 98, 260ms);

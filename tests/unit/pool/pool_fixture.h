@@ -241,7 +241,7 @@ class Fixture {
   Filter local_filter, remote_filter;
   FakeNetwork network{local_filter, remote_filter};
   PoolStats stats;
-  policy::ClosePrior all_hosts;
+  policy::CloseRiskEstimator all_hosts;
   PoolContext context{network, wheel, local_filter, remote_filter, log, stats, all_hosts};
   std::optional<Pool> pool;
   HostRef host;

@@ -139,7 +139,7 @@ TEST_CASE("who waits in a host that is retired still gets a connection, which is
   policy::HostSettings changed;
   changed.connect_to = "127.0.0.1:1";
   fixture.pool->reconfigure(table_of(changed));
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return waiting.events > 0; });
   REQUIRE(waiting.lease);
   fixture.give_back(waiting);

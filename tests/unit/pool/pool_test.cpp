@@ -170,7 +170,7 @@ TEST_CASE("shutting down pools nothing any more, and lets exchanges end") {
   fixture.give_back(holder);
   CHECK(fixture.host->open() == 0);
   CHECK(fixture.closed(CloseReason::Shutdown) == 2);
-  fixture.network.let_go();
+  fixture.network.release();
   Client late;
   fixture.open(late);  // a request that was queued is still served
 }
@@ -185,7 +185,7 @@ TEST_CASE("what is being opened when the shutdown begins, with nobody to use it,
   CHECK(fixture.host->open() == 2);
   fixture.pool->drain();
   CHECK(fixture.host->open() == 1);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return stays.events > 0; });
   CHECK(stays.lease);
 }

@@ -303,7 +303,7 @@ TEST_CASE_FIXTURE(Pair, "a worker without a descriptor has the others close an i
   CHECK(closed(CloseReason::OutOfDescriptors) == 1);
 }
 
-TEST_CASE("a probe is not lent: its end is what it is there for") {
+TEST_CASE("a lapse test is not transferred: its end is what it is there for") {
   policy::HostSettings settings;
   settings.idle_margin = 0s;
   Pair pair(settings);

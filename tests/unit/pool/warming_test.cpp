@@ -308,7 +308,7 @@ TEST_CASE("a waiter takes what is being opened for nobody, unless that takes too
     fixture.checkout(second, kReplayable);
     CHECK(fixture.stats.attempts == 2);
   }
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return second.events > 0; });
   CHECK(second.lease);
 }

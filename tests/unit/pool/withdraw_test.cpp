@@ -57,7 +57,7 @@ TEST_CASE("a connection that was being opened for who left joins the pool") {
   }
   CHECK(fixture.host->waiting() == 0);
   CHECK(fixture.host->open() == 1);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return fixture.host->idle() == 1; });
   CHECK(fixture.stats.leases_fresh == 0);
 }
@@ -71,7 +71,7 @@ TEST_CASE("a connection that was being opened for who left serves the next in li
     fixture.checkout(leaves, kReplayable);
     fixture.checkout(next, kReplayable);
   }
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return next.events > 0; });
   CHECK(next.lease);
   CHECK(fixture.stats.opened == 1);
@@ -93,7 +93,7 @@ TEST_CASE("where nothing may be pooled, the opening is cancelled with its exchan
   CHECK(fixture.host->open() == 2);
   leaves.waiter->withdraw();
   CHECK(fixture.host->open() == 1);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return stays.events > 0; });
   CHECK(stays.lease);
   CHECK(fixture.stats.opened == 1);
@@ -106,7 +106,7 @@ TEST_CASE("where nothing may be pooled, an opening still serves the next in line
   fixture.checkout(leaves, kReplayable);
   fixture.checkout(next, kReplayable);
   leaves.waiter->withdraw();
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return next.events > 0; });
   CHECK(next.lease);
   CHECK(fixture.stats.opened == 1);
@@ -120,7 +120,7 @@ TEST_CASE("the room of a cancelled opening goes to the next in line, though that
   fixture.checkout(remote, kRemote);
   leaves.waiter->withdraw();
   CHECK(fixture.host->open() == 1);
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return remote.events > 0; });
   CHECK(remote.lease);
 }
@@ -135,7 +135,7 @@ TEST_CASE("a connection that nobody in line may use gives way to one that can be
   fixture.checkout(leaves, kReplayable);
   fixture.checkout(remote, kRemote);
   leaves.waiter->withdraw();
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return remote.events > 0; });
   REQUIRE(remote.failure);
   CHECK(remote.failure->dial.connect.kind == net::ConnectFailure::Kind::Denied);
@@ -156,7 +156,7 @@ TEST_CASE("a connection that the first in line may not use goes to one behind it
   }
   fixture.give_back(holder);
   CHECK(first.lease);  // and its opening is the local one's now
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return local.events > 0; });
   CHECK(local.lease);
   CHECK(fixture.stats.opened == 2);
@@ -170,7 +170,7 @@ TEST_CASE("a connection that fails with nobody waiting for it is told to nobody"
     fixture.checkout(leaves, kReplayable);
   }
   fixture.network.forget("origin.test");
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return fixture.host->open() == 0; });
   CHECK(fixture.stats.open_failures == 1);
 }
@@ -226,7 +226,7 @@ TEST_CASE("an exchange may take others along inside its event") {
       for (const auto& other : clients) other->waiter->withdraw();
     };
   }
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return fixture.host->idle() + fixture.stats.open_failures >= 3; });
   int events = 0;
   for (const auto& each : clients) events += each->events;
@@ -264,7 +264,7 @@ TEST_CASE("a lease may be returned inside the event that gave it") {
     each->then = [each, &fixture] { fixture.give_back(*each); };
     fixture.checkout(*each, kReplayable);
   }
-  fixture.network.let_go();
+  fixture.network.release();
   fixture.run_until([&] { return third.events > 0; });
   CHECK(fixture.host->idle() == 1);
   CHECK(fixture.stats.leases_fresh == 1);

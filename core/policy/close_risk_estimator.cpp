@@ -1,4 +1,4 @@
-#include "core/policy/close_prior.h"
+#include "core/policy/close_risk_estimator.h"
 
 #include <algorithm>
 
@@ -45,13 +45,13 @@ std::size_t begun(Duration age) noexcept {
 
 }  // namespace
 
-void ClosePrior::lived(Witness& host, Duration age) noexcept {
+void CloseRiskEstimator::lived(HostSample& host, Duration age) noexcept {
   if (host.closed) return;
   for (const std::size_t bins = begun<kBins>(age); host.bins + 1U < bins; ++host.bins) ++bins_[host.bins].lived;
   if (bins_.front().lived >= kMostHosts) halve();
 }
 
-void ClosePrior::closed(Witness& host, Duration age) noexcept {
+void CloseRiskEstimator::closed(HostSample& host, Duration age) noexcept {
   if (host.closed) return;
   lived(host, age);
   host.closed = true;
@@ -60,7 +60,7 @@ void ClosePrior::closed(Witness& host, Duration age) noexcept {
   if (++bins_[bins - 1].closed >= kMostHosts) halve();
 }
 
-bool ClosePrior::may_trust(const Witness& host, Duration age, Duration round_trip) const noexcept {
+bool CloseRiskEstimator::may_trust(const HostSample& host, Duration age, Duration round_trip) const noexcept {
   const std::size_t first = begun<kBins>(age);
   const std::size_t last = begun<kBins>(age + round_trip);
   if (host.closed || first == 0 || last > kBins) return false;
@@ -70,7 +70,7 @@ bool ClosePrior::may_trust(const Witness& host, Duration age, Duration round_tri
   return kOneIn * (closed + 1) <= hosts + 2;
 }
 
-void ClosePrior::halve() noexcept {
+void CloseRiskEstimator::halve() noexcept {
   for (Bin& bin : bins_) {
     bin.lived /= 2;
     bin.closed /= 2;

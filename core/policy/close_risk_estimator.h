@@ -5,14 +5,14 @@
 
 #include "core/base/clock.h"
 
-/// What the servers of all hosts together tell of one of which nothing is known (an addition to DESIGN.md §6.3).
+/// What the servers of all hosts together tell of one of which nothing is known (core/doc/design.md §6.3).
 ///
 /// **Why.** Such a host is trusted as far as its own connections have proved: each pause that is longer than all before
 /// costs a request that is not replayable a new connection. Over thousands of servers those are as many connections
 /// again as were needed (idle_simulation_test.cpp). Yet most servers keep a connection for longer than most pauses
 /// last. Who has met hundreds of them knows at which ages they close, and at which they do not.
 ///
-/// **What is counted** are hosts, not idle periods: one busy host must not vouch for all. Idle age is divided into
+/// **What is counted** are hosts, not idle periods: one busy host must not stand for all. Idle age is divided into
 /// bins, 32 for each doubling. For each: how many hosts have lived through it to its end, and how many had their first
 /// close in it. A host that closed says nothing more; its own history decides from then on. Nor does one count that
 /// gives hints: its connections are closed by us shortly before its time, so it would be seen to live and never to
@@ -26,7 +26,7 @@
 /// if it closed, and bins count whole. Narrow bins cost nothing, as all of them make one estimate.
 ///
 /// It takes 98 hosts that lived through all of the bins; with one close 197, with three 395. As long as they are not
-/// there, what DESIGN.md says is all that holds: no age is trusted that was not proved.
+/// there, what core/doc/design.md §6.3 says is all that holds: no age is trusted that was not proved.
 ///
 /// **Forgetting.** Whenever a thousand hosts are counted, all counts are halved.
 ///
@@ -40,23 +40,23 @@
 namespace keepwarm::policy {
 
 /// Of one engine; a plain value of less than 2 KiB that owns nothing and reads no clock.
-class ClosePrior {
+class CloseRiskEstimator {
  public:
-  /// What one host has told so far: each keeps its own, so that nothing of it counts twice.
-  struct Witness {
+  /// What one host has contributed so far: each keeps its own, so that nothing of it counts twice.
+  struct HostSample {
     std::uint16_t bins = 0;  ///< it lived through so many
-    bool closed = false;     ///< it tells, and asks, nothing any more
+    bool closed = false;     ///< it contributes nothing any more, and is not asked about
   };
 
   /// Connections of the host were seen open at this idle age. No-op unless it is older than before by a bin.
-  void lived(Witness& host, Duration age) noexcept;
+  void lived(HostSample& host, Duration age) noexcept;
 
   /// The host's server closed a connection, or was found to have, at this idle age. No-op but for the first time.
-  void closed(Witness& host, Duration age) noexcept;
+  void closed(HostSample& host, Duration age) noexcept;
 
   /// Whether a connection of the host that is open at this idle age may be trusted to be open after another
   /// `round_trip`. To be asked only of hosts whose timeout is neither announced nor learned.
-  [[nodiscard]] bool may_trust(const Witness& host, Duration age, Duration round_trip) const noexcept;
+  [[nodiscard]] bool may_trust(const HostSample& host, Duration age, Duration round_trip) const noexcept;
 
  private:
   struct Bin {
@@ -70,6 +70,6 @@ class ClosePrior {
   std::array<Bin, kBins> bins_{};
 };
 
-static_assert(sizeof(ClosePrior) <= 2048);
+static_assert(sizeof(CloseRiskEstimator) <= 2048);
 
 }  // namespace keepwarm::policy

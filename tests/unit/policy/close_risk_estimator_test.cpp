@@ -1,4 +1,4 @@
-#include "core/policy/close_prior.h"
+#include "core/policy/close_risk_estimator.h"
 
 #include <doctest/doctest.h>
 
@@ -6,21 +6,21 @@ namespace keepwarm::policy {
 namespace {
 
 using namespace std::chrono_literals;
-using Witness = ClosePrior::Witness;
+using HostSample = CloseRiskEstimator::HostSample;
 
 /// Hosts that come one after another, each with what it tells.
 struct Fixture {
-  ClosePrior prior;
+  CloseRiskEstimator prior;
 
   void hosts_live(int count, Duration age) {
     for (int i = 0; i < count; ++i) {
-      Witness host;
+      HostSample host;
       prior.lived(host, age);
     }
   }
   void hosts_close(int count, Duration age) {
     for (int i = 0; i < count; ++i) {
-      Witness host;
+      HostSample host;
       prior.closed(host, age);
     }
   }
@@ -45,7 +45,7 @@ TEST_CASE_FIXTURE(Fixture, "ninety-eight hosts that lived through an age are eno
 }
 
 TEST_CASE_FIXTURE(Fixture, "hosts count, not what one of them tells again and again") {
-  Witness busy;
+  HostSample busy;
   for (int i = 1; i <= 1000; ++i) prior.lived(busy, i * 10ms);
   for (int i = 0; i < 1000; ++i) prior.lived(busy, 10s);
   CHECK_FALSE(trusts(5s));
@@ -111,7 +111,7 @@ TEST_CASE_FIXTURE(Fixture, "a host that closed has lived until then") {
 
 TEST_CASE_FIXTURE(Fixture, "a host that closed neither tells nor asks any more") {
   hosts_live(99, 10s);
-  Witness host;
+  HostSample host;
   CHECK(prior.may_trust(host, 5s, 10ms));
   prior.closed(host, 3s);
   CHECK_FALSE(prior.may_trust(host, 5s, 10ms));
@@ -123,7 +123,7 @@ TEST_CASE_FIXTURE(Fixture, "a host that closed neither tells nor asks any more")
 }
 
 TEST_CASE_FIXTURE(Fixture, "a host that lived long and then closes early counts as one that closes there") {
-  Witness host;
+  HostSample host;
   prior.lived(host, 10s);
   hosts_live(97, 10s);
   CHECK(trusts(2s));
