@@ -37,6 +37,8 @@ struct FakeWire {
   bool reset = false;
   std::string bytes;
 
+  bool refuses_writes = false;  ///< writes fail, and nothing shows it before
+
   // What the near end does.
   std::string sent;
   bool closed = false;
@@ -66,6 +68,7 @@ class FakeStream final : public net::Stream {
 
   void set_events(net::StreamEvents& events) noexcept override { events_ = &events; }
   [[nodiscard]] net::WriteResult write(std::span<const std::string_view> pieces) override {
+    if (wire_->refuses_writes) return net::WriteResult::Failed;
     for (const std::string_view piece : pieces) wire_->sent += piece;
     return net::WriteResult::Done;
   }
