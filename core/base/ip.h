@@ -24,7 +24,7 @@ namespace keepwarm {
 [[nodiscard]] std::optional<std::string> canonical_ipv6(std::string_view text);
 
 /// An IPv4 or IPv6 address without a port or a scope. IPv4-mapped IPv6 (::ffff:1.2.3.4) is IPv4 from the beginning, so
-/// that no check can be walked around (DESIGN.md §9).
+/// that no check can be walked around (core/doc/design.md §9).
 class IpAddress {
  public:
   IpAddress() = default;  ///< 0.0.0.0

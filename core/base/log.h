@@ -12,7 +12,7 @@ enum class LogLevel : std::uint8_t { Trace, Debug, Info, Warn, Error, Off };
 class Log {
  public:
   [[nodiscard]] virtual bool enabled(LogLevel level) const noexcept = 0;
-  /// One line without a newline; never with a secret in it (DESIGN.md §9).
+  /// One line without a newline; never with a secret in it (core/doc/design.md §9).
   virtual void write(LogLevel level, std::string_view line) = 0;
 
  protected:

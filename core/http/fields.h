@@ -55,7 +55,7 @@ struct ConnectionOptions {
 [[nodiscard]] bool is_hop_by_hop(FieldId id) noexcept;
 
 /// May Connection nominate this field at all? Never Host, Content-Length, Transfer-Encoding, Via, Date, Cache-Control…
-/// : removing framing or routing would change the message (DESIGN.md §5).
+/// : removing framing or routing would change the message (core/doc/design.md §5).
 [[nodiscard]] bool may_be_nominated(FieldId id) noexcept;
 
 /// May this field stand in a trailer section that is passed on (RFC 9110 §6.5.1)? Framing, routing, authentication and
@@ -75,7 +75,7 @@ struct KeepAliveHint {
 /// Does a Via field name `pseudonym` as a received-by (RFC 9110 §7.6.3)?
 [[nodiscard]] bool via_names(const Fields& fields, std::string_view pseudonym) noexcept;
 
-/// NTLM and Negotiate authenticate a connection, not a request (DESIGN.md §6.10).
+/// NTLM and Negotiate authenticate a connection, not a request (core/doc/design.md §6.10).
 /// Request: `Authorization: NTLM …` or `Negotiate …`. Response: WWW-Authenticate or Proxy-Authenticate offers one of
 /// them (schemes may be anywhere in a comma-separated list of challenges).
 [[nodiscard]] bool asks_connection_bound_auth(const Fields& request_fields) noexcept;

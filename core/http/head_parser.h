@@ -25,10 +25,10 @@ struct HeadScan {
 
 enum class HeadProgress : std::uint8_t { Incomplete, Complete, Broken };
 
-/// Parses request and response heads strictly and in place (RFC 9112 §2–§5, §11; DESIGN.md §9). The start line is ours;
-/// the fields go through llhttp behind a guard of ours (lines by memchr: bare CR or LF, folding, sizes), since llhttp
-/// 8.1 lacks the fixes of CVE-2023-30589, CVE-2024-22019, CVE-2024-27982 and CVE-2025-23167. The only code beside
-/// ChunkedReader that sees llhttp.h.
+/// Parses request and response heads strictly and in place (RFC 9112 §2–§5, §11; core/doc/design.md §9). The start line
+/// is ours; the fields go through llhttp behind a guard of ours (lines by memchr: bare CR or LF, folding, sizes), since
+/// llhttp 8.1 lacks the fixes of CVE-2023-30589, CVE-2024-22019, CVE-2024-27982 and CVE-2025-23167. The only code
+/// beside ChunkedReader that sees llhttp.h.
 ///
 /// One parser serves a whole event loop: it keeps no state between calls but the memory of its field list. The views in
 /// a parsed head point into the bytes given, its `fields` into this parser: both hold until the next call.

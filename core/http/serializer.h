@@ -62,7 +62,7 @@ void write_trace_body(std::string& out, const RequestHead& head);
 /// IMF-fixdate (RFC 9110 §5.6.7) of a time in seconds since 1970, e.g. "Sun, 06 Nov 1994 08:49:37 GMT".
 void write_date(std::string& out, std::int64_t unix_seconds);
 
-/// The reason of a status that we answer with ourselves (DESIGN.md §7); "" for every other.
+/// The reason of a status that we answer with ourselves (core/doc/design.md §7); "" for every other.
 [[nodiscard]] std::string_view reason_phrase(std::uint16_t status) noexcept;
 
 }  // namespace keepwarm::http

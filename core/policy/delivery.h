@@ -5,8 +5,8 @@
 #include "core/base/clock.h"
 
 /// What TCP tells of a request that got no answer: could the server have executed it, and is anybody there at all? Pure
-/// functions of one look at the socket. Source: DESIGN.md §6.5. RFC 9110 §9.2.2 lets a client resend what is not
-/// idempotent when it can tell that the first one was never applied, and forbids it to a proxy; hence the setting.
+/// functions of one look at the socket. Source: core/doc/design.md §6.5. RFC 9110 §9.2.2 lets a client resend what is
+/// not idempotent when it can tell that the first one was never applied, and forbids it to a proxy; hence the setting.
 namespace keepwarm::policy {
 
 enum class Delivery : std::uint8_t {

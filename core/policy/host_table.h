@@ -42,7 +42,7 @@ struct HostKey {
   HostMember member;
 };
 
-/// All keys, in the order of DESIGN.md §4.
+/// All keys, in the order of core/doc/design.md §4.
 [[nodiscard]] std::span<const HostKey> host_keys() noexcept;
 
 /// One table of the file: the pattern, and the values of those keys that it sets (indices into host_keys()).

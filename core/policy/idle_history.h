@@ -6,7 +6,7 @@
 
 #include "core/base/clock.h"
 
-/// What was seen of a server's idle timeout (DESIGN.md §6.3). No server has to announce it, and most do not.
+/// What was seen of a server's idle timeout (core/doc/design.md §6.3). No server has to announce it, and most do not.
 ///
 /// **The estimate.** Each idle period of a connection ends in one of two ways. The server closes it at some age: that
 /// is its timeout, measured (its FIN reaches us at exactly that age: both delays cancel). Or it is leased, or closed by

@@ -8,7 +8,7 @@
 #include "core/policy/settings.h"
 
 /// How long an idle connection may be held, and how long trusted, given all that is known of its server. Pure: owns
-/// nothing, reads no clock. Source: DESIGN.md §6.3; RFC 9112 §9.5 (a close can cross a new request).
+/// nothing, reads no clock. Source: core/doc/design.md §6.3; RFC 9112 §9.5 (a close can cross a new request).
 namespace keepwarm::policy {
 
 /// The part of HostSettings that idle time depends on.
@@ -68,9 +68,9 @@ struct Arrival {
   std::uint64_t body_bytes = 0;
 };
 
-/// When the server's idle timer began at the latest (DESIGN.md §6.3). It counts from when *its kernel* took the last
-/// byte. While we did not read, or while a large body was under way, the last bytes waited in socket buffers: what
-/// those buffers hold (4 MiB, the usual ceiling of Linux) is charged at the rate at which the body came.
+/// When the server's idle timer began at the latest (core/doc/design.md §6.3). It counts from when *its kernel* took
+/// the last byte. While we did not read, or while a large body was under way, the last bytes waited in socket buffers:
+/// what those buffers hold (4 MiB, the usual ceiling of Linux) is charged at the rate at which the body came.
 [[nodiscard]] TimePoint idle_since(const Arrival& arrival) noexcept;
 
 }  // namespace keepwarm::policy

@@ -6,8 +6,8 @@
 #include "core/policy/idle_terms.h"
 #include "core/policy/settings.h"
 
-/// `keep_warm = N` (DESIGN.md §4): while a host is in use, N of its connections are open and trusted at any time. Pure:
-/// what is there goes in, what is to be done comes out.
+/// `keep_warm = N` (core/doc/design.md §4): while a host is in use, N of its connections are open and trusted at any
+/// time. Pure: what is there goes in, what is to be done comes out.
 namespace keepwarm::policy {
 
 /// How many connections of a host are to be open and trusted: never more than may lie idle, and none where none is

@@ -8,8 +8,8 @@
 #include "core/base/origin.h"
 #include "core/policy/settings.h"
 
-/// Where the upstream connections of a host lead, and what is spoken on them (DESIGN.md §4: upgrade, connect_to,
-/// parent, tls). Pure: the origin of a request and its host's settings go in, a value comes out.
+/// Where the upstream connections of a host lead, and what is spoken on them (core/doc/design.md §4: upgrade,
+/// connect_to, parent, tls). Pure: the origin of a request and its host's settings go in, a value comes out.
 namespace keepwarm::policy {
 
 /// `connect_to`: "10.0.0.5:8443", "[::1]:8443", "name:8443", or "unix:/run/app.sock".

@@ -6,8 +6,8 @@
 #include "core/policy/delivery.h"
 #include "core/policy/settings.h"
 
-/// May a request be sent again, and where? The whole of DESIGN.md §6.5 as pure functions (RFC 9110 §9.2.2, RFC 9112
-/// §9.3.1): sockets only carry the answer out.
+/// May a request be sent again, and where? The whole of core/doc/design.md §6.5 as pure functions (RFC 9110 §9.2.2, RFC
+/// 9112 §9.3.1): sockets only carry the answer out.
 namespace keepwarm::policy {
 
 /// Is the request idempotent for this host? Methods are case-sensitive (RFC 9110 §9.1).
@@ -43,7 +43,7 @@ enum class NextStep : std::uint8_t {
 
 [[nodiscard]] NextStep next_step(AttemptOutcome outcome, const AttemptView& attempt) noexcept;
 
-/// A stale failure (DESIGN.md §1) is never held against the host.
+/// A stale failure (core/doc/design.md §1) is never held against the host.
 [[nodiscard]] bool is_stale_failure(AttemptOutcome outcome, const AttemptView& attempt) noexcept;
 
 }  // namespace keepwarm::policy

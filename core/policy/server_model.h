@@ -20,8 +20,9 @@ enum class Fit : std::uint8_t {
 };
 
 /// All that is believed of the server behind one pool key, and what follows from it for each connection: how long it
-/// may lie idle, and which requests it may serve (DESIGN.md §6.3, §6.4). It joins the host's own history of closes
-/// (IdleHistory), the server's last hint, and what all hosts of the engine together have shown (CloseRiskEstimator).
+/// may lie idle, and which requests it may serve (core/doc/design.md §6.3, §6.4). It joins the host's own history of
+/// closes (IdleHistory), the server's last hint, and what all hosts of the engine together have shown
+/// (CloseRiskEstimator).
 ///
 /// Pure: no I/O, no clock; `now` is an argument. Owned by a HostPool. The settings and the CloseRiskEstimator must
 /// outlive it.

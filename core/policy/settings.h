@@ -7,7 +7,8 @@
 #include "core/base/clock.h"
 #include "core/base/ip.h"
 
-/// The settings of DESIGN.md §4 as plain values, already validated. Durations of 0 mean "no limit" only where said.
+/// The settings of core/doc/design.md §4 as plain values, already validated. Durations of 0 mean "no limit" only where
+/// said.
 namespace keepwarm::policy {
 
 using namespace std::chrono_literals;

@@ -9,8 +9,8 @@
 
 namespace keepwarm::pool {
 
-/// Which addresses a name's answers have had (DESIGN.md §6.8). Rotating DNS gives other addresses each time, so that
-/// one answer lacks an address says nothing: it is gone when every answer over kGoneAfter has lacked it. Pure.
+/// Which addresses a name's answers have had (core/doc/design.md §6.8). Rotating DNS gives other addresses each time,
+/// so that one answer lacks an address says nothing: it is gone when every answer over kGoneAfter has lacked it. Pure.
 class AddressHistory {
  public:
   static constexpr Duration kGoneAfter = std::chrono::minutes(5);

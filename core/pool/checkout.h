@@ -11,7 +11,7 @@ class Lease;
 struct CheckoutRequirements {
   bool replayable = false;   ///< may go on a connection that is not trusted
   bool fresh_only = false;   ///< a retry: only a connection that is opened for it
-  bool local_client = true;  ///< else connections to loopback and the like are out of reach (DESIGN.md §9)
+  bool local_client = true;  ///< else connections to loopback and the like are out of reach (core/doc/design.md §9)
 };
 
 struct CheckoutFailure {

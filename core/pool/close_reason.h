@@ -6,7 +6,7 @@
 
 namespace keepwarm::pool {
 
-/// Why an upstream connection was closed: each close has exactly one (DESIGN.md §6.9).
+/// Why an upstream connection was closed: each close has exactly one (core/doc/design.md §6.9).
 enum class CloseReason : std::uint8_t {
   IdleTimeout,        ///< its idle time was over; we closed first
   ServerClosedIdle,   ///< FIN or RST while idle

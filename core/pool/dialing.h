@@ -54,8 +54,8 @@ class Dial {
 
 struct DialRequest {
   const policy::NextHop& hop;  ///< must outlive the dial
-  /// Else destinations that the client chose may not be of this machine (DESIGN.md §9). What the operator chose
-  /// (connect_to, parent) is not held against that rule.
+  /// Else destinations that the client chose may not be of this machine (core/doc/design.md §9). What the operator
+  /// chose (connect_to, parent) is not held against that rule.
   bool local_client = true;
   Duration timeout{};                             ///< over all steps together
   std::shared_ptr<net::TlsTickets> tickets = {};  ///< sessions to resume, and where new ones go; may be null

@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using policy::Fit;
 
-/// Below this idle age the armed read is check enough (DESIGN.md §6.2).
+/// Below this idle age the armed read is check enough (core/doc/design.md §6.2).
 constexpr Duration kCheckAfter = 1ms;
 
 /// So many idle connections are considered for a request. Those below the newest are older, and seldom serve where it

@@ -27,7 +27,7 @@ class UpstreamTarget {
   /// "HOST:PORT", for eyes.
   [[nodiscard]] std::string name() const { return host_and_port(hop_.origin.host, hop_.origin.port); }
 
-  /// Whether the client behind a request could have opened this connection itself (DESIGN.md §9).
+  /// Whether the client behind a request could have opened this connection itself (core/doc/design.md §9).
   [[nodiscard]] bool reachable(Connection& connection, bool local_client) const;
   /// Whether the rules in force allow a connection to this address at all.
   [[nodiscard]] bool may_lead_to(const net::SocketAddress& address) const;

@@ -22,7 +22,7 @@ enum class ExchangeOutcome : std::uint8_t {
 };
 [[nodiscard]] std::string_view describe(ExchangeOutcome ended) noexcept;
 
-/// One exchange, as the access log shows it (DESIGN.md §8). Views are valid during the call only.
+/// One exchange, as the access log shows it (core/doc/design.md §8). Views are valid during the call only.
 struct AccessRecord {
   net::SocketAddress client;
   std::string_view method;

@@ -7,7 +7,7 @@
 /// An upstream connection that belongs to one client, between two requests of that client.
 namespace keepwarm::proxy {
 
-/// An upstream connection that NTLM or Negotiate has bound to one client (DESIGN.md §6.10), between two of its
+/// An upstream connection that NTLM or Negotiate has bound to one client (core/doc/design.md §6.10), between two of its
 /// requests. Owned by that client's session, and closes with it. Watches the stream: whatever comes while idle ends it.
 class BoundConnection final : public net::StreamEvents {
  public:

@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 
 /// Pipelined requests beyond this wait in the kernel.
 constexpr std::size_t kMaxPending = 64 * 1024;
-/// Lingering close: this much is drained, for this long (DESIGN.md §5).
+/// Lingering close: this much is drained, for this long (core/doc/design.md §5).
 constexpr std::uint32_t kLingerBytes = 256 * 1024;
 constexpr Duration kLingerTime = 2s;
 /// Who has connected when we shut down is about to ask: it has this long to do so.

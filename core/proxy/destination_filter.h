@@ -11,7 +11,7 @@
 /// Which addresses a client must not reach through the proxy.
 namespace keepwarm::proxy {
 
-/// What must not be connected to, checked on the resolved address (DESIGN.md §5 "itself", §9).
+/// What must not be connected to, checked on the resolved address (core/doc/design.md §5 "itself", §9).
 struct DestinationRules {
   std::vector<net::SocketAddress> listeners;  ///< our own; an unspecified address stands for every local one
   std::vector<std::string> unix_listeners{};  ///< paths of our own, lexically normal

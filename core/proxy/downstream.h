@@ -35,7 +35,7 @@ class Downstream {
   virtual void upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
                         Duration tunnel_timeout) = 0;
 
-  /// Connection-bound authentication (DESIGN.md §6.10): an upstream connection that serves this client only.
+  /// Connection-bound authentication (core/doc/design.md §6.10): an upstream connection that serves this client only.
   virtual void bind_connection(pool::HostRef host, pool::Lease lease) = 0;
   /// The one bound to this client for `host`; empty if there is none.
   [[nodiscard]] virtual pool::Lease take_bound_connection(const pool::HostPool& host) = 0;

@@ -9,7 +9,7 @@
 /// The text of an answer that says what failed.
 namespace keepwarm::proxy {
 
-/// An answer of our own (DESIGN.md §7).
+/// An answer of our own (core/doc/design.md §7).
 struct ErrorReply {
   policy::FailureKind kind{};
   std::string_view explanation;  ///< what failed and for which host: one sentence, never the path

@@ -31,7 +31,7 @@ struct Request {
   ClientPersistence persistence = ClientPersistence::No;
   bool idempotent = false;       ///< policy::is_idempotent()
   bool is_head = false;          ///< so its response has no body
-  bool asks_bound_auth = false;  ///< Authorization: NTLM or Negotiate (DESIGN.md §6.10)
+  bool asks_bound_auth = false;  ///< Authorization: NTLM or Negotiate (core/doc/design.md §6.10)
 };
 
 /// Whether bytes can be written upstream. A write that failed is no end yet: the answer that explains it (413, say) may
@@ -42,7 +42,7 @@ enum class UpstreamWriting : std::uint8_t { Open, Blocked, Failed };
 struct Attempt {
   UpstreamWriting writing = UpstreamWriting::Open;
   bool paused = false;  ///< we do not read from upstream, since the client takes no more
-  bool bound = false;   ///< the connection serves this client alone, for good (DESIGN.md §6.10)
+  bool bound = false;   ///< the connection serves this client alone, for good (core/doc/design.md §6.10)
   std::uint8_t interims = 0;
   std::uint64_t written_before = 0;  ///< TcpPath::written_bytes() before the request
   TimePoint first_sent_at{};         ///< not later than its first byte was written

@@ -10,7 +10,7 @@
 #include "core/proxy/scratch_buffers.h"
 #include "core/proxy/service_mode.h"
 
-/// The answers that keepwarm gives by itself, without asking an origin (DESIGN.md §5, §7).
+/// The answers that keepwarm gives by itself, without asking an origin (core/doc/design.md §5, §7).
 namespace keepwarm::proxy {
 
 /// A whole response, and what the access log says of it. `text` is valid until the next head or answer is written.

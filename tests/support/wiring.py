@@ -99,7 +99,7 @@ class Wire:
 
 
 def check_own_answer(response: Response, status: int, error: str | None = None, host: str | None = None) -> None:
-    """DESIGN.md §7: what every answer of keepwarm's own looks like."""
+    """core/doc/design.md §7: what every answer of keepwarm's own looks like."""
     assert response.status == status, response.raw + response.body
     assert response.get("content-type").split(";")[0] == "text/plain"
     assert response.get("date")

@@ -1,4 +1,4 @@
-"""max_clients: above it 503 and close (DESIGN.md §4)."""
+"""max_clients: above it 503 and close (core/doc/design.md §4)."""
 
 from helpers_pool import serve
 from support.waiting import eventually

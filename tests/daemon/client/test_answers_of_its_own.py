@@ -1,4 +1,4 @@
-"""What keepwarm says when it cannot or will not forward (DESIGN.md §7)."""
+"""What keepwarm says when it cannot or will not forward (core/doc/design.md §7)."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A client that sends head and body in two writes is acknowledged at once (DESIGN.md §5: TCP_QUICKACK)."""
+"""A client that sends head and body in two writes is acknowledged at once (core/doc/design.md §5: TCP_QUICKACK)."""
 
 import socket
 import time

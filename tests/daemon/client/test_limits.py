@@ -1,4 +1,4 @@
-"""Every limit has a size or a timer (DESIGN.md §4 [proxy], §9)."""
+"""Every limit has a size or a timer (core/doc/design.md §4 [proxy], §9)."""
 
 import pytest
 from support.background import Background

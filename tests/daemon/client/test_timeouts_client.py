@@ -1,4 +1,4 @@
-"""client_idle_timeout and client_header_timeout (DESIGN.md §4, §5), tunnel_timeout."""
+"""client_idle_timeout and client_header_timeout (core/doc/design.md §4, §5), tunnel_timeout."""
 
 import time
 

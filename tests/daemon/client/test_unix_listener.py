@@ -1,4 +1,4 @@
-"""Unix sockets as listeners: `listen = ["unix:/run/keepwarm/proxy.sock"]`, `--listen unix:PATH` (DESIGN.md §4)."""
+"""Unix sockets as listeners: `listen = ["unix:/run/keepwarm/proxy.sock"]`, `--listen unix:PATH` (core/doc/design.md §4)."""
 
 import json
 import os

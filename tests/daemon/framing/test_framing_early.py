@@ -1,4 +1,4 @@
-"""Responses that begin while the request body is still coming (RFC 9112 §9.6, DESIGN.md §5)."""
+"""Responses that begin while the request body is still coming (RFC 9112 §9.6, core/doc/design.md §5)."""
 
 import pytest
 from support.background import Background

@@ -1,4 +1,4 @@
-"""What is ambiguous or malformed in a request is refused, never repaired (DESIGN.md §9; RFC 9112 §5.1, §6.3)."""
+"""What is ambiguous or malformed in a request is refused, never repaired (core/doc/design.md §9; RFC 9112 §5.1, §6.3)."""
 
 import pytest
 from support.wiring import check_own_answer

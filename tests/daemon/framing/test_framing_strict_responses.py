@@ -1,4 +1,4 @@
-"""What is ambiguous or malformed in a response is 502, and its connection closed (DESIGN.md §9; RFC 9112 §6.3)."""
+"""What is ambiguous or malformed in a response is 502, and its connection closed (core/doc/design.md §9; RFC 9112 §6.3)."""
 
 import pytest
 from support.stream import Cut

@@ -1,4 +1,4 @@
-"""The access log: one line for each exchange, in text or JSON, and nothing secret in it (DESIGN.md §8, §9)."""
+"""The access log: one line for each exchange, in text or JSON, and nothing secret in it (core/doc/design.md §8, §9)."""
 
 import json
 import os

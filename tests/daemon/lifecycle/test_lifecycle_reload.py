@@ -1,4 +1,4 @@
-"""SIGHUP: the configuration is read again and log.file reopened; no exchange is dropped, a bad one is refused (DESIGN.md §3)."""
+"""SIGHUP: the configuration is read again and log.file reopened; no exchange is dropped, a bad one is refused (core/doc/design.md §3)."""
 
 import re
 import signal

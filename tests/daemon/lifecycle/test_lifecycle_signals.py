@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: stop accepting, close idle clients at once, let exchanges end, exit 0 (DESIGN.md §3)."""
+"""SIGTERM and SIGINT: stop accepting, close idle clients at once, let exchanges end, exit 0 (core/doc/design.md §3)."""
 
 import signal
 import socket

@@ -1,4 +1,4 @@
-"""How the daemon starts, or says why it does not (DESIGN.md §3): exit codes 0, 1, 2, 3."""
+"""How the daemon starts, or says why it does not (core/doc/design.md §3): exit codes 0, 1, 2, 3."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""`keepwarm probe URL` measures how long a server keeps idle connections (README, "Asking the server")."""
+"""`keepwarm probe URL` measures how long a server keeps idle connections (packaging/doc/idle-timeouts.md)."""
 
 import os
 import pty

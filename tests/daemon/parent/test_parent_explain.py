@@ -1,4 +1,4 @@
-"""`keepwarm explain` and `keepwarm check` tell the way to a host, and no password (README, "Other roads")."""
+"""`keepwarm explain` and `keepwarm check` tell the way to a host, and no password (packaging/doc/clients.md)."""
 
 import re
 import subprocess

@@ -1,5 +1,5 @@
 """Plain http:// requests through a parent when something fails: the same tables as without one, and never the origin itself
-in the parent's stead (DESIGN.md §6.5, §7)."""
+in the parent's stead (core/doc/design.md §6.5, §7)."""
 
 import pytest
 from helpers_names import NameServer, own_names

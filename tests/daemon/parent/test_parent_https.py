@@ -1,4 +1,4 @@
-"""https:// requests through a parent: CONNECT there, then TLS with the origin, pooled per origin (DESIGN.md §4, §5)."""
+"""https:// requests through a parent: CONNECT there, then TLS with the origin, pooled per origin (core/doc/design.md §4, §5)."""
 
 import random
 import time

@@ -1,4 +1,4 @@
-"""Plain http:// requests through a parent: sent with their whole URL, on connections that all hosts share (DESIGN.md §4)."""
+"""Plain http:// requests through a parent: sent with their whole URL, on connections that all hosts share (core/doc/design.md §4)."""
 
 import pytest
 from helpers_parent import NAME, ask, basic, through

@@ -1,4 +1,4 @@
-"""A parent opens no way around the rules of what may be reached (DESIGN.md §5, §9), and its password is told to nobody."""
+"""A parent opens no way around the rules of what may be reached (core/doc/design.md §5, §9), and its password is told to nobody."""
 
 import pytest
 from helpers_parent import HTTPS, NAME, ask, connect, established, open_secure, open_tunnel, through, trusting_through

@@ -1,4 +1,4 @@
-"""A client's CONNECT through the parent's tunnel: byte for byte, as without one (DESIGN.md §5)."""
+"""A client's CONNECT through the parent's tunnel: byte for byte, as without one (core/doc/design.md §5)."""
 
 import hashlib
 import random

@@ -1,4 +1,4 @@
-"""max_connections: exchanges wait in order, and take whatever comes first (DESIGN.md §4, §6; RFC 9112 §9.4)."""
+"""max_connections: exchanges wait in order, and take whatever comes first (core/doc/design.md §4, §6; RFC 9112 §9.4)."""
 
 import time
 

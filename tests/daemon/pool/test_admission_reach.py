@@ -1,4 +1,4 @@
-"""Who may use the proxy, and what may be reached through it (DESIGN.md §4 allow_clients, deny_destinations, §9)."""
+"""Who may use the proxy, and what may be reached through it (core/doc/design.md §4 allow_clients, deny_destinations, §9)."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""connect_to: connected elsewhere, while Host, SNI and verification keep the name (DESIGN.md §4)."""
+"""connect_to: connected elsewhere, while Host, SNI and verification keep the name (core/doc/design.md §4)."""
 
 import pytest
 from helpers_names import own_names

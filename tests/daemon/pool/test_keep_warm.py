@@ -1,4 +1,4 @@
-"""keep_warm = N (DESIGN.md §4): N connections of a host in use are open and trusted before anybody asks for them."""
+"""keep_warm = N (core/doc/design.md §4): N connections of a host in use are open and trusted before anybody asks for them."""
 
 import time
 

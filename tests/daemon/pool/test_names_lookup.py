@@ -1,4 +1,4 @@
-"""Names: look-ups off the loop, merged, cached; their addresses tried in turn (DESIGN.md §4 [dns], §6.5, §6.8)."""
+"""Names: look-ups off the loop, merged, cached; their addresses tried in turn (core/doc/design.md §4 [dns], §6.5, §6.8)."""
 
 import time
 

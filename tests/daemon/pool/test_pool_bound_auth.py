@@ -1,4 +1,4 @@
-"""NTLM and Negotiate authenticate a connection: it serves one client connection only and closes with it (DESIGN.md §6.10)."""
+"""NTLM and Negotiate authenticate a connection: it serves one client connection only and closes with it (core/doc/design.md §6.10)."""
 
 import pytest
 from helpers_pool import KEEP, exchange, serve

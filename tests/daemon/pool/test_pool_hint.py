@@ -1,4 +1,4 @@
-"""The server's own hint, Keep-Alive: timeout= and max= (DESIGN.md §6.3): known terms, so keepwarm closes first."""
+"""The server's own hint, Keep-Alive: timeout= and max= (core/doc/design.md §6.3): known terms, so keepwarm closes first."""
 
 import pytest
 from helpers_pool import begin, close_reasons, every_host, exchange, finish, serve

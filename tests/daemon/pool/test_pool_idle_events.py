@@ -1,4 +1,4 @@
-"""What happens to a connection while it is idle (DESIGN.md §6.2): it leaves the pool at once, and no byte reaches a client."""
+"""What happens to a connection while it is idle (core/doc/design.md §6.2): it leaves the pool at once, and no byte reaches a client."""
 
 import time
 

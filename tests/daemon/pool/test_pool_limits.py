@@ -1,4 +1,4 @@
-"""How long and how many: idle_timeout, max_idle, max_requests, max_lifetime (DESIGN.md §4, §6.9)."""
+"""How long and how many: idle_timeout, max_idle, max_requests, max_lifetime (core/doc/design.md §4, §6.9)."""
 
 import time
 

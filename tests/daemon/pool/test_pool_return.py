@@ -1,4 +1,4 @@
-"""When a connection goes back to the pool, and when it does not (DESIGN.md §6.7, §6.9)."""
+"""When a connection goes back to the pool, and when it does not (core/doc/design.md §6.7, §6.9)."""
 
 import pytest
 from helpers_pool import KEEP, begin, close_reasons, every_host, exchange, finish, serve, settle

@@ -1,4 +1,4 @@
-"""Which connection serves a request: one pool for each origin, shared by all clients, last in first out (DESIGN.md §6.1)."""
+"""Which connection serves a request: one pool for each origin, shared by all clients, last in first out (core/doc/design.md §6.1)."""
 
 import pytest
 from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve

@@ -1,4 +1,4 @@
-"""Requests that are not replayable go on a trusted connection or a fresh one (DESIGN.md §6.3, §6.4)."""
+"""Requests that are not replayable go on a trusted connection or a fresh one (core/doc/design.md §6.3, §6.4)."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""connect_to = "unix:/path": upstream connections over a unix socket (DESIGN.md §4)."""
+"""connect_to = "unix:/path": upstream connections over a unix socket (core/doc/design.md §4)."""
 
 import hashlib
 import os

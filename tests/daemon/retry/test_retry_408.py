@@ -1,4 +1,4 @@
-"""A 408 as the answer: the server gave up waiting just when the request was sent (DESIGN.md §6.5; RFC 9110 §15.5.9)."""
+"""A 408 as the answer: the server gave up waiting just when the request was sent (core/doc/design.md §6.5; RFC 9110 §15.5.9)."""
 
 import pytest
 from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve

@@ -1,4 +1,4 @@
-"""A stale failure: a reused connection closed or reset before one byte of the response came (DESIGN.md §6.5)."""
+"""A stale failure: a reused connection closed or reset before one byte of the response came (core/doc/design.md §6.5)."""
 
 import pytest
 from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve

@@ -1,4 +1,4 @@
-"""Upstream connections whose peer is gone without an end: a NAT that forgot them, a cable, a power cut (DESIGN.md §6.5)."""
+"""Upstream connections whose peer is gone without an end: a NAT that forgot them, a cable, a power cut (core/doc/design.md §6.5)."""
 
 import time
 

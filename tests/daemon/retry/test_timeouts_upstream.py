@@ -1,4 +1,4 @@
-"""response_timeout, stall_timeout, connect_timeout: 504 before the first byte, a visible cut after it (DESIGN.md §4, §6.5)."""
+"""response_timeout, stall_timeout, connect_timeout: 504 before the first byte, a visible cut after it (core/doc/design.md §4, §6.5)."""
 
 import time
 

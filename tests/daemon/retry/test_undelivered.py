@@ -1,4 +1,4 @@
-"""Proof of non-delivery (DESIGN.md §6.5): an end that crosses a request on its way, and one that comes when the origin had
+"""Proof of non-delivery (core/doc/design.md §6.5): an end that crosses a request on its way, and one that comes when the origin had
 it. On loopback nothing crosses anything by itself: the origin's socket is deafened before the request, so that its kernel
 has closed without having seen it."""
 

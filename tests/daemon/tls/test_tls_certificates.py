@@ -1,4 +1,4 @@
-"""Which certificates are taken, and what is said of the others (DESIGN.md §4 [host.*.tls], §6.5, §7)."""
+"""Which certificates are taken, and what is said of the others (core/doc/design.md §4 [host.*.tls], §6.5, §7)."""
 
 import pytest
 from helpers_names import own_names

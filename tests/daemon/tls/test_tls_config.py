@@ -1,4 +1,4 @@
-"""The files of [host.*.tls] are looked at when the configuration is read, not when a request needs them (DESIGN.md §3, §4)."""
+"""The files of [host.*.tls] are looked at when the configuration is read, not when a request needs them (core/doc/design.md §3, §4)."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""Bodies over TLS that end too early: only close_notify ends what has no length (RFC 9112 §9.8; DESIGN.md §6.6)."""
+"""Bodies over TLS that end too early: only close_notify ends what has no length (RFC 9112 §9.8; core/doc/design.md §6.6)."""
 
 import pytest
 from helpers_pool import exchange

@@ -1,4 +1,4 @@
-"""All the ways in which an origin ends a TLS connection, at every point of an exchange (DESIGN.md §6.2, §6.5)."""
+"""All the ways in which an origin ends a TLS connection, at every point of an exchange (core/doc/design.md §6.2, §6.5)."""
 
 import time
 

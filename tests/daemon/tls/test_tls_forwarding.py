@@ -1,4 +1,4 @@
-"""https:// over a plain client connection: what plain http can do, TLS upstream can (DESIGN.md §5)."""
+"""https:// over a plain client connection: what plain http can do, TLS upstream can (core/doc/design.md §5)."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Handshakes that fail for other reasons than the certificate, and ALPN (DESIGN.md §6.5, §7)."""
+"""Handshakes that fail for other reasons than the certificate, and ALPN (core/doc/design.md §6.5, §7)."""
 
 import pytest
 from helpers_pool import KEEP, every_host, exchange, finish, serve

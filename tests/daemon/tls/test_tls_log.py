@@ -1,4 +1,4 @@
-"""What the logs say of TLS (DESIGN.md §8)."""
+"""What the logs say of TLS (core/doc/design.md §8)."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""Pooling of TLS connections: reused, and never for what they were not made for (DESIGN.md §1 pool key, §6)."""
+"""Pooling of TLS connections: reused, and never for what they were not made for (core/doc/design.md §1 pool key, §6)."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""The tables of DESIGN.md §6.2 and §6.5 once more, over TLS: every test that is written for plain connections."""
+"""The tables of core/doc/design.md §6.2 and §6.5 once more, over TLS: every test that is written for plain connections."""
 
 import tomllib
 

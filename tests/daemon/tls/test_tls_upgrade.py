@@ -1,4 +1,4 @@
-"""upgrade = true: the client says http://, the origin hears TLS (DESIGN.md §4); and Upgrade over TLS (§5)."""
+"""upgrade = true: the client says http://, the origin hears TLS (core/doc/design.md §4); and Upgrade over TLS (§5)."""
 
 import json
 import os
