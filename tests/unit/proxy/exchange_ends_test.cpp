@@ -5,7 +5,7 @@
 
 #include "tests/unit/proxy/exchange_fixture.h"
 
-// How an exchange ends that a response has reached, and what the client's messages do to it: DESIGN.md §5.
+// How an exchange ends that a response has reached, and what the client's messages do to it: core/doc/design.md §5.
 
 namespace keepwarm::proxy::test {
 namespace {

@@ -7,8 +7,8 @@
 
 #include "tests/unit/proxy/exchange_fixture.h"
 
-// DESIGN.md §6.5, row by row: what happens when an attempt fails before a response byte came. A GET stands for what is
-// replayable, a POST for what is not.
+// core/doc/design.md §6.5, row by row: what happens when an attempt fails before a response byte came. A GET stands for
+// what is replayable, a POST for what is not.
 
 namespace keepwarm::proxy::test {
 namespace {
