@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <charconv>
 #include <filesystem>
+#include <limits>
 #include <netinet/in.h>
 #include <sys/un.h>
 
@@ -49,8 +50,14 @@ bool bit_of(std::span<const std::uint8_t> bytes, unsigned bit) noexcept {
 }  // namespace
 
 std::optional<std::uint16_t> parse_port(std::string_view digits) noexcept {
-  const auto port = parse_number<std::uint16_t>(digits);
-  return port == 0 ? std::nullopt : port;
+  // Each request has one: std::from_chars() takes three times as long.
+  std::uint32_t port = 0;
+  for (const char digit : digits) {
+    if (digit < '0' || digit > '9') return std::nullopt;
+    port = 10 * port + static_cast<std::uint32_t>(digit - '0');
+    if (port > std::numeric_limits<std::uint16_t>::max()) return std::nullopt;
+  }
+  return port == 0 ? std::nullopt : std::optional(static_cast<std::uint16_t>(port));
 }
 
 bool is_ipv6(std::string_view text) noexcept {

@@ -81,7 +81,7 @@ std::optional<SocketAddress> SocketAddress::from(const sockaddr* address) noexce
   SocketAddress raw;
   if (address->sa_family == AF_INET) {
     std::memcpy(&raw.storage_, address, sizeof(sockaddr_in));
-    return SocketAddress(*raw.ip(), raw.port());
+    return raw;
   }
   if (address->sa_family != AF_INET6) return std::nullopt;
   std::memcpy(&raw.storage_, address, sizeof(sockaddr_in6));

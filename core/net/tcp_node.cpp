@@ -34,12 +34,6 @@ std::optional<TcpFacts> sample(TcpNode& node) noexcept {
 
 }  // namespace
 
-int TcpNode::fd() const noexcept {
-  uv_os_fd_t fd = -1;
-  uv_fileno(reinterpret_cast<const uv_handle_t*>(&handle), &fd);
-  return fd;
-}
-
 RoundTrip TcpNode::round_trip() noexcept {
   const auto facts = sample(*this);
   return facts ? RoundTrip{facts->rtt_us, facts->rtt_variation_us} : RoundTrip{};

@@ -40,7 +40,11 @@ struct TcpNode final : TcpPath {
 
   [[nodiscard]] static TcpNode* of(void* data) noexcept { return static_cast<TcpNode*>(data); }
   [[nodiscard]] Loop& loop() const noexcept { return Loop::of(*handle.loop); }
-  [[nodiscard]] int fd() const noexcept;
+  [[nodiscard]] int fd() const noexcept {
+    uv_os_fd_t fd = -1;
+    uv_fileno(reinterpret_cast<const uv_handle_t*>(&handle), &fd);
+    return fd;
+  }
   [[nodiscard]] uv_stream_t* stream() noexcept { return reinterpret_cast<uv_stream_t*>(&handle); }
 
   [[nodiscard]] RoundTrip round_trip() noexcept override;

@@ -136,7 +136,7 @@ void HostPool::make_idle(Connection& connection, TimePoint now) {
   connections_.make_idle(connection, due, now);
   life_.fell_idle = true;
   if (warmer_) warmer_->made_idle(connection, now);
-  for (std::uint32_t surplus = peers_->idle_rose(); surplus > 0; --surplus) {
+  for (std::uint32_t surplus = peers_->idle_rose(open(), idle(), *settings_); surplus > 0; --surplus) {
     close_oldest_idle(CloseReason::PoolFull, now);
   }
 }
@@ -311,7 +311,7 @@ void HostPool::recheck(TimePoint now) {
     if (!settings_->server_hint) connection->facts.hint.reset();
   }
   idle_.close_all(CloseReason::Reconfigured, now, [](const Connection& each) { return each.retiring; });
-  for (std::uint32_t surplus = peers_->idle_rose(); surplus > 0; --surplus) {
+  for (std::uint32_t surplus = peers_->idle_rose(open(), idle(), *settings_); surplus > 0; --surplus) {
     close_oldest_idle(CloseReason::Reconfigured, now);
   }
   idle_.recheck_deadlines(now);

@@ -14,13 +14,14 @@ using policy::Fit;
 // ---- Coming and leaving ----
 
 void HostPool::checkout(Waiter& waiter, const CheckoutRequirements& requirements, TimePoint now) {
-  const SettleScope scope(*this, now);
   last_request_ = {now, requirements.local_client};
   if (settings_->keep_warm > 0) keep_warm(now);
+  // The usual case helps nobody who waits, and so leaves nothing to settle.
   if (Connection* const connection = take_idle(requirements, now)) {
     ++context_.stats.leases_reused;
     return waiter.events().on_lease(Lease(*connection), {});
   }
+  const SettleScope scope(*this, now);
   waiters_.add(waiter, requirements, settings_->queue_timeout, now);
 }
 

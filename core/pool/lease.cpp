@@ -23,10 +23,9 @@ void Lease::was_closed_idle(TimePoint seen_at) {
   connection_->owner().idle.was_closed_idle(*connection_, seen_at);
 }
 
-void Lease::close(CloseReason reason) noexcept {
-  if (Connection* connection = std::exchange(connection_, nullptr)) {
-    connection->owner().lease.close(*connection, reason, net::Loop::event_time());
-  }
+void Lease::close_connection(CloseReason reason) noexcept {
+  Connection* connection = std::exchange(connection_, nullptr);
+  connection->owner().lease.close(*connection, reason, net::Loop::event_time());
 }
 
 std::unique_ptr<net::Stream> Lease::detach() {

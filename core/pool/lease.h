@@ -51,13 +51,17 @@ class Lease {
   /// timeout. close() follows.
   void was_closed_idle(TimePoint seen_at);
 
-  /// No-op on an empty lease.
-  void close(CloseReason reason) noexcept;
+  /// No-op on an empty lease, of which each exchange has several.
+  void close(CloseReason reason) noexcept {
+    if (connection_ != nullptr) close_connection(reason);
+  }
 
   /// Takes the stream out of the pool for good (a tunnel after 101). The connection no longer counts.
   [[nodiscard]] std::unique_ptr<net::Stream> detach();
 
  private:
+  void close_connection(CloseReason reason) noexcept;
+
   Connection* connection_ = nullptr;
 };
 

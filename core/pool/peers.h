@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 
@@ -57,13 +58,13 @@ class IdlePeer {
 class Peers {
  public:
   /// `own` must outlive it.
-  explicit Peers(PeerPool& own) noexcept : own_(own) {}
+  explicit Peers(PeerPool& own) noexcept : Peers(own, true) {}
   virtual ~Peers() = default;
   Peers(const Peers&) = delete;
   Peers& operator=(const Peers&) = delete;
 
   /// True: there are none, and nothing is ever to be passed on.
-  [[nodiscard]] virtual bool alone() const noexcept { return true; }
+  [[nodiscard]] bool alone() const noexcept { return alone_; }
 
   // ---- max_connections ----
 
@@ -87,9 +88,14 @@ class Peers {
   [[nodiscard]] virtual std::uint32_t idle() const noexcept { return own_.idle(); }
   /// Fewer are idle here than before.
   virtual void idle_fell() noexcept {}
-  /// More are idle here than before, or limits are lower. Returns how many of the oldest idle ones here are too many:
-  /// the caller closes so many at once.
-  [[nodiscard]] virtual std::uint32_t idle_rose() noexcept;
+  /// More are idle here than before, or limits are lower: `idle` of `open` connections. Returns how many of the oldest
+  /// idle ones here are too many: the caller closes so many at once.
+  [[nodiscard]] std::uint32_t idle_rose(std::uint32_t open, std::uint32_t idle, const policy::HostSettings& settings) {
+    if (!alone_) return excess_of_all();
+    const std::uint32_t over_open = open > settings.max_connections ? open - settings.max_connections : 0;
+    const std::uint32_t over_idle = idle > settings.max_idle ? idle - settings.max_idle : 0;
+    return std::min(idle, std::max(over_open, over_idle));
+  }
   /// A connection is about to be idle: does another worker's waiter, that has waited since before `older_than`, need
   /// it? Then pass_on() must follow.
   [[nodiscard]] virtual bool needed_elsewhere(TimePoint) { return false; }
@@ -137,9 +143,15 @@ class Peers {
   virtual void leave() noexcept {}
 
  protected:
+  Peers(PeerPool& own, bool alone) noexcept : own_(own), alone_(alone) {}
+
+  /// What idle_rose() returns where others are there.
+  [[nodiscard]] virtual std::uint32_t excess_of_all() { return 0; }
+
   PeerPool& own_;
 
  private:
+  bool alone_;
   std::uint32_t expiring_ = 0;
   TimePoint last_used_{};
 };

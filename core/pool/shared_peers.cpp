@@ -25,7 +25,7 @@ constexpr Duration kTellOthersEvery = 1s;
 // ---- Taking part ----
 
 SharedPeers::SharedPeers(PeerPool& own, IdlePeer& own_idle, PoolContext& context, const Origin& origin)
-    : Peers(own), own_idle_(own_idle), context_(context), origin_(origin) {
+    : Peers(own, false), own_idle_(own_idle), context_(context), origin_(origin) {
   settings_changed();
 }
 
@@ -152,7 +152,7 @@ void SharedPeers::idle_fell() noexcept {
   host_->idle_fell(context_.worker, own_.idle() - claimed_excess_);
 }
 
-std::uint32_t SharedPeers::idle_rose() noexcept {
+std::uint32_t SharedPeers::excess_of_all() {
   host_->idle_rose(context_.worker, own_.idle());
   // Counted first: of two workers that do this at a time, one at least sees both.
   const policy::HostSettings& settings = own_.settings();

@@ -19,14 +19,12 @@ class SharedPeers final : public Peers {
   SharedPeers(PeerPool& own, IdlePeer& own_idle, PoolContext& context, const Origin& origin);
   ~SharedPeers() override { leave(); }
 
-  [[nodiscard]] bool alone() const noexcept override { return false; }
   [[nodiscard]] std::uint32_t open() const noexcept override { return host_->open(); }
   [[nodiscard]] policy::Admission reserve() override;
   void place_freed() noexcept override { ++freed_places_; }
   void give_free_places(TimePoint older_than) override;
   [[nodiscard]] std::uint32_t idle() const noexcept override { return host_->idle(); }
   void idle_fell() noexcept override;
-  [[nodiscard]] std::uint32_t idle_rose() noexcept override;
   [[nodiscard]] bool needed_elsewhere(TimePoint older_than) override;
   void pass_on(std::unique_ptr<TransferredConnection> connection) override;
   [[nodiscard]] bool ask_for_transfer(const CheckoutRequirements& requirements, TimePoint now) override;
@@ -60,6 +58,7 @@ class SharedPeers final : public Peers {
     bool place = false;                                   ///< the right to open one, counted already
   };
 
+  [[nodiscard]] std::uint32_t excess_of_all() override;
   static void send(const Host& host, std::uint32_t worker, TransferReply reply);
   static void free_place(const Host& host, std::uint32_t worker, TimePoint older_than);
   void send_request(std::uint32_t worker, TransferRequest what, const CheckoutRequirements& requirements);

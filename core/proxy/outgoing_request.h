@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -30,7 +31,9 @@ class OutgoingRequest {
   /// Keeps what was laid out. Precondition: whole().
   void hold(const BodyWriter& writer) { writer.copy_to(text_); }
   /// Goes on holding only if the request may be sent again, and only up to `limit` bytes of body.
-  void hold_only_if(bool may_be_sent_again, std::uint64_t limit) noexcept;
+  void hold_only_if(bool may_be_sent_again, std::uint64_t limit) noexcept {
+    whole_ = whole_ && may_be_sent_again && held_body() + body_.remaining().value_or(0) <= limit;
+  }
 
   /// Head and body as far as they are held.
   [[nodiscard]] std::string_view text() const noexcept { return text_; }
@@ -38,7 +41,10 @@ class OutgoingRequest {
   [[nodiscard]] bool whole() const noexcept { return whole_; }
   [[nodiscard]] std::uint64_t held_body() const noexcept { return text_.size() - head_size_; }
   /// It is held, and its end is known to come within `limit` bytes of body.
-  [[nodiscard]] bool will_be_whole(std::uint64_t limit) const noexcept;
+  [[nodiscard]] bool will_be_whole(std::uint64_t limit) const noexcept {
+    const std::optional<std::uint64_t> remaining = body_.remaining();
+    return whole_ && remaining && held_body() + *remaining <= limit;
+  }
 
   [[nodiscard]] const BodyReader& body() const noexcept { return body_; }
   /// All of it has come from the client.
