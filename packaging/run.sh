@@ -76,7 +76,7 @@ cat <<TEXT
 ==> Starting keepwarm in the foreground. Ctrl-C (or SIGTERM) stops it; SIGHUP reads the configuration again.
 
     Point clients of this machine at it (the default address):
-        export http_proxy=http://127.0.0.1:3128 https_proxy=http://127.0.0.1:3128 no_proxy=localhost,127.0.0.1
+        export http_proxy=http://127.0.0.1:3128 no_proxy=localhost,127.0.0.1
     Try it:
         curl -x http://127.0.0.1:3128 -v http://example.com/
     Install it as a service:
