@@ -1,5 +1,6 @@
 #include "core/pool/connection_set.h"
 
+#include <algorithm>
 #include <cassert>
 #include <utility>
 
@@ -45,6 +46,8 @@ void ConnectionSet::make_idle(Connection& connection, TimePoint due, TimePoint n
   connection.state_ = Connection::State::Idle;
   connection.waited_ = true;
   connection.facts.returned_at = now;
+  if (idle_.empty()) longest_before_ = {};
+  longest_before_ = std::max(longest_before_, now - connection.facts.idle_since);
   idle_.push_front(connection);
   ++idle_count_;
   deadlines_.arm(connection, due);
@@ -57,6 +60,16 @@ void ConnectionSet::lease(Connection& connection, TimePoint now) noexcept {
   DeadlineWheel::disarm(connection);
   connection.state_ = Connection::State::Leased;
   connection.lease_age_ = now - connection.facts.returned_at;
+}
+
+/// They lie in the order in which they joined: behind the first one that joined too late for it, none matches.
+Connection* ConnectionSet::find_idle_since(TimePoint since) noexcept {
+  Connection* connection = idle_.back();
+  while (connection != nullptr && connection->facts.returned_at - longest_before_ <= since) {
+    if (connection->idle_since() <= since) return connection;
+    connection = idle_.previous(*connection);
+  }
+  return nullptr;
 }
 
 }  // namespace keepwarm::pool

@@ -65,6 +65,9 @@ class ConnectionSet {
     return connection;
   }
 
+  /// The oldest idle one of those that have been idle since then or longer; nullptr: none.
+  [[nodiscard]] Connection* find_idle_since(TimePoint since) noexcept;
+
  private:
   using IdleList = IntrusiveList<Connection, Connection>;
 
@@ -75,6 +78,8 @@ class ConnectionSet {
   std::vector<std::unique_ptr<Connection>> all_;  ///< each knows its own index
   IdleList idle_;                                 ///< front: returned last
   std::uint32_t idle_count_ = 0;
+  /// No idle one has been idle for longer than this before it joined them: whose client read slowly has been.
+  Duration longest_before_{};
 };
 
 }  // namespace keepwarm::pool

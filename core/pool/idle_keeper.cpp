@@ -110,8 +110,7 @@ void IdleKeeper::log_what_was_learned() const {
 
 void IdleKeeper::close_idle_since(TimePoint since, Duration age, TimePoint now) {
   its_.server.request_failed(age);
-  const auto as_old = [since](const Connection& each) { return each.idle_since() <= since; };
-  while (Connection* const connection = its_.connections.find_idle(as_old)) {
+  while (Connection* const connection = its_.connections.find_idle_since(since)) {
     // What the kernel has of their ends tells whether it was a timeout, or all went at once.
     if (connection->stream().check_idle_alive()) {
       its_.pool.close(*connection, CloseReason::SuspectedStale, now);

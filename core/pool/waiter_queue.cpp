@@ -127,6 +127,8 @@ TimePoint WaiterQueue::waiting_without_source_since() noexcept {
 /// Takes it out of the list of its source; attempt() is left to the caller.
 void WaiterQueue::drop_source(Waiter& waiter) noexcept {
   if (waiter.source() == Waiter::Source::Transfer) --awaiting_transfer_;
+  Waiter*& last = put_back_last_[waiter.class_];
+  if (last == &waiter) last = unsourced_[waiter.class_].next(waiter);
   static_cast<ListHook<WaiterQueue>&>(waiter).unlink();
   set_source(waiter, Waiter::Source::None);
 }
@@ -158,14 +160,19 @@ void WaiterQueue::refuse_transfer() noexcept {
   put_back_unsourced(*waiter);
 }
 
-/// Sources are given to the first in line, so one that loses its own stands before nearly all that have none: the place
-/// is found from the front.
+/// Those that lose their sources do so in order, or nearly: in the order in which connects end, or transfers are
+/// refused. So the place of one is close to that of the one before, and is looked for from there.
 void WaiterQueue::put_back_unsourced(Waiter& waiter) noexcept {
   set_source(waiter, Waiter::Source::None);
   SourceList& list = unsourced_[waiter.class_];
-  Waiter* next = list.front();
+  Waiter* next = put_back_last_[waiter.class_] != nullptr ? put_back_last_[waiter.class_] : list.front();
   while (next != nullptr && next->order() < waiter.order()) next = list.next(*next);
+  Waiter* previous = next != nullptr ? list.previous(*next) : list.back();
+  while (previous != nullptr && previous->order() > waiter.order()) {
+    next = std::exchange(previous, list.previous(*previous));
+  }
   next != nullptr ? SourceList::insert_before(*next, waiter) : list.push_back(waiter);
+  put_back_last_[waiter.class_] = &waiter;
 }
 
 }  // namespace keepwarm::pool

@@ -148,6 +148,8 @@ class WaiterQueue {
   std::array<AllList, kClasses> all_;           ///< each by order()
   std::array<SourceList, kClasses> unsourced_;  ///< those of all_ whose source() is None, by order()
   SourceList transfers_;                        ///< those whose source() is Transfer; front: asked first
+  /// Of each of unsourced_: the one that lost its source last, or whoever stood behind it; nullptr: not known.
+  std::array<Waiter*, kClasses> put_back_last_{};
   std::uint32_t size_ = 0;
   std::uint32_t awaiting_transfer_ = 0;  ///< the size of transfers_
   TimePoint last_added_{};
