@@ -1,6 +1,7 @@
 #include "core/proxy/client_session.h"
 
 #include "core/http/fields.h"
+#include "core/net/loop.h"
 
 namespace keepwarm::proxy {
 
@@ -108,7 +109,7 @@ std::string_view ClientSession::read_request(std::string_view input) {
   }
   head_scan_ = {};
   head_begun_ = false;
-  net::DeadlineClock::disarm(*this);
+  DeadlineWheel::disarm(*this);
   return begin_request(head, input.substr(head.size));
 }
 
@@ -279,7 +280,7 @@ void ClientSession::send_answer(const OwnAnswer& answer) {
 // ---- Ends ----
 
 void ClientSession::close_after_flush(bool lingering) {
-  net::DeadlineClock::disarm(*this);
+  DeadlineWheel::disarm(*this);
   bound_.reset();
   pending_.clear();
   stream_->set_events(*this);
@@ -329,7 +330,7 @@ void ClientSession::abort() {
 void ClientSession::close() {
   if (state_ == State::Closed) return;
   state_ = State::Closed;
-  net::DeadlineClock::disarm(*this);
+  DeadlineWheel::disarm(*this);
   context_.owner.retire_session(*this);
 }
 

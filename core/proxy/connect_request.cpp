@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/net/loop.h"
 #include "core/proxy/access_entry.h"
 #include "core/proxy/failure_text.h"
 
@@ -28,7 +29,7 @@ ConnectRequest::ConnectRequest(ProxyContext& context, net::Stream& client, const
       settings_(context.pool.settings_of(destination_)),
       hop_(policy::tunnel_hop(destination_, settings_)),
       events_(events),
-      started_at_(net::Loop::now()) {
+      started_at_(net::Loop::event_time()) {
   ++context_.stats.open_tunnels;  // its descriptor is spoken for; once there is a tunnel, that one counts
 }
 
@@ -88,7 +89,7 @@ void ConnectRequest::log(ExchangeOutcome outcome, std::uint16_t status, std::str
     result.bytes_received = tunnel_->bytes_from_client();
     result.bytes_sent = tunnel_->bytes_from_upstream();
   }
-  const AccessTimes times{.dns = times_.dns, .connect = times_.connect, .total = net::Loop::now() - started_at_};
+  const AccessTimes times{.dns = times_.dns, .connect = times_.connect, .total = net::Loop::event_time() - started_at_};
   const RequestName name{.method = "CONNECT", .host_and_port = destination};
   context_.access.write(access_record(facts_.address, name, upstream, times, result));
 }

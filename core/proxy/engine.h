@@ -8,7 +8,9 @@
 
 #include "core/base/log.h"
 #include "core/net/after_turn.h"
+#include "core/net/deadline_clock.h"
 #include "core/net/listener.h"
+#include "core/net/loop.h"
 #include "core/net/tls/tls_client.h"
 #include "core/policy/host_table.h"
 #include "core/policy/settings.h"

@@ -1,6 +1,7 @@
 #include "core/proxy/exchange.h"
 
 #include "core/http/fields.h"
+#include "core/net/loop.h"
 
 namespace keepwarm::proxy {
 
@@ -187,7 +188,7 @@ void Exchange::attempt_ended(const AttemptResult& result, CloseReason otherwise)
 
 void Exchange::try_again() {
   if (!move(ExchangeEvent::Retried)) return;
-  net::DeadlineClock::disarm(*this);
+  DeadlineWheel::disarm(*this);
   attempt_ = {};
   head_reader_.reset();
   checkout(true);
@@ -243,7 +244,7 @@ void Exchange::over(ExchangeEvent event, AfterExchange after) {
 }
 
 Downstream* Exchange::release() {
-  net::DeadlineClock::disarm(*this);
+  DeadlineWheel::disarm(*this);
   host_.reset();
   context_.owner.retire_exchange(this);
   return std::exchange(downstream_, nullptr);

@@ -5,6 +5,7 @@
 #include "core/http/fields.h"
 #include "core/http/persistence.h"
 #include "core/http/serializer.h"
+#include "core/net/loop.h"
 #include "core/proxy/exchange.h"
 
 namespace keepwarm::proxy {

@@ -6,6 +6,7 @@
 #include "core/http/fields.h"
 #include "core/http/persistence.h"
 #include "core/http/serializer.h"
+#include "core/net/loop.h"
 #include "core/proxy/exchange.h"
 
 namespace keepwarm::proxy {
@@ -157,7 +158,7 @@ void Exchange::switch_protocols(const http::ResponseHead& head, std::string_view
   }
   log(ExchangeOutcome::Completed, {});
   if (!move(ExchangeEvent::Upgraded)) return;
-  net::DeadlineClock::disarm(*this);
+  DeadlineWheel::disarm(*this);
   std::unique_ptr<net::Stream> upstream = lease_.detach();
   const Duration timeout = host_->settings().tunnel_timeout;
   std::string name = where();

@@ -1,7 +1,7 @@
 #pragma once
 
+#include "core/base/deadline_wheel.h"
 #include "core/base/log.h"
-#include "core/net/deadline_clock.h"
 #include "core/pool/pool.h"
 #include "core/proxy/access_record.h"
 #include "core/proxy/own_answer.h"
@@ -17,7 +17,7 @@ namespace keepwarm::proxy {
 /// it is global.
 struct ProxyContext {
   // What they call; must outlive them.
-  net::DeadlineClock& deadlines;
+  DeadlineWheel& deadlines;
   pool::Pool& pool;
   Log& log;
   AccessSink& access;

@@ -6,7 +6,7 @@
 
 namespace keepwarm::proxy {
 
-Tunnel::Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
+Tunnel::Tunnel(DeadlineWheel& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
                const policy::TunnelLimits& limits, Gauge& open_tunnels, TunnelEvents& events)
     : deadlines_(deadlines),
       upstream_stream_(std::move(upstream)),
@@ -92,7 +92,7 @@ void Tunnel::on_deadline(TimePoint) {
 
 void Tunnel::touch() {
   const Duration limit = client_.ended || upstream_.ended ? limits_.half_closed : limits_.open;
-  if (limit > Duration::zero()) deadlines_.arm(*this, net::Loop::now() + limit);
+  if (limit > Duration::zero()) deadlines_.arm(*this, net::Loop::event_time() + limit);
 }
 
 }  // namespace keepwarm::proxy

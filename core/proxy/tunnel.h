@@ -6,7 +6,6 @@
 
 #include "core/base/deadline_wheel.h"
 #include "core/base/gauge.h"
-#include "core/net/deadline_clock.h"
 #include "core/net/stream.h"
 #include "core/policy/tunnel_limits.h"
 #include "core/proxy/access_record.h"
@@ -29,7 +28,7 @@ class TunnelEvents {
 class Tunnel final : public Deadline {
  public:
   /// `open_tunnels` counts it while it lives. References must outlive the tunnel.
-  Tunnel(net::DeadlineClock& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
+  Tunnel(DeadlineWheel& deadlines, net::Stream& client, std::unique_ptr<net::Stream> upstream,
          const policy::TunnelLimits& limits, Gauge& open_tunnels, TunnelEvents& events);
   ~Tunnel();
   Tunnel(const Tunnel&) = delete;
@@ -69,7 +68,7 @@ class Tunnel final : public Deadline {
   void touch();
   [[nodiscard]] std::size_t queued() const noexcept;
 
-  net::DeadlineClock& deadlines_;
+  DeadlineWheel& deadlines_;
   std::unique_ptr<net::Stream> upstream_stream_;
   Side client_;
   Side upstream_;

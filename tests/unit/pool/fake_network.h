@@ -37,11 +37,14 @@ struct FakeWire {
   bool reset = false;
   std::string bytes;
 
-  bool refuses_writes = false;  ///< writes fail, and nothing shows it before
+  bool refuses_writes = false;               ///< writes fail, and nothing shows it before
+  std::optional<net::SendState> send_state;  ///< what TCP says of the bytes that were written; unset: nothing
 
   // What the near end does.
   std::string sent;
   bool closed = false;
+  bool closed_by_reset = false;
+  Duration unacknowledged_limit{};  ///< zero: none was set
 
   /// Something waits to be read.
   [[nodiscard]] bool readable() const noexcept { return ended || reset || !bytes.empty(); }
@@ -49,10 +52,22 @@ struct FakeWire {
 
 class FakeNetwork;
 
-/// A path whose round trip takes 50 µs.
+/// A path whose round trip takes 50 µs. Of what was sent it says what the test has set on its wire.
 class FakePath final : public net::TcpPath {
  public:
+  FakePath() = default;
+  explicit FakePath(FakeWire& wire) noexcept : wire_(&wire) {}
+
   [[nodiscard]] RoundTrip round_trip() noexcept override { return {.smoothed_us = 50, .variation_us = 10}; }
+  [[nodiscard]] std::optional<net::SendState> send_state() noexcept override {
+    return wire_ != nullptr ? wire_->send_state : std::nullopt;
+  }
+  void limit_unacknowledged(Duration limit) noexcept override {
+    if (wire_ != nullptr) wire_->unacknowledged_limit = limit;
+  }
+
+ private:
+  FakeWire* wire_ = nullptr;  ///< nullptr: nothing is known of what was sent
 };
 
 /// The near end: what a Connection has.
@@ -77,7 +92,7 @@ class FakeStream final : public net::Stream {
   void pause_reading() noexcept override { reading_ = false; }
   void resume_reading() noexcept override { reading_ = true; }
   void finish_writing() noexcept override {}
-  void reset_on_close() noexcept override {}
+  void reset_on_close() noexcept override { wire_->closed_by_reset = true; }
   [[nodiscard]] bool check_idle_alive() noexcept override { return !wire_->readable(); }
   [[nodiscard]] bool check_idle_alive_cached(TimePoint since) noexcept override;
   [[nodiscard]] net::TcpPath& path() noexcept override { return path_; }
@@ -89,7 +104,7 @@ class FakeStream final : public net::Stream {
   FakeNetwork* network_;  ///< nullptr: detached
   std::uint16_t name_;
   std::shared_ptr<FakeWire> wire_;
-  FakePath path_;
+  FakePath path_{*wire_};
   net::StreamEvents* events_ = nullptr;
   bool reading_ = false;
   bool was_readable_ = false;  ///< as of the network's last poll

@@ -110,6 +110,8 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
     REQUIRE(over == AfterExchange::Continue);
     records.clear();
   }
+  /// What TCP says of the connection that receive() last got something on: `acknowledged` counts this request's bytes.
+  void set_send_state(const net::SendState& state) { wire(connection).send_state = state; }
   /// Nothing can be written on the first connection any more, and nobody can see it before.
   void break_writing() { wire(0).refuses_writes = true; }
   /// No connection is had from now on; fail_checkout() says why.
@@ -134,10 +136,8 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
   /// That time has passed.
   void time_passes() {
     REQUIRE(deadline().armed());
-    const TimePoint due = deadline().due();
-    net::DeadlineClock::disarm(deadline());
-    net::Loop::begin_event(due);
-    deadline().on_deadline(due);
+    upstream_.clock.advance(patience() + DeadlineWheel::kTick);
+    upstream_.wheel.advance(upstream_.clock.now());
     upstream_.clock.begin_event();
   }
 
@@ -146,6 +146,10 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
   [[nodiscard]] Exchange& exchange() noexcept { return *exchange_; }
   [[nodiscard]] const ProxyStats& stats() const noexcept { return context_.stats; }
   [[nodiscard]] std::uint64_t closed(pool::CloseReason reason) const { return upstream_.closed(reason); }
+  /// The connection that receive() last got something on was closed by RST.
+  [[nodiscard]] bool reset_upstream() { return wire(connection).closed_by_reset; }
+  /// How long the kernel goes on with it without an acknowledgement; zero: as long as it likes.
+  [[nodiscard]] Duration unacknowledged_limit() { return wire(connection).unacknowledged_limit; }
   [[nodiscard]] std::size_t connections_seen() const noexcept { return upstream_.stats.opened; }
   [[nodiscard]] std::vector<std::string>& log_lines() noexcept { return upstream_.log.lines; }
   void set_draining() noexcept { context_.mode.draining = true; }
@@ -209,11 +213,9 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
   }
 
   pool::test::Fixture upstream_;
-  net::Loop loop_;  ///< never runs: the test calls what is due
-  net::DeadlineClock deadlines_{loop_};
   policy::ProxySettings settings_;
   ClientFacts facts_{net::test::literal("127.0.0.1"), true};
-  ProxyContext context_{.deadlines = deadlines_,
+  ProxyContext context_{.deadlines = upstream_.wheel,
                         .pool = *upstream_.pool,
                         .log = upstream_.log,
                         .access = *this,

@@ -8,7 +8,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/net/net_fixture.h"
+#include "tests/unit/pool/pool_fixture.h"
 #include "tests/unit/proxy/fake_stream.h"
 
 namespace keepwarm::proxy::test {
@@ -17,8 +17,9 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A tunnel between two streams without sockets. `client` and `upstream` are what the peers see and do.
-struct Fixture : net::test::LoopFixture, TunnelEvents {
-  explicit Fixture(const policy::TunnelLimits& limits = {}) : deadlines(loop), client_stream(client) {
+struct Fixture : TunnelEvents {
+  explicit Fixture(const policy::TunnelLimits& limits = {}) : client_stream(client) {
+    deadlines.advance(clock.now());
     tunnel.emplace(deadlines, client_stream, std::make_unique<FakeStream>(upstream), limits, open_tunnels, *this);
     CHECK(open_tunnels == 1);
   }
@@ -33,7 +34,19 @@ struct Fixture : net::test::LoopFixture, TunnelEvents {
     if (destroys_itself) tunnel.reset();
   }
 
-  net::DeadlineClock deadlines;
+  /// Lets time pass until the tunnel has ended; returns how much that was.
+  Duration run_until_ended() {
+    const TimePoint began = clock.now();
+    while (ended == 0 && clock.now() < began + 1min) {
+      clock.advance(5ms);
+      deadlines.advance(clock.now());
+    }
+    CHECK(ended == 1);
+    return clock.now() - began;
+  }
+
+  pool::test::FakeClock clock;
+  DeadlineWheel deadlines;
   FakeWire client, upstream;
   FakeStream client_stream;
   Gauge open_tunnels{};
@@ -297,9 +310,9 @@ TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit do
                    fixture.open_tunnels, nothing);
   unlimited.start({}, {}, false);
   fixture.start();
-  const TimePoint began = net::Loop::now();
-  fixture.run_until([&] { return fixture.ended == 1; });
-  CHECK(net::Loop::now() - began >= 20ms);
+  const Duration took = fixture.run_until_ended();
+  CHECK(took >= 20ms);
+  CHECK(took <= 20ms + 2 * DeadlineWheel::kTick);
   CHECK(fixture.ended_by == ExchangeOutcome::Timeout);
   CHECK(fixture.client.reset);
   CHECK(fixture.upstream.reset);
@@ -309,10 +322,9 @@ TEST_CASE("whatever happens in either direction puts the limit off") {
   Fixture fixture({.open = 1h, .half_closed = 1h});
   fixture.start();
   const auto puts_off = [&](const std::function<void()>& happens) {
-    const TimePoint before = fixture.tunnel->due();
+    fixture.clock.advance(1s);
     happens();
-    CHECK(fixture.tunnel->due() > before);
-    CHECK(fixture.tunnel->due() <= net::Loop::now() + 1h);
+    CHECK(fixture.tunnel->due() == fixture.clock.now() + 1h);
   };
   puts_off([&] { fixture.client.bytes("x"); });
   puts_off([&] { fixture.upstream.bytes("x"); });
@@ -325,7 +337,7 @@ TEST_CASE("whatever happens in either direction puts the limit off") {
 TEST_CASE("a tunnel of which one side has ended has the limit of those, and keeps it") {
   Fixture fixture({.open = 1h, .half_closed = 20ms});
   fixture.start();
-  CHECK(fixture.tunnel->due() > net::Loop::now() + 59min);
+  CHECK(fixture.tunnel->due() == fixture.clock.now() + 1h);
   SUBCASE("the client's end") {
     fixture.client.end();
     fixture.upstream.bytes("x");
@@ -338,7 +350,7 @@ TEST_CASE("a tunnel of which one side has ended has the limit of those, and keep
     fixture.upstream.fail_from = 1;
     fixture.client.bytes("refused");
   }
-  fixture.run_until([&] { return fixture.ended == 1; });
+  fixture.run_until_ended();
   CHECK(fixture.ended_by == ExchangeOutcome::Timeout);
   CHECK(fixture.client.reset);
 }
@@ -347,7 +359,7 @@ TEST_CASE("a half-closed tunnel has a limit though others have none") {
   Fixture fixture({.open = 0s, .half_closed = 20ms});
   fixture.start();
   fixture.upstream.end();
-  fixture.run_until([&] { return fixture.ended == 1; });
+  fixture.run_until_ended();
   CHECK(fixture.ended_by == ExchangeOutcome::Timeout);
 }
 
@@ -360,7 +372,7 @@ TEST_CASE("a slow reader that takes bytes keeps its tunnel, one that takes none 
     return unacknowledged > 1 ? --unacknowledged : unacknowledged;
   };
   fixture.start();
-  fixture.run_until([&] { return fixture.ended == 1; });
+  fixture.run_until_ended();
   CHECK(looks == 4);  // 3, 2, 1, and 1 again
 }
 
