@@ -252,6 +252,160 @@ TEST_CASE(
   CHECK(status_line(scene) == "HTTP/1.1 504 Gateway Timeout");
 }
 
+// ---- What TCP says of the request's delivery ----
+
+constexpr std::string_view kUndelivered = "not delivered, safe to retry";
+constexpr std::string_view kMayBeExecuted = "may have been executed";
+/// More than any time that a test takes.
+constexpr Duration kVast = 100000h;
+
+/// How a stale failure comes about, and what that proves.
+struct Delivery {
+  const char* name;
+  net::SendState state;
+  bool reset;
+  bool undelivered;
+};
+constexpr Delivery kDeliveries[] = {
+    {"FIN, and not a byte acknowledged", {.acknowledged = 0}, false, true},
+    {"FIN, some bytes acknowledged", {.acknowledged = 1}, false, false},
+    {"RST sooner than any round trip", {.acknowledged = 0, .min_round_trip = kVast}, true, true},
+    {"RST sooner than a round trip, some bytes acknowledged",
+     {.acknowledged = 1, .min_round_trip = kVast},
+     true,
+     false},
+    {"RST, no round trip known", {.acknowledged = 0}, true, false},
+    {"RST behind a FIN", {.acknowledged = 0, .peer_ended = true}, true, true},
+};
+
+TEST_CASE("a stale failure of what is not replayable: the client is told whether it may have been executed") {
+  for (const Delivery& delivery : kDeliveries) {
+    CAPTURE(delivery.name);
+    Scene scene;
+    scene.make_idle_connection();
+    scene.start(kPost);
+    scene.receive();
+    scene.set_send_state(delivery.state);
+    delivery.reset ? scene.origin_resets() : scene.origin_ends();
+    CHECK(status_line(scene) == "HTTP/1.1 502 Bad Gateway");
+    CHECK(scene.records[0].error == "connection_terminated");
+    const std::string_view said = delivery.undelivered ? kUndelivered : kMayBeExecuted;
+    CHECK(scene.client.sent.find("; details=\"" + std::string(said) + "\"") != std::string::npos);
+    CHECK(scene.client.sent.find("before it answered; " + std::string(said)) != std::string::npos);
+    CHECK(scene.reset_upstream() == delivery.undelivered);  // else the kernel would go on sending it
+    CHECK(scene.connections_seen() == 1);
+  }
+}
+
+TEST_CASE("retry_undelivered: what was proved not to be delivered is sent once more, and nothing else") {
+  policy::HostSettings settings;
+  settings.retry_undelivered = true;
+  for (const Delivery& delivery : kDeliveries) {
+    CAPTURE(delivery.name);
+    Scene scene(settings);
+    scene.make_idle_connection();
+    scene.start(kPost);
+    scene.receive();
+    scene.set_send_state(delivery.state);
+    delivery.reset ? scene.origin_resets() : scene.origin_ends();
+    CHECK(scene.stats().retries == (delivery.undelivered ? 1 : 0));
+    if (!delivery.undelivered) {
+      CHECK(status_line(scene) == "HTTP/1.1 502 Bad Gateway");
+      continue;
+    }
+    CHECK_FALSE(scene.over);
+    const std::string again = scene.receive();
+    CHECK(scene.connection == 1);
+    CHECK(again.starts_with("POST /x HTTP/1.1\r\n"));
+    CHECK(again.ends_with("\r\n\r\nbody"));
+    scene.answer(kOk);
+    CHECK(status_line(scene) == "HTTP/1.1 200 OK");
+    CHECK(scene.records[0].retries == 1);
+  }
+}
+
+TEST_CASE("retry_undelivered: a retry is not retried, and a fresh connection's end is the origin's answer") {
+  policy::HostSettings settings;
+  settings.retry_undelivered = true;
+  for (const bool reused : {true, false}) {
+    CAPTURE(reused);
+    Scene scene(settings);
+    if (reused) {
+      scene.make_idle_connection();
+      scene.start(kPost);
+      scene.receive();
+      scene.set_send_state({.acknowledged = 0});
+      scene.origin_ends();
+    } else {
+      scene.start(kPost);
+    }
+    scene.receive();
+    scene.set_send_state({.acknowledged = 0});
+    scene.origin_ends();
+    CHECK(status_line(scene) == "HTTP/1.1 502 Bad Gateway");
+    CHECK(scene.client.sent.find("details=") == std::string::npos);
+  }
+}
+
+TEST_CASE("retry_undelivered: a body of which a part is not held any more is not sent again") {
+  policy::HostSettings settings;
+  settings.retry_undelivered = true;
+  settings.retry_body_size = 2;
+  Scene scene(settings);
+  scene.make_idle_connection();
+  scene.start(kPost);
+  scene.receive();
+  scene.set_send_state({.acknowledged = 0});
+  scene.origin_ends();
+  CHECK(status_line(scene) == "HTTP/1.1 502 Bad Gateway");
+  CHECK(scene.client.sent.find(kUndelivered) != std::string::npos);
+}
+
+TEST_CASE("a peer that acknowledges nothing: once more on a fresh connection, or the wait goes on") {
+  for (const Column& column : kColumns) {
+    CAPTURE(column.name);
+    Scene scene;
+    scene.make_idle_connection();
+    scene.start(column.request);
+    scene.receive();
+    scene.set_send_state({.acknowledged = 0, .round_trip = {.smoothed_us = 100'000, .variation_us = 0}});
+    CHECK(scene.patience() <= policy::kShortestSilence);
+    scene.time_passes();  // a receiver may delay it for so long
+    CHECK_FALSE(scene.over);
+    CHECK(scene.stats().retries == 0);
+    CHECK(scene.patience() <= policy::silence_limit(100ms) - policy::kShortestSilence);
+    scene.time_passes();
+    CHECK_FALSE(scene.over);
+    CHECK(scene.stats().stale_failures == 0);
+    if (column.replayable) {
+      CHECK(scene.reset_upstream());
+      CHECK(scene.closed(CloseReason::Unacknowledged) == 1);
+      CHECK(scene.receive().starts_with("GET /x HTTP/1.1\r\n"));
+      CHECK(scene.connection == 1);
+      CHECK(scene.stats().retries == 1);
+    } else {
+      CHECK(scene.stats().retries == 0);
+      CHECK(scene.unacknowledged_limit() == policy::HostSettings{}.stall_timeout);
+      CHECK(scene.connections_seen() == 1);
+    }
+    scene.answer(kOk);
+    CHECK(status_line(scene) == "HTTP/1.1 200 OK");
+  }
+}
+
+TEST_CASE("a peer that has acknowledged a byte is slow, not silent") {
+  Scene scene;
+  scene.make_idle_connection();
+  scene.start(kGet);
+  scene.receive();
+  scene.set_send_state({.acknowledged = 1});
+  scene.time_passes();
+  CHECK_FALSE(scene.over);
+  CHECK(scene.patience() > 4min);
+  CHECK(scene.stats().retries == 0);
+  CHECK(scene.unacknowledged_limit() == Duration::zero());
+}
+
 // ---- §6.6: after the first byte of a response nothing is tried again ----
 
 TEST_CASE("an end within the head of a response is 502, and no retry") {
