@@ -1,0 +1,548 @@
+#include "core/proxy/client_session.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/unit/pool/pool_fixture.h"
+#include "tests/unit/proxy/fake_stream.h"
+
+// What a session owns in each of its states, and how it ends there: between a client that is a FakeStream and a real
+// pool over a fake network, in a time that the test owns.
+
+namespace keepwarm::proxy::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Record {
+  std::string method;
+  std::uint16_t status;
+  ExchangeOutcome outcome;
+};
+
+class Scene final : public SessionOwner, public AccessSink {
+ public:
+  explicit Scene(const policy::HostSettings& host = {}) : upstream(host) { settings_.connect_ports = {{1, 65535}}; }
+  ~Scene() {
+    session_.reset();
+    exchange_.reset();
+    // A tunnel of CONNECT is no connection of the pool, which counts its end alone.
+    for (const Record& each : records) {
+      if (each.method == "CONNECT" && each.status == 200) ++upstream.stats.opened;
+    }
+  }
+  Scene(const Scene&) = delete;
+  Scene& operator=(const Scene&) = delete;
+
+  void start() {
+    upstream.clock.begin_event();
+    session_ = std::make_unique<ClientSession>(context_, ClientFacts{net::test::literal("127.0.0.1"), true});
+    session_->start(std::make_unique<FakeStream>(client));
+  }
+  /// The client sends; "ORIGIN" stands for the origin's authority.
+  void send(std::string_view text) {
+    const std::string origin = "origin.test:" + std::to_string(pool::test::Fixture::kPort);
+    std::string bytes(text);
+    for (std::size_t at = 0; (at = bytes.find("ORIGIN", at)) != std::string::npos;) bytes.replace(at, 6, origin);
+    client.bytes(bytes);
+  }
+  void run_until_client_has(std::string_view text) {
+    upstream.run_until([&] { return client.sent.find(text) != std::string::npos; });
+  }
+  /// Waits until all that came at the origin ends so.
+  void run_until_origin_has(std::string_view text) {
+    upstream.run_until([&] { return connected() && origin().sent.ends_with(text); });
+  }
+  void origin_sends(std::string_view text) {
+    origin().bytes += text;
+    upstream.turn();
+  }
+  void origin_ends() {
+    origin().ended = true;
+    upstream.turn();
+  }
+  /// The only connection that there is.
+  [[nodiscard]] pool::test::FakeWire& origin() { return upstream.network.wire(40001); }
+  /// As the engine does when the service ends.
+  void drain() {
+    context_.mode.draining = true;
+    session_->drain();
+  }
+  void destroy_session() { session_.reset(); }
+  [[nodiscard]] ClientSession& session() { return *session_; }
+  [[nodiscard]] const ProxyStats& stats() const noexcept { return context_.stats; }
+
+  pool::test::Fixture upstream;
+  FakeWire client;
+  std::vector<Record> records;  ///< the access log
+  int retired = 0;
+
+ private:
+  [[nodiscard]] bool connected() const { return upstream.stats.opened > 0 || stats().tunnels > 0; }
+  // SessionOwner
+  [[nodiscard]] Exchange* take_exchange() override { return exchange_.get(); }
+  void retire_exchange(Exchange*) noexcept override {}
+  void retire_session(ClientSession&) noexcept override { ++retired; }
+  // AccessSink
+  [[nodiscard]] bool enabled() const noexcept override { return true; }
+  void write(const AccessRecord& record) override {
+    records.push_back({std::string(record.method), record.status, record.ended});
+  }
+
+  policy::ProxySettings settings_;
+  ProxyContext context_{.deadlines = upstream.wheel,
+                        .pool = *upstream.pool,
+                        .log = upstream.log,
+                        .access = *this,
+                        .owner = *this,
+                        .mode = {.settings = &settings_, .pseudonym = "keepwarm-test"}};
+  std::unique_ptr<Exchange> exchange_ = std::make_unique<Exchange>(context_);
+  std::unique_ptr<ClientSession> session_;
+};
+
+constexpr std::string_view kGet = "GET http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n\r\n";
+constexpr std::string_view kHalfPost = "POST http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nContent-Length: 4\r\n\r\nbo";
+constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+constexpr std::string_view kMalformed = "MALFORMED\r\n\r\n";
+constexpr std::string_view kConnect = "CONNECT ORIGIN HTTP/1.1\r\nHost: ORIGIN\r\n\r\n";
+constexpr std::string_view kUpgrade =
+    "GET http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nConnection: upgrade\r\nUpgrade: p\r\n\r\n";
+constexpr std::string_view kSwitched = "HTTP/1.1 101 S\r\nConnection: upgrade\r\nUpgrade: p\r\n\r\n";
+
+// ---- The ways into the states ----
+
+void await_first_head(Scene& scene) {
+  scene.start();
+}
+void begin_head(Scene& scene) {
+  scene.start();
+  scene.send("GET ");
+}
+void await_next_head(Scene& scene) {
+  scene.start();
+  scene.send(kGet);
+  scene.run_until_origin_has("\r\n\r\n");
+  scene.origin_sends(kOk);
+  REQUIRE(scene.client.sent.ends_with("ok"));
+}
+void exchange(Scene& scene) {
+  scene.start();
+  scene.send(kGet);
+  scene.run_until_origin_has("\r\n\r\n");
+}
+void exchange_within_body(Scene& scene) {
+  scene.start();
+  scene.send(kHalfPost);
+  scene.run_until_origin_has("bo");
+}
+void connect(Scene& scene) {
+  scene.upstream.network.hold();
+  scene.start();
+  scene.send(kConnect);
+}
+void tunnel(Scene& scene) {
+  scene.start();
+  scene.send(kConnect);
+  scene.run_until_client_has("HTTP/1.1 200 ");
+}
+void upgrade(Scene& scene) {
+  scene.start();
+  scene.send(kUpgrade);
+  scene.run_until_origin_has("\r\n\r\n");
+  scene.origin_sends(kSwitched);
+  REQUIRE(scene.client.sent.starts_with("HTTP/1.1 101 "));
+}
+void flush(Scene& scene) {
+  scene.start();
+  scene.client.full = true;
+  scene.send(kMalformed);
+  REQUIRE(scene.client.queued.starts_with("HTTP/1.1 400 "));
+}
+void linger(Scene& scene) {
+  scene.start();
+  scene.send(kMalformed);
+  REQUIRE(scene.client.sent.starts_with("HTTP/1.1 400 "));
+  REQUIRE(scene.client.finished);
+}
+
+struct Way {
+  const char* state;
+  void (*enter)(Scene&);
+  bool closes_at_end;        ///< the client's end is the session's
+  bool reset_when_broken;    ///< what the client got must not look like all there was
+  bool closes_when_drained;  ///< at once
+  bool logs_when_cut;        ///< a request is under way, and has no line in the log yet
+};
+constexpr Way kWays[] = {
+    {"AwaitingHead, the first", await_first_head, true, false, false, false},
+    {"AwaitingHead, within a head", begin_head, true, false, false, false},
+    {"AwaitingHead, after an exchange", await_next_head, true, false, true, false},
+    {"InExchange", exchange, false, false, false, true},
+    {"InExchange, within a body", exchange_within_body, true, false, false, true},
+    {"Connecting", connect, false, true, false, true},
+    {"Tunnelling", tunnel, false, true, false, true},
+    {"Upgraded", upgrade, false, true, false, false},
+    {"Flushing", flush, false, false, false, false},
+    {"Lingering", linger, true, false, false, false},
+};
+
+TEST_CASE("in each state: the client's end") {
+  for (const Way& way : kWays) {
+    CAPTURE(way.state);
+    Scene scene;
+    way.enter(scene);
+    scene.client.end();
+    CHECK(scene.retired == (way.closes_at_end ? 1 : 0));
+    CHECK_FALSE(scene.client.reset);
+    scene.session().abort();
+    CHECK(scene.retired == 1);
+  }
+}
+
+TEST_CASE("in each state: the client's reset ends the session, and what is under way is logged as the client's end") {
+  for (const Way& way : kWays) {
+    CAPTURE(way.state);
+    Scene scene;
+    way.enter(scene);
+    const std::size_t logged = scene.records.size();
+    scene.client.broken(-ECONNRESET);
+    CHECK(scene.retired == 1);
+    CHECK(scene.client.reset == way.reset_when_broken);
+    REQUIRE(scene.records.size() == logged + (way.logs_when_cut ? 1 : 0));
+    if (way.logs_when_cut) CHECK(scene.records.back().outcome == ExchangeOutcome::Client);
+  }
+}
+
+TEST_CASE("in each state: abort() ends the session once, and what is under way is logged once") {
+  for (const Way& way : kWays) {
+    CAPTURE(way.state);
+    Scene scene;
+    way.enter(scene);
+    const std::size_t logged = scene.records.size();
+    scene.session().abort();
+    scene.session().abort();
+    CHECK(scene.retired == 1);
+    CHECK(scene.client.reset == way.reset_when_broken);
+    REQUIRE(scene.records.size() == logged + (way.logs_when_cut ? 1 : 0));
+    if (way.logs_when_cut) CHECK(scene.records.back().outcome == ExchangeOutcome::Shutdown);
+  }
+}
+
+TEST_CASE("in each state: a session that is destroyed as it is logs what is under way") {
+  for (const Way& way : kWays) {
+    CAPTURE(way.state);
+    Scene scene;
+    way.enter(scene);
+    const std::size_t logged = scene.records.size();
+    scene.destroy_session();
+    CHECK(scene.records.size() == logged + (way.logs_when_cut ? 1 : 0));
+    CHECK(scene.client.reset == way.reset_when_broken);
+    CHECK(scene.client.destroyed);
+  }
+}
+
+TEST_CASE("in each state: drain() closes at once only what awaits a further request") {
+  for (const Way& way : kWays) {
+    CAPTURE(way.state);
+    Scene scene;
+    way.enter(scene);
+    scene.drain();
+    CHECK(scene.retired == (way.closes_when_drained ? 1 : 0));
+    CHECK_FALSE(scene.client.reset);
+  }
+}
+
+// ---- AwaitingHead ----
+
+TEST_CASE("drain(): who has just connected has a moment to ask, and is served") {
+  for (const bool asks : {false, true}) {
+    CAPTURE(asks);
+    Scene scene;
+    scene.start();
+    scene.drain();
+    if (asks) {
+      scene.send(kGet);
+      scene.run_until_origin_has("\r\n\r\n");
+      scene.upstream.pass(1s);
+      CHECK(scene.retired == 0);
+      scene.origin_sends(kOk);
+      CHECK(scene.client.sent.find("\r\nConnection: close\r\n") != std::string::npos);
+      CHECK(scene.client.finished);  // and then it lingers
+      scene.client.end();
+    } else {
+      scene.upstream.pass(200ms);
+      CHECK(scene.retired == 0);
+      scene.upstream.pass(150ms);
+      CHECK(scene.client.sent.empty());
+    }
+    CHECK(scene.retired == 1);
+  }
+}
+
+TEST_CASE("a client that asks nothing is closed in silence, before its first request and after one") {
+  for (const bool first : {true, false}) {
+    CAPTURE(first);
+    Scene scene;
+    first ? await_first_head(scene) : await_next_head(scene);
+    const std::string sent = scene.client.sent;
+    scene.upstream.pass(59s);
+    CHECK(scene.retired == 0);
+    scene.upstream.pass(2s);
+    CHECK(scene.retired == 1);
+    CHECK(scene.client.sent == sent);
+    CHECK_FALSE(scene.client.finished);
+  }
+}
+
+TEST_CASE("a head that does not come in time is answered with 408") {
+  Scene scene;
+  begin_head(scene);
+  scene.upstream.pass(9s);
+  scene.send("http://");  // which puts nothing off
+  CHECK(scene.client.sent.empty());
+  scene.upstream.pass(1100ms);
+  CHECK(scene.client.sent.starts_with("HTTP/1.1 408 "));
+  CHECK(scene.client.finished);
+  CHECK(scene.retired == 0);
+}
+
+// ---- InExchange ----
+
+TEST_CASE("a half-closed client gets its answer, and only then the session ends") {
+  Scene scene;
+  exchange(scene);
+  scene.client.end();
+  scene.origin_sends(kOk);
+  CHECK(scene.client.sent.ends_with("ok"));
+  CHECK(scene.retired == 1);
+  REQUIRE(scene.records.size() == 1);
+  CHECK(scene.records[0].outcome == ExchangeOutcome::Completed);
+}
+
+TEST_CASE("while an exchange is under way the session has no time limit of its own") {
+  Scene scene;
+  exchange(scene);
+  scene.upstream.pass(90s);
+  CHECK(scene.retired == 0);
+  CHECK(scene.client.sent.empty());
+}
+
+TEST_CASE("a pipelined request waits for the answer to the first") {
+  Scene scene;
+  scene.start();
+  scene.send(std::string(kGet) + std::string(kGet));
+  scene.run_until_origin_has("\r\n\r\n");
+  const std::size_t one = scene.origin().sent.size();
+  scene.origin_sends(kOk);
+  scene.run_until_origin_has("\r\n\r\n");
+  CHECK(scene.origin().sent.size() == 2 * one);
+  scene.origin_sends(kOk);
+  CHECK(scene.records.size() == 2);
+}
+
+// ---- Connecting ----
+
+TEST_CASE("Connecting: early bytes and the client's end are kept for the tunnel") {
+  Scene scene;
+  scene.upstream.network.hold();
+  scene.start();
+  scene.send(std::string(kConnect) + "early ");
+  scene.send("bytes");
+  scene.client.end();
+  CHECK(scene.client.sent.empty());
+  scene.upstream.network.release();
+  scene.run_until_origin_has("early bytes");
+  CHECK(scene.client.sent.starts_with("HTTP/1.1 200 "));
+  CHECK(scene.stats().tunnels == 1);
+  CHECK(scene.stats().open_tunnels == 1);
+  scene.origin_ends();
+  CHECK(scene.retired == 1);
+  REQUIRE(scene.records.size() == 1);
+  CHECK(scene.records[0].outcome == ExchangeOutcome::Completed);
+}
+
+TEST_CASE("a CONNECT that is cut while it connects has no status in the log, and opens nothing any more") {
+  Scene scene;
+  connect(scene);
+  scene.client.broken(-ECONNRESET);
+  REQUIRE(scene.records.size() == 1);
+  CHECK(scene.records[0].method == "CONNECT");
+  CHECK(scene.records[0].status == 0);
+  scene.destroy_session();
+  scene.upstream.network.release();
+  scene.upstream.pass(1s);
+  CHECK(scene.stats().tunnels == 0);
+  CHECK(scene.stats().open_tunnels == 0);
+}
+
+TEST_CASE("a CONNECT that fails when its session is closed already is neither answered nor logged again") {
+  Scene scene;
+  connect(scene);
+  scene.session().abort();
+  scene.upstream.network.forget("origin.test");
+  scene.upstream.network.release();
+  scene.upstream.turn();  // before the engine has destroyed the session
+  CHECK(scene.client.sent.empty());
+  CHECK(scene.records.size() == 1);
+  CHECK(scene.retired == 1);
+}
+
+TEST_CASE("a CONNECT that fails is answered, and its early bytes are no requests") {
+  Scene scene;
+  scene.upstream.network.forget("origin.test");
+  scene.start();
+  scene.send(std::string(kConnect) + std::string(kGet));
+  scene.run_until_client_has("HTTP/1.1 502 ");
+  CHECK(scene.client.sent.find("error=dns_error") != std::string::npos);
+  CHECK(scene.client.finished);  // a lingering close
+  REQUIRE(scene.records.size() == 1);
+  CHECK(scene.records[0].status == 502);
+  CHECK(scene.records[0].outcome == ExchangeOutcome::Ourselves);
+  CHECK(scene.stats().open_tunnels == 1);  // until the session is destroyed
+}
+
+TEST_CASE("a CONNECT that is not connected in time is answered with 504") {
+  Scene scene;
+  connect(scene);
+  scene.upstream.pass(4900ms);
+  CHECK(scene.client.sent.empty());
+  scene.upstream.pass(200ms);
+  CHECK(scene.client.sent.starts_with("HTTP/1.1 504 "));
+  CHECK(scene.retired == 0);
+  scene.client.end();
+  CHECK(scene.retired == 1);
+}
+
+// ---- Tunnelling and Upgraded ----
+
+TEST_CASE("a tunnel passes bytes both ways; both ends in turn end it, and so the session") {
+  for (const bool by_connect : {true, false}) {
+    for (const bool client_first : {true, false}) {
+      CAPTURE(by_connect);
+      CAPTURE(client_first);
+      Scene scene;
+      by_connect ? tunnel(scene) : upgrade(scene);
+      scene.client.bytes("hello");
+      CHECK(scene.origin().sent.ends_with("hello"));
+      scene.origin_sends("there");
+      CHECK(scene.client.sent.ends_with("there"));
+      client_first ? scene.client.end() : scene.origin_ends();
+      CHECK(scene.retired == 0);
+      client_first ? scene.origin_ends() : scene.client.end();
+      CHECK(scene.retired == 1);
+      CHECK_FALSE(scene.client.reset);
+      CHECK(scene.upstream.closed(pool::CloseReason::TunnelEnded) == 1);
+      REQUIRE(scene.records.size() == 1);
+      CHECK(scene.records[0].status == (by_connect ? 200 : 101));
+      CHECK(scene.records[0].outcome == ExchangeOutcome::Completed);
+    }
+  }
+}
+
+TEST_CASE("a tunnel in which nothing passes ends by reset at tunnel_timeout") {
+  policy::HostSettings settings;
+  settings.tunnel_timeout = 10s;
+  for (const bool by_connect : {true, false}) {
+    CAPTURE(by_connect);
+    Scene scene(settings);
+    by_connect ? tunnel(scene) : upgrade(scene);
+    scene.upstream.pass(9s);
+    scene.client.bytes("x");
+    scene.upstream.pass(9s);
+    CHECK(scene.retired == 0);
+    scene.upstream.pass(1100ms);
+    CHECK(scene.retired == 1);
+    CHECK(scene.client.reset);
+    CHECK(scene.upstream.closed(pool::CloseReason::TunnelEnded) == 1);
+    if (by_connect) CHECK(scene.records.back().outcome == ExchangeOutcome::Timeout);
+  }
+}
+
+TEST_CASE("what comes with the 101, and behind the request that asked for it, goes first") {
+  Scene scene;
+  scene.start();
+  scene.send(std::string(kUpgrade) + "early");
+  scene.run_until_origin_has("\r\n\r\n");
+  scene.origin_sends(std::string(kSwitched) + "first");
+  CHECK(scene.client.sent.ends_with("\r\n\r\nfirst"));
+  CHECK(scene.origin().sent.ends_with("\r\n\r\nearly"));
+}
+
+TEST_CASE("a client that ended before its 101 came: the tunnel ends with the origin's end") {
+  Scene scene;
+  scene.start();
+  scene.send(kUpgrade);
+  scene.run_until_origin_has("\r\n\r\n");
+  scene.client.end();
+  scene.origin_sends(kSwitched);
+  CHECK(scene.retired == 0);
+  scene.origin_ends();
+  CHECK(scene.retired == 1);
+  CHECK_FALSE(scene.client.reset);
+}
+
+// ---- Flushing and Lingering ----
+
+TEST_CASE("Flushing: our answer goes out, then the session lingers, unless the client has ended") {
+  for (const bool ends : {false, true}) {
+    CAPTURE(ends);
+    Scene scene;
+    flush(scene);
+    if (ends) scene.client.end();
+    scene.client.drain();
+    CHECK(scene.client.sent.starts_with("HTTP/1.1 400 "));
+    CHECK(scene.client.finished == !ends);
+    CHECK(scene.retired == (ends ? 1 : 0));
+  }
+}
+
+TEST_CASE("Flushing: what the client sends waits in the kernel") {
+  Scene scene;
+  flush(scene);
+  scene.send("more");
+  CHECK_FALSE(scene.client.reading);
+  scene.client.drain();
+  CHECK(scene.client.reading);
+}
+
+TEST_CASE("Flushing: a client that reads slowly has time, one that reads nothing does not") {
+  Scene scene;
+  std::size_t unacknowledged = 100;
+  scene.client.unacknowledged = [&] { return unacknowledged; };
+  flush(scene);
+  for (int i = 0; i < 3; ++i) {
+    scene.upstream.pass(61s);
+    CHECK(scene.retired == 0);
+    --unacknowledged;
+  }
+  scene.upstream.pass(122s);
+  CHECK(scene.retired == 1);
+}
+
+TEST_CASE("Lingering ends after 2 s, or when the client has sent too much") {
+  for (const bool by_time : {true, false}) {
+    CAPTURE(by_time);
+    Scene scene;
+    linger(scene);
+    if (by_time) {
+      scene.upstream.pass(1900ms);
+      CHECK(scene.retired == 0);
+      scene.upstream.pass(200ms);
+    } else {
+      scene.client.bytes(std::string(256 * 1024, 'x'));
+      CHECK(scene.retired == 0);
+      scene.client.bytes("x");
+    }
+    CHECK(scene.retired == 1);
+  }
+}
+
+}  // namespace
+}  // namespace keepwarm::proxy::test
