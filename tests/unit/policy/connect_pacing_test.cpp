@@ -5,49 +5,77 @@
 namespace keepwarm::policy {
 namespace {
 
+using namespace std::chrono_literals;
+
 constexpr std::uint32_t kWindow = ConnectPacing::kFirstWindow;
+constexpr Duration kPatience = ConnectPacing::kPatience;
+constexpr TimePoint kStart{1000h};
 
 /// How many more may begin, with so many under way.
-std::uint32_t may_begin(const ConnectPacing& pacing, std::uint32_t under_way) {
+std::uint32_t may_begin(ConnectPacing& pacing, std::uint32_t under_way, TimePoint now = kStart) {
   std::uint32_t count = 0;
-  while (pacing.may_begin(under_way + count)) ++count;
+  while (pacing.may_begin(under_way + count, now)) ++count;
   return count;
 }
 
+void open(ConnectPacing& pacing, std::uint32_t count, TimePoint now = kStart) {
+  for (std::uint32_t i = 0; i < count; ++i) pacing.opened(now);
+}
+
 TEST_CASE("a lone request, and any group of up to the first window, is not held back") {
-  const ConnectPacing pacing;
-  CHECK(pacing.may_begin(0));
-  CHECK(pacing.may_begin(kWindow - 1));
-  CHECK_FALSE(pacing.may_begin(kWindow));
+  ConnectPacing pacing;
+  CHECK(pacing.may_begin(0, kStart));
+  CHECK(pacing.may_begin(kWindow - 1, kStart));
+  CHECK_FALSE(pacing.may_begin(kWindow, kStart));
 }
 
-TEST_CASE("while requests wait, what is under way doubles in each round trip") {
+TEST_CASE("a connection without an answer counts as one that is under way") {
   ConnectPacing pacing;
-  for (std::uint32_t under_way = kWindow; under_way < 8000; under_way *= 2) {
-    CAPTURE(under_way);
-    for (std::uint32_t i = 0; i < under_way; ++i) pacing.connected(true);  // all of them are open by now
-    CHECK(may_begin(pacing, 0) == 2 * under_way);
+  open(pacing, 10);
+  CHECK(may_begin(pacing, 0) == kWindow - 10);
+  SUBCASE("until it is answered") {
+    pacing.answered(kStart, false, kStart);
+    CHECK(may_begin(pacing, 0) == kWindow - 9);
+  }
+  SUBCASE("or has ended") {
+    pacing.ended(kStart, kStart);
+    CHECK(may_begin(pacing, 0) == kWindow - 9);
   }
 }
 
-TEST_CASE("a failure lets none begin but the one that takes its place") {
+TEST_CASE("while requests wait, each first answer makes room for two") {
   ConnectPacing pacing;
-  pacing.connected(true);
-  CHECK(may_begin(pacing, kWindow) == 1);  // one was open, and the rest are under way
-  CHECK(may_begin(pacing, kWindow + 1) == 0);
-  CHECK(may_begin(pacing, kWindow) == 1);  // one of them failed
+  for (std::uint32_t count = kWindow; count < 8000; count *= 2) {
+    CAPTURE(count);
+    open(pacing, count);
+    CHECK(may_begin(pacing, 0) == 0);
+    for (std::uint32_t i = 0; i < count; ++i) pacing.answered(kStart, true, kStart);
+    CHECK(may_begin(pacing, 0) == 2 * count);
+  }
 }
 
-TEST_CASE("the next burst begins anew") {
+TEST_CASE("a server that answers nobody for a while is not waited for") {
   ConnectPacing pacing;
-  for (int i = 0; i < 100; ++i) pacing.connected(true);
-  REQUIRE(may_begin(pacing, 0) > kWindow);
-  SUBCASE("when nobody waits any more") {
-    pacing.settled();
+  open(pacing, kWindow);
+  CHECK(may_begin(pacing, 0, kStart + kPatience) == 0);
+  SUBCASE("nobody was answered") {
+    CHECK(may_begin(pacing, 0, kStart + 2 * kPatience) == 2 * kWindow);
   }
-  SUBCASE("when a connect is done for which nobody waits") {
-    pacing.connected(false);
+  SUBCASE("an answer came: it is not the server that is slow, and the old ones count no more") {
+    pacing.answered(kStart, false, kStart + kPatience);
+    CHECK(may_begin(pacing, 0, kStart + 2 * kPatience) == kWindow);
   }
+  SUBCASE("after a long time") {
+    CHECK(may_begin(pacing, 0, kStart + 1h) == 2 * kWindow);
+  }
+}
+
+TEST_CASE("the next burst begins anew when nobody waits any more") {
+  ConnectPacing pacing;
+  open(pacing, 10);
+  for (int i = 0; i < 10; ++i) pacing.answered(kStart, true, kStart);
+  REQUIRE(may_begin(pacing, 0) == kWindow + 10);
+  pacing.settled();
   CHECK(may_begin(pacing, 0) == kWindow);
 }
 
