@@ -4,7 +4,7 @@
 #include "config/value.h"
 #include "core/base/ip.h"
 #include "core/http/fields.h"
-#include "core/policy/next_hop.h"
+#include "core/policy/configured_hop.h"
 
 namespace keepwarm::config {
 std::string listen_problem(std::string_view text) {

@@ -279,6 +279,10 @@ struct Allowed {
   std::string operator()(const std::vector<policy::PortRange>&) const {
     return R"(ports from 1 to 65535 and ranges like "1024-65535")";
   }
+  template <typename Place>
+  std::string operator()(const std::optional<Place>&) const {
+    return {};
+  }
   template <typename Enum>
   requires std::is_enum_v<Enum> std::string operator()(Enum) const { return words_of<Enum>(); }
 };

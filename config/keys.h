@@ -18,7 +18,7 @@ enum class Section : std::uint8_t { Proxy, Admin, Log, Dns, Host };
 /// "proxy", "admin", "log", "dns", "host".
 [[nodiscard]] std::string_view section_name(Section section) noexcept;
 
-/// The least and the greatest value that is allowed: a number, bytes, or nanoseconds, as the key's type says. Other
+/// The smallest and the greatest value that is allowed: a number, bytes, or nanoseconds, as the key's type says. Other
 /// types do not use it.
 struct Range {
   std::int64_t min = 0;

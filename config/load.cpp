@@ -140,6 +140,12 @@ class Conversion {
     }
     return list.size() == array->size() ? std::optional<Value>(std::move(list)) : std::nullopt;
   }
+  std::optional<Value> operator()(const std::optional<policy::ConnectTo>& default_value) {
+    return place(default_value, policy::parse_connect_to);
+  }
+  std::optional<Value> operator()(const std::optional<policy::ParentProxy>& default_value) {
+    return place(default_value, policy::parse_parent);
+  }
   template <typename Enum>
   requires std::is_enum_v<Enum> std::optional<Value>
   operator()(Enum default_value) {
@@ -160,6 +166,15 @@ class Conversion {
   std::nullopt_t wrong_type(const Value& default_value, std::string_view allowed) {
     return refuse("expected " + std::string(type_name(default_value)) + ", got " + describe(node_) +
                   "; allowed: " + std::string(allowed));
+  }
+  /// "" says that there is none. Only `parse` decides; the rule of the key says why it refused the text.
+  template <typename Place, typename Parse>
+  std::optional<Value> place(const std::optional<Place>& default_value, Parse parse) {
+    const auto* text = node_.as_string();
+    if (!text) return wrong_type(default_value, "text in quotes");
+    if (text->get().empty()) return Value(std::optional<Place>());
+    std::optional<Place> parsed = parse(text->get());
+    return parsed ? std::optional<Value>(std::move(parsed)) : refuse(key_.rule.problem(text->get()));
   }
   /// `parse` makes an element of a text that obeys the rule of the key.
   template <typename Element, typename Parse>

@@ -68,7 +68,7 @@ constexpr Clash kClashes[] = {
     {"tls.client_certificate", "tls.client_key",
      [](const HostSettings& each) { return each.tls_client_certificate.empty() != each.tls_client_key.empty(); },
      "client_certificate and client_key go together; allowed: both, or neither"},
-    {"connect_to", "parent", [](const HostSettings& each) { return !each.connect_to.empty() && !each.parent.empty(); },
+    {"connect_to", "parent", [](const HostSettings& each) { return each.connect_to && each.parent; },
      "a parent does the connecting; allowed: connect_to or parent, the other one \"\""},
 };
 

@@ -67,6 +67,11 @@ std::string to_text(const policy::PortRange& ports) {
   const std::string first = std::to_string(ports.first);
   return ports.first == ports.last ? first : quote(first + '-' + std::to_string(ports.last));
 }
+/// A place that need not be set.
+template <typename Place>
+std::string to_text(const std::optional<Place>& place) {
+  return quote(place ? std::string_view(place->shown) : std::string_view());
+}
 template <typename Enum>
 requires kIsChoice<Enum> std::string to_text(Enum value) {
   for (const Choice<Enum>& choice : choices<Enum>()) {
@@ -94,6 +99,10 @@ struct TypeName {
   std::string_view operator()(const std::vector<ListenAddress>&) const noexcept { return "an array of strings"; }
   std::string_view operator()(const std::vector<Cidr>&) const noexcept { return "an array of strings"; }
   std::string_view operator()(const std::vector<policy::PortRange>&) const noexcept { return "an array of ports"; }
+  template <typename Place>
+  std::string_view operator()(const std::optional<Place>&) const noexcept {
+    return "a string";
+  }
   template <typename Enum>
   requires kIsChoice<Enum> std::string_view operator()(Enum) const noexcept { return "a string"; }
 };
@@ -156,7 +165,7 @@ std::string format_duration(Duration duration) {
     if (unit.suffix == "m" && count == unit.factor) continue;  // "60s" reads better than "1m" beside "5s"
     if (count % unit.factor == 0) return std::to_string(count / unit.factor).append(unit.suffix);
   }
-  return std::to_string(count) + "ns";  // not from a file, where the least unit is the millisecond
+  return std::to_string(count) + "ns";  // not from a file, where the smallest unit is the millisecond
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) noexcept {

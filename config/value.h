@@ -15,10 +15,11 @@
 namespace keepwarm::config {
 
 /// In this order: boolean, whole number, size in bytes, duration, text, list of texts, list of places to listen at,
-/// list of address ranges, list of ports, and the choices.
+/// list of address ranges, list of ports, place to connect to, parent proxy, and the choices.
 using Value = std::variant<bool, std::uint32_t, std::uint64_t, Duration, std::string, std::vector<std::string>,
                            std::vector<ListenAddress>, std::vector<Cidr>, std::vector<policy::PortRange>,
-                           policy::UnsafeReuse, policy::BadPorts, policy::ProxyStatusMode, LogLevel, AccessLog>;
+                           std::optional<policy::ConnectTo>, std::optional<policy::ParentProxy>, policy::UnsafeReuse,
+                           policy::BadPorts, policy::ProxyStatusMode, LogLevel, AccessLog>;
 
 /// One word of a choice.
 template <typename Enum>
@@ -40,7 +41,8 @@ std::span<const Choice<LogLevel>> choices() noexcept;
 template <>
 std::span<const Choice<AccessLog>> choices() noexcept;
 
-/// As it would stand in the file: `true`, `64`, `"64KiB"`, `"5s"`, `["GET", "HEAD"]`.
+/// As it would stand in the file: `true`, `64`, `"64KiB"`, `"5s"`, `["GET", "HEAD"]`; but of a parent proxy without its
+/// password.
 [[nodiscard]] std::string to_toml(const Value& value);
 
 /// "a duration", "true or false", "one word of a choice", …: completes "expected …".

@@ -12,31 +12,6 @@
 /// connect_to, parent, tls). Pure: the origin of a request and its host's settings go in, a value comes out.
 namespace keepwarm::policy {
 
-/// `connect_to`: "10.0.0.5:8443", "[::1]:8443", "name:8443", or "unix:/run/app.sock".
-struct ConnectTo {
-  std::string host;  ///< lower case, without brackets; empty: unix_path
-  std::uint16_t port = 0;
-  std::string unix_path;
-
-  bool operator==(const ConnectTo&) const = default;
-};
-/// nullopt: it is neither of them.
-[[nodiscard]] std::optional<ConnectTo> parse_connect_to(std::string_view text);
-
-/// `parent`: "http://proxy.corp:3128", perhaps with "user:password@" before the host.
-struct ParentProxy {
-  std::string host;  ///< lower case, without brackets
-  std::uint16_t port = 80;
-  std::string credentials;  ///< "user:password" with percent-encoding undone; empty: none
-
-  bool operator==(const ParentProxy&) const = default;
-};
-/// nullopt: another scheme, a path, or no URL at all.
-[[nodiscard]] std::optional<ParentProxy> parse_parent(std::string_view url);
-
-/// The URL without its user name and password, for eyes.
-[[nodiscard]] std::string without_credentials(std::string_view url);
-
 /// [host.*.tls] of one host.
 struct TlsTerms {
   bool verify = true;

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/base/clock.h"
 #include "core/base/ip.h"
+#include "core/policy/configured_hop.h"
 
 /// The settings of core/doc/design.md §4 as plain values, already validated. Durations of 0 mean "no limit" only where
 /// said.
@@ -42,8 +44,8 @@ struct HostSettings {
   bool retry_undelivered = false;
   bool retry_idempotency_key = false;
   bool upgrade = false;
-  std::string connect_to;
-  std::string parent;
+  std::optional<ConnectTo> connect_to;  ///< nullopt: to the origin itself
+  std::optional<ParentProxy> parent;    ///< nullopt: none
   bool tls_verify = true;
   std::string tls_ca_file;
   std::string tls_client_certificate;

@@ -32,10 +32,8 @@ std::vector<Row> rows_for(const policy::HostTable& hosts, const Origin& origin, 
   for (const config::Key& key : config::keys()) {
     if (key.section != config::Section::Host) continue;
     const std::string_view source = sources[config::host_index(key)];
-    const bool may_hold_password = key.name == "parent";
-    const std::string value =
-        may_hold_password ? config::quote(policy::without_credentials(settings.parent)) : to_toml(read(settings, key));
-    rows.push_back({std::string(key.name), value, source.empty() ? "default" : "host." + config::quote(source)});
+    rows.push_back({std::string(key.name), to_toml(read(settings, key)),
+                    source.empty() ? "default" : "host." + config::quote(source)});
   }
   return rows;
 }

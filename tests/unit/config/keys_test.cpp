@@ -69,6 +69,9 @@ TEST_CASE("a value that is written is read back, and at no other key") {
     if (auto* duration = std::get_if<Duration>(&other)) *duration += Duration(1);
     if (auto* text = std::get_if<std::string>(&other)) *text = "other";
     if (auto* list = std::get_if<std::vector<std::string>>(&other)) *list = {"other"};
+    if (auto* place = std::get_if<std::optional<policy::ConnectTo>>(&other)) *place = policy::parse_connect_to("a:1");
+    if (auto* parent = std::get_if<std::optional<policy::ParentProxy>>(&other))
+      *parent = policy::parse_parent("http://a");
     if (auto* choice = std::get_if<policy::UnsafeReuse>(&other)) *choice = policy::UnsafeReuse::Never;
     REQUIRE(other != default_of(key));
     write(settings, key, other);

@@ -9,6 +9,9 @@
 
 #include <doctest/doctest.h>
 
+#include "config/keys.h"
+#include "config/value.h"
+
 namespace keepwarm::config {
 namespace {
 
@@ -375,6 +378,22 @@ TEST_CASE("connect_to and parent are checked, and a password is not repeated") {
       {"[host.\"*\"]\nparent = \"https://user:secret@p:3128\"",
        "k.toml:2:10: host.\"*\".parent: \"https://***@p:3128\"" + parent},
   });
+}
+
+TEST_CASE("connect_to and parent are read as places, and an empty text is none") {
+  const Config config = good(
+      "[host.\"*\"]\nparent = \"http://u:s%33cret@Proxy:3128/\"\n"
+      "[host.\"a\"]\nparent = \"\"\nconnect_to = \"Name:80\"\n"
+      "[host.\"b\"]\nparent = \"\"");
+  const policy::HostSettings all = config.hosts.resolve("c", 80);
+  CHECK(all.parent == policy::parse_parent("http://u:s3cret@proxy:3128"));
+  CHECK_FALSE(all.connect_to);
+  CHECK(to_toml(read(all, *find_key(Section::Host, "parent"))) == R"("http://***@Proxy:3128/")");
+  const policy::HostSettings moved = config.hosts.resolve("a", 80);
+  CHECK_FALSE(moved.parent);
+  CHECK(moved.connect_to == policy::parse_connect_to("name:80"));
+  CHECK(to_toml(read(moved, *find_key(Section::Host, "connect_to"))) == R"("Name:80")");
+  CHECK(config.hosts.resolve("b", 80) == policy::HostSettings{});
 }
 
 TEST_CASE("connect_to and a parent exclude each other for a host, wherever they come from") {

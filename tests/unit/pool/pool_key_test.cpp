@@ -21,7 +21,7 @@ policy::HostTable tables(const policy::HostSettings& all, const char* name = nul
 
 policy::HostSettings with_parent(const char* url = "http://proxy.corp:3128") {
   policy::HostSettings settings;
-  settings.parent = url;
+  settings.parent = policy::parse_parent(url).value();
   return settings;
 }
 
@@ -61,10 +61,10 @@ TEST_CASE("hosts with other settings, or another parent, do not share") {
     other.response_timeout = 1s;
   }
   SUBCASE("other credentials") {
-    other.parent = "http://user:secret@proxy.corp:3128";
+    other.parent = policy::parse_parent("http://user:secret@proxy.corp:3128").value();
   }
   SUBCASE("another parent") {
-    other.parent = "http://other.corp:3128";
+    other.parent = policy::parse_parent("http://other.corp:3128").value();
   }
   fixture.pool->reconfigure(tables(with_parent(), "b.test", other));
   CHECK(&fixture.pool->host(kA) != &fixture.pool->host(kB));
@@ -98,10 +98,10 @@ TEST_CASE("a reload that changes the way to a host begins with new connections, 
   HostPool& before = *fixture.host;
   policy::HostSettings changed;
   SUBCASE("connect_to") {
-    changed.connect_to = "127.0.0.1:" + std::to_string(Fixture::kPort);
+    changed.connect_to = policy::parse_connect_to("127.0.0.1:" + std::to_string(Fixture::kPort)).value();
   }
   SUBCASE("parent") {
-    changed.parent = "http://127.0.0.1:" + std::to_string(Fixture::kPort);
+    changed.parent = policy::parse_parent("http://127.0.0.1:" + std::to_string(Fixture::kPort)).value();
   }
   SUBCASE("upgrade") {
     changed.upgrade = true;
@@ -137,7 +137,7 @@ TEST_CASE("who waits in a host that is retired still gets a connection, which is
   fixture.checkout(waiting, kReplayable);
   HostPool& before = *fixture.host;
   policy::HostSettings changed;
-  changed.connect_to = "127.0.0.1:1";
+  changed.connect_to = policy::parse_connect_to("127.0.0.1:1").value();
   fixture.pool->reconfigure(table_of(changed));
   fixture.network.release();
   fixture.run_until([&] { return waiting.events > 0; });
