@@ -16,9 +16,9 @@ Delivery delivery(const DeliveryView& view) noexcept {
     case CloseKind::End:
     case CloseKind::Answer408: return Delivery::NotDelivered;
     case CloseKind::Reset: {
-      const Duration counted_on = view.least_round_trip - view.least_round_trip / kRoundTripGuard;
-      if (view.least_round_trip < kMeasurable || view.until_end >= counted_on) break;
-      const bool steady = view.until_end < view.least_round_trip - 4 * view.variation;
+      const Duration counted_on = view.min_round_trip - view.min_round_trip / kRoundTripGuard;
+      if (view.min_round_trip < kMeasurable || view.until_end >= counted_on) break;
+      const bool steady = view.until_end < view.min_round_trip - 4 * view.variation;
       return steady ? Delivery::NotDelivered : Delivery::Unlikely;
     }
     case CloseKind::Silent: break;

@@ -26,8 +26,8 @@ enum class CloseKind : std::uint8_t {
 struct DeliveryView {
   CloseKind kind{};
   std::uint64_t acknowledged = 0;  ///< bytes of this request (tcpi_bytes_acked beyond what was written before it)
-  Duration until_end{};            ///< from the write of its first byte to the moment when the end was seen, or longer
-  Duration least_round_trip{};     ///< tcpi_min_rtt; 0: not measured
+  Duration until_end{};            ///< from the write of its first byte until the end was seen, or longer
+  Duration min_round_trip{};       ///< tcpi_min_rtt; 0: not measured
   Duration variation{};            ///< of the round trip: tcpi_rttvar
 };
 
@@ -37,7 +37,7 @@ struct DeliveryView {
 ///
 /// An RST's acknowledgement is not counted by the kernel, so that zero proves nothing by itself: a server that reads
 /// and then resets looks the same. Only time tells the two apart: what came back in less than a round trip was sent
-/// before the request arrived. But what is known is the least round trip of those that were measured, often no more
+/// before the request arrived. But what is known is the shortest round trip of those that were measured, often no more
 /// than two, and on a path with jitter the next may be quicker by as much as they vary. So four times TCP's own
 /// estimate of that is taken off, which begins at half a round trip: a connection that has hardly been used proves
 /// nothing, and one whose round trips are alike soon does; until then it is Unlikely. Nothing is concluded where a
@@ -45,7 +45,7 @@ struct DeliveryView {
 [[nodiscard]] Delivery delivery(const DeliveryView& view) noexcept;
 
 inline constexpr Duration kMeasurable = std::chrono::milliseconds(1);
-/// This part of the least round trip is not counted on, however little it varies.
+/// This part of the shortest round trip is not counted on, however little it varies.
 inline constexpr int kRoundTripGuard = 32;
 
 /// For so long after a request no acknowledgement need be missed: a receiver may delay it by 200 ms.

@@ -9,7 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A close sooner after an answer is no idle timeout.
-constexpr Duration kLeastAge = 250ms;
+constexpr Duration kMinAge = 250ms;
 /// Closes of clearly different ages that come within this time of each other are no idle timeouts.
 constexpr std::int32_t kBurstMs = 250;
 /// A close that so many idle periods contradict is dropped.
@@ -57,7 +57,7 @@ bool coincide(std::uint32_t one, std::uint32_t other) noexcept {
 
 void IdleHistory::closed(const IdlePeriod& period, Duration margin) noexcept {
   if (period.lapse_test) lapse_test_ended(period, true);
-  if (period.age < kLeastAge) return;
+  if (period.age < kMinAge) return;
   const Close close{folded(period.address), to_steps(period.age), stamp(period.ended), 0};
   contradict(period.age, close.address);  // it lived so long
   invalidate_survival(std::max(period.age - margin, Duration::zero()));

@@ -12,7 +12,7 @@
 /// is its timeout, measured (its FIN reaches us at exactly that age: both delays cancel). Or it is leased, or closed by
 /// us: then the timeout is at least that age, a right-censored lifetime. Usual estimators of such data (Kaplan and
 /// Meier, J. Am. Stat. Assoc. 53, 1958) ask for the distribution. Here it is nearly always one number, and one failure
-/// costs more than many connections, so what is followed is the lower edge: `learned()` is the least age of the last
+/// costs more than many connections, so what is followed is the lower edge: `learned()` is the smallest age of the last
 /// closes. The first close counts at once.
 ///
 /// **What is no idle timeout** (RFC 9112 §9.5: a server may close at any time). A close less than 250 ms after an
@@ -34,7 +34,7 @@
 /// * A FIN or RST that is lost, or a NAT that drops silently: nothing is seen. The silence is found by other means.
 /// * A NAT or balancer with a timeout of its own that says so with RST: learned as the server's, which serves as well.
 /// * Timers that tick coarsely (gunicorn looks once a second): closes scatter over one tick above the timeout. Of
-///   several the least is near the lower edge; the first may be a tick above it: `idle_margin` is for that.
+///   several the smallest is near the lower edge; the first may be a tick above it: `idle_margin` is for that.
 /// * A restart with only one idle connection is taken for a timeout until it was contradicted: connections are closed
 ///   early meanwhile. A timeout that was lowered is found by the first close; that may be a failure.
 /// * A timeout under 250 ms is never learned.
@@ -119,7 +119,7 @@ class IdleHistory {
 
   std::array<Close, kCloses> closes_{};
   std::array<Duration, kSurvivals> longest_{};  ///< survived ages of different idle periods, the longest first
-  Duration learned_ = Duration::max();          ///< the least of closes_
+  Duration learned_ = Duration::max();          ///< the smallest of closes_
   Duration threshold_{};                        ///< survivals up to here change nothing
   Duration proved_{};
   TimePoint next_lapse_test_{};

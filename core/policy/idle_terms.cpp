@@ -8,15 +8,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kLeastProof = 250ms;
+constexpr Duration kMinProof = 250ms;
 constexpr std::uint64_t kLargeBody = 64 * 1024;
 constexpr std::uint64_t kSocketBuffers = 4 * 1024 * 1024;
 
 /// RTTVAR follows the spread of the round trips; one of it covers what the last ones may have differed.
 Duration margin_for(const IdleSettings& settings, Duration expected, const ServerView& server) noexcept {
   const Duration wanted = std::max(settings.idle_margin, server.round_trip);
-  const Duration least = server.srtt + (server.round_trip - server.srtt) / 4;
-  return std::max(std::min(wanted, expected / 2), least);
+  const Duration min_margin = server.srtt + (server.round_trip - server.srtt) / 4;
+  return std::max(std::min(wanted, expected / 2), min_margin);
 }
 
 }  // namespace
@@ -44,14 +44,14 @@ std::string_view describe(ExpectedIdle::Source source) noexcept {
 
 IdleTerms idle_terms(const IdleSettings& settings, const ServerView& server) noexcept {
   const Duration expected = expected_idle(settings, server).timeout;
-  const Duration room = std::max(expected - margin_for(settings, expected, server), Duration::zero());
-  const Duration limit = std::min(settings.idle_timeout, room);
+  const Duration usable = std::max(expected - margin_for(settings, expected, server), Duration::zero());
+  const Duration limit = std::min(settings.idle_timeout, usable);
   if (server.hint || server.learned) return {limit, limit};
-  const Duration proof = std::max(server.proved - server.round_trip, kLeastProof);
+  const Duration proof = std::max(server.proved - server.round_trip, kMinProof);
   return {settings.idle_timeout, std::min(proof, limit)};
 }
 
-bool hint_leaves_no_room(const IdleSettings& settings, const ServerView& server) noexcept {
+bool hint_leaves_no_time(const IdleSettings& settings, const ServerView& server) noexcept {
   if (expected_idle(settings, server).source != ExpectedIdle::Source::Hint) return false;
   return *server.hint - margin_for(settings, *server.hint, server) <= Duration::zero();
 }

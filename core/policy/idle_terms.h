@@ -50,15 +50,15 @@ struct IdleTerms {
 
 /// Where the server's timeout is known (hint, learned), both end a margin before it: we close first, and there is no
 /// race. Where it is only assumed, the connection is held for replayable requests, and trusted as far as was proved;
-/// what three connections survived replaces a lesser assumption.
+/// the age that three connections survived replaces an assumption that is shorter.
 ///
 /// Why the round trip counts: the server's FIN reaches us at exactly its timeout of idle age (both delays cancel), but
 /// a request sent at age `a` reaches it at a + RTT. The last safe moment is timeout - RTT. So the margin is at most
-/// half of the timeout, and yet never less than the round trip: a timeout that is shorter leaves no room at all.
+/// half of the timeout, and yet never less than the round trip: a timeout that is shorter leaves no time at all.
 [[nodiscard]] IdleTerms idle_terms(const IdleSettings& settings, const ServerView& server) noexcept;
 
 /// The hint decides, and a connection is over as soon as it is idle: every request opens its own.
-[[nodiscard]] bool hint_leaves_no_room(const IdleSettings& settings, const ServerView& server) noexcept;
+[[nodiscard]] bool hint_leaves_no_time(const IdleSettings& settings, const ServerView& server) noexcept;
 
 /// How a response came, as far as it tells when the server began to count.
 struct Arrival {

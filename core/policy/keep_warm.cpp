@@ -8,12 +8,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kLeastLead = 100ms;
+constexpr Duration kMinLead = 100ms;
 constexpr Duration kFirstPause = 1s;
 constexpr Duration kLongestPause = 60s;
 constexpr std::uint32_t kAtATime = 2;
-/// Where there is no room, or another worker is to open what is missing: room is not announced, nor that it left.
-constexpr Duration kRetryForRoom = 1s;
+/// How soon it is tried again where a limit is reached, and where another worker is to open what is missing. Nobody
+/// announces that a limit is no longer reached, or that the other worker has left.
+constexpr Duration kRetryForCapacity = 1s;
 constexpr Duration kRetryForRole = 5s;
 
 constexpr std::uint32_t excess(std::uint32_t value, std::uint32_t over) noexcept {
@@ -33,7 +34,7 @@ Duration warm_for(const IdleSettings& settings, const ServerView& server) noexce
 }
 
 Duration warm_lead(Duration warm_for, Duration opening_cost) noexcept {
-  return std::min(std::max(2 * opening_cost, kLeastLead), warm_for / 2);
+  return std::min(std::max(2 * opening_cost, kMinLead), warm_for / 2);
 }
 
 void WarmBackoff::failed(TimePoint began, TimePoint now) noexcept {
@@ -55,15 +56,15 @@ WarmPlan warm_plan(const WarmView& view, TimePoint now) noexcept {
                 .check_again = std::min(view.in_use_until, view.next_change)};
   if (view.elsewhere) plan.check_again = std::min(plan.check_again, now + kRetryForRole);
   if (plan.missing == 0) return plan;
-  const bool no_room = view.connections_full || view.idle_room == 0;
-  if (view.connections_full || view.idle_full) plan.make_room = plan.missing;
+  const bool at_capacity = view.connections_full || view.idle_capacity == 0;
+  if (view.connections_full || view.idle_full) plan.close_expired = plan.missing;
   if (view.elsewhere) return plan;
   if (now < view.backoff_until) {
     plan.check_again = std::min(plan.check_again, view.backoff_until);
-  } else if (no_room) {
-    plan.check_again = std::min(plan.check_again, now + kRetryForRoom);
+  } else if (at_capacity) {
+    plan.check_again = std::min(plan.check_again, now + kRetryForCapacity);
   } else {
-    plan.open = std::min({plan.missing, excess(kAtATime, view.warming), view.idle_room});
+    plan.open = std::min({plan.missing, excess(kAtATime, view.prewarming), view.idle_capacity});
   }
   return plan;
 }

@@ -43,15 +43,15 @@ class WarmBackoff {
 
 /// A host at one time. A connection is *expiring* when it lies idle and will not be trusted beyond warm_lead().
 struct WarmView {
-  std::uint32_t wanted = 0;       ///< warm_wanted()
-  std::uint32_t open = 0;         ///< idle, leased, and being opened, at all workers
-  std::uint32_t expiring = 0;     ///< of these
-  std::uint32_t opening = 0;      ///< of `open`: not open yet, at this worker
-  std::uint32_t warming = 0;      ///< of `opening`: prewarmed ones
-  std::uint32_t idle_room = 0;    ///< so many more may lie idle, if expiring ones of this worker give way
-  bool connections_full = false;  ///< max_connections are open
-  bool idle_full = false;         ///< max_idle lie idle
-  bool elsewhere = false;         ///< another worker opens what is missing
+  std::uint32_t wanted = 0;         ///< warm_wanted()
+  std::uint32_t open = 0;           ///< idle, leased, and being opened, at all workers
+  std::uint32_t expiring = 0;       ///< of these
+  std::uint32_t opening = 0;        ///< of `open`: not open yet, at this worker
+  std::uint32_t prewarming = 0;     ///< of `opening`: those that no request waits for
+  std::uint32_t idle_capacity = 0;  ///< so many more may lie idle, once the expiring ones of this worker are closed
+  bool connections_full = false;    ///< max_connections are open
+  bool idle_full = false;           ///< max_idle lie idle
+  bool elsewhere = false;           ///< another worker opens what is missing
   TimePoint backoff_until{};
   TimePoint in_use_until{};
   TimePoint next_change = TimePoint::max();  ///< when the next idle one expires, or its time is over
@@ -61,9 +61,9 @@ struct WarmPlan {
   bool close_all = false;     ///< nobody uses the host any more: all idle connections are closed, nothing else is done
   std::uint32_t missing = 0;  ///< of `wanted`
   std::uint32_t open = 0;     ///< open so many now
-  std::uint32_t make_room = 0;  ///< close so many whose time is over, though they are not replaced
-  bool replaced = false;        ///< those whose time is over are not needed any more
-  TimePoint check_again{};      ///< unless something happens before
+  std::uint32_t close_expired = 0;  ///< close so many whose time is over, even if nothing replaces them
+  bool replaced = false;            ///< those whose time is over are not needed any more
+  TimePoint check_again{};          ///< unless something happens before
 };
 
 /// At most two connections are prewarmed at a time.

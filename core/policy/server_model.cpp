@@ -93,11 +93,11 @@ bool ServerModel::worth_keeping_warm() const noexcept {
   return warm_for(idle_settings(*settings_), view(last_hint_, {})) >= kMinWarm;
 }
 
-std::optional<ServerModel::NoRoom> ServerModel::no_room(const ConnectionFacts& connection,
+std::optional<ServerModel::NoTime> ServerModel::no_time(const ConnectionFacts& connection,
                                                         TimePoint now) const noexcept {
   const ServerView server = view(connection, now);
-  if (!hint_leaves_no_room(idle_settings(*settings_), server)) return std::nullopt;
-  return NoRoom{*server.hint, server.srtt};
+  if (!hint_leaves_no_time(idle_settings(*settings_), server)) return std::nullopt;
+  return NoTime{*server.hint, server.srtt};
 }
 
 // ---- What happened ----

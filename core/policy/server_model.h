@@ -68,11 +68,11 @@ class ServerModel {
 
   /// The server's hint is shorter than a round trip: no connection can ever be used again. `hint` and `round_trip` say
   /// by how much.
-  struct NoRoom {
+  struct NoTime {
     Duration hint;
     Duration round_trip;
   };
-  [[nodiscard]] std::optional<NoRoom> no_room(const ConnectionFacts& connection, TimePoint now) const noexcept;
+  [[nodiscard]] std::optional<NoTime> no_time(const ConnectionFacts& connection, TimePoint now) const noexcept;
 
   // ---- What happened ----
 

@@ -14,7 +14,7 @@ enum class CloseReason : std::uint8_t {
   HintMax,            ///< Keep-Alive: max=0 or timeout=0
   Lifetime,           ///< max_lifetime
   RequestLimit,       ///< max_requests
-  StrayBytes,         ///< bytes while idle, or behind the framed end of a response
+  StrayBytes,         ///< bytes while idle, or after the framed end of a response
   StaleFailure,       ///< a reused connection died before a response byte came
   Unacknowledged,     ///< its peer is gone without an end: it took no byte of a request, or answered no probe of TCP
   SuspectedStale,     ///< idle as long as one that had just died

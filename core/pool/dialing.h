@@ -29,7 +29,7 @@ struct Dialed {
   std::unique_ptr<net::Stream> stream;  ///< its events are to be set before anything else happens
   net::SocketAddress address{};         ///< of what was connected to: the origin, connect_to, or the parent
   OpeningTimes times{};
-  std::string early{};              ///< what came behind the parent's answer (client tunnels only)
+  std::string early{};              ///< what came after the parent's answer (client tunnels only)
   std::string_view tls_protocol{};  ///< "TLSv1.3"; empty: plain
   bool tls_resumed = false;
 };

@@ -130,7 +130,7 @@ void HostPool::make_idle(Connection& connection, TimePoint now) {
   if (settings_->max_idle == 0) return close(connection, CloseReason::PoolFull, now);
   const TimePoint due = server_.held_until(connection.facts, now);
   if (due <= now) {
-    idle_.explain_no_room(connection, now);
+    idle_.explain_no_time(connection, now);
     return close(connection, CloseReason::IdleTimeout, now);
   }
   connections_.make_idle(connection, due, now);

@@ -161,14 +161,14 @@ void IdleKeeper::close_what_is_over(TimePoint now) {
   });
 }
 
-void IdleKeeper::explain_no_room(const Connection& connection, TimePoint now) {
-  const auto no_room = its_.server.no_room(connection.facts, now);
-  if (!no_room) return;
+void IdleKeeper::explain_no_time(const Connection& connection, TimePoint now) {
+  const auto no_time = its_.server.no_time(connection.facts, now);
+  if (!no_time) return;
   ++its_.context.stats.hints_without_room;
-  if (std::exchange(warned_no_room_, true)) return;
+  if (std::exchange(warned_no_time_, true)) return;
   its_.context.log.write(LogLevel::Warn, its_.target.name() + ": it says that it closes idle connections after " +
-                                             in_milliseconds(no_room->hint) + ", and a round trip takes " +
-                                             in_milliseconds(no_room->round_trip) + ": none can be used again safely");
+                                             in_milliseconds(no_time->hint) + ", and a round trip takes " +
+                                             in_milliseconds(no_time->round_trip) + ": none can be used again safely");
 }
 
 }  // namespace keepwarm::pool

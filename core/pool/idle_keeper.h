@@ -60,7 +60,7 @@ class IdleKeeper final : public IdleEvents, public IdlePeer {
   void close_what_is_over(TimePoint now);
   /// A connection whose time is over as soon as it is idle: if that is the server's doing, a warning says why nothing
   /// is reused, once.
-  void explain_no_room(const Connection& connection, TimePoint now);
+  void explain_no_time(const Connection& connection, TimePoint now);
 
   // IdleEvents
   void idle_ended(Connection& connection, CloseReason reason, TimePoint now) override;
@@ -75,7 +75,7 @@ class IdleKeeper final : public IdleEvents, public IdlePeer {
   void log_what_was_learned() const;
 
   Parts its_;
-  bool warned_no_room_ = false;
+  bool warned_no_time_ = false;
 };
 
 }  // namespace keepwarm::pool

@@ -40,7 +40,7 @@ class Waiter final : public ListHook<Waiter>, public ListHook<WaiterQueue>, publ
   [[nodiscard]] CheckoutEvents& events() const noexcept { return events_; }
   /// When it began to wait; no two of one queue began at the same time.
   [[nodiscard]] TimePoint since() const noexcept { return TimePoint(Duration(since_)); }
-  /// Of two waiters the one with the lesser number is served first.
+  /// Of two waiters the one with the smaller number is served first.
   [[nodiscard]] std::uint64_t order() const noexcept;
 
   /// Where its connection is to come from, besides any that is returned. Never two at a time.

@@ -48,7 +48,7 @@ void Warmer::lost(const Connection& connection, CloseReason reason, TimePoint no
     case CloseReason::StrayBytes:
     case CloseReason::Unacknowledged:
     case CloseReason::PoolFull: in_vain = young; break;
-    // It was over as soon as it was open: the server's hint leaves no room.
+    // It was over as soon as it was open: the server's hint leaves no time to lie idle.
     case CloseReason::IdleTimeout: in_vain = young && connection.state() != Connection::State::Idle; break;
     default: break;
   }
@@ -108,8 +108,8 @@ policy::WarmView Warmer::view(TimePoint now) {
           .open = peers.open(),
           .expiring = peers.expiring(),
           .opening = its_.attempts.count(),
-          .warming = its_.attempts.prewarming(),
-          .idle_room = settings.max_idle - std::min(settings.max_idle, will_be_idle),
+          .prewarming = its_.attempts.prewarming(),
+          .idle_capacity = settings.max_idle - std::min(settings.max_idle, will_be_idle),
           .connections_full = peers.full(),
           .idle_full = idle >= settings.max_idle,
           .elsewhere = !peers.take_prewarming(wanted > 0),
@@ -148,13 +148,13 @@ void Warmer::close_all(TimePoint now) {
 void Warmer::close_what_is_over(const policy::WarmPlan& plan, TimePoint now) {
   const Connection* observed = nullptr;
   if (plan.replaced) observed = its_.connections.find_idle([](const Connection& each) { return each.served() > 0; });
-  std::uint32_t make_room = plan.make_room;
+  std::uint32_t close_expired = plan.close_expired;
   its_.connections.for_each_idle([&](Connection& connection) {
     if (connection.facts.lapse_test || warm_time(connection, now).until > now) return;
-    const bool gives_way = make_room > 0;
+    const bool gives_way = close_expired > 0;
     const bool surplus = plan.replaced && connection.prewarmed && &connection != observed;
     if (!gives_way && !surplus) return;
-    if (gives_way) --make_room;
+    if (gives_way) --close_expired;
     its_.lease.close(connection, CloseReason::IdleTimeout, now);
   });
 }

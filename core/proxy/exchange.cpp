@@ -152,7 +152,7 @@ Exchange::AttemptResult Exchange::attempt_result(AttemptOutcome outcome, policy:
   result.delivery = policy::delivery({.kind = sent->peer_ended ? policy::CloseKind::End : kind,
                                       .acknowledged = sent->acknowledged > before ? sent->acknowledged - before : 0,
                                       .until_end = result.at - attempt_.first_sent_at,
-                                      .least_round_trip = sent->min_round_trip,
+                                      .min_round_trip = sent->min_round_trip,
                                       .variation = std::chrono::microseconds(sent->round_trip.variation_us)});
   return result;
 }

@@ -20,7 +20,7 @@ TEST_CASE("whether a request was delivered, row by row of what was measured over
     return DeliveryView{.kind = kind,
                         .acknowledged = acknowledged,
                         .until_end = until_end,
-                        .least_round_trip = least,
+                        .min_round_trip = least,
                         .variation = variation};
   };
   const Case cases[] = {
@@ -66,7 +66,7 @@ TEST_CASE("nothing of which a byte was acknowledged counts as undelivered, in an
   for (const CloseKind kind : {CloseKind::End, CloseKind::Reset, CloseKind::Answer408, CloseKind::Silent}) {
     for (const Duration until_end : {Duration(0), Duration(1ms), Duration(1min)}) {
       for (const Duration least : {Duration(0), Duration(40ms), Duration(10s)}) {
-        CHECK(delivery({.kind = kind, .acknowledged = 1, .until_end = until_end, .least_round_trip = least}) ==
+        CHECK(delivery({.kind = kind, .acknowledged = 1, .until_end = until_end, .min_round_trip = least}) ==
               Delivery::MayBeExecuted);
       }
     }

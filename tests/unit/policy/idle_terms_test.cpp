@@ -158,15 +158,15 @@ TEST_CASE("what is expected of the server, and how that is known") {
 }
 
 TEST_CASE("a hint that is no longer than the round trip leaves no room") {
-  const auto no_room = [](const Known& server) { return hint_leaves_no_room(kDefaults, server.view()); };
-  CHECK_FALSE(no_room({}));
-  CHECK_FALSE(no_room({.hint = 1s}));
-  CHECK_FALSE(no_room({.hint = 1s, .round_trip = 2s, .srtt = 600ms}));
-  CHECK(no_room({.hint = 1s, .round_trip = 2s, .srtt = 900ms}));
-  CHECK(no_room({.hint = 1s, .round_trip = 1s, .srtt = 1s}));
-  CHECK(no_room({.hint = 0s}));
-  CHECK_FALSE(no_room({.learned = 1s, .round_trip = 2s, .srtt = 900ms}));
-  CHECK_FALSE(no_room({.hint = 2s, .learned = 1s, .round_trip = 2s, .srtt = 900ms}));
+  const auto at_capacity = [](const Known& server) { return hint_leaves_no_time(kDefaults, server.view()); };
+  CHECK_FALSE(at_capacity({}));
+  CHECK_FALSE(at_capacity({.hint = 1s}));
+  CHECK_FALSE(at_capacity({.hint = 1s, .round_trip = 2s, .srtt = 600ms}));
+  CHECK(at_capacity({.hint = 1s, .round_trip = 2s, .srtt = 900ms}));
+  CHECK(at_capacity({.hint = 1s, .round_trip = 1s, .srtt = 1s}));
+  CHECK(at_capacity({.hint = 0s}));
+  CHECK_FALSE(at_capacity({.learned = 1s, .round_trip = 2s, .srtt = 900ms}));
+  CHECK_FALSE(at_capacity({.hint = 2s, .learned = 1s, .round_trip = 2s, .srtt = 900ms}));
 }
 
 TEST_CASE("idle settings are the host's") {

@@ -13,7 +13,7 @@ TimePoint at(Duration since_start) {
 
 /// A host in use that wants two, with room for more.
 WarmView view_of(std::uint32_t open, std::uint32_t expiring = 0) {
-  return {.wanted = 2, .open = open, .expiring = expiring, .idle_room = 64, .in_use_until = at(10min)};
+  return {.wanted = 2, .open = open, .expiring = expiring, .idle_capacity = 64, .in_use_until = at(10min)};
 }
 
 }  // namespace
@@ -110,14 +110,14 @@ TEST_CASE("what is to be opened") {
        but(view_of(1),
            [](WarmView& view) {
              view.wanted = 10;
-             view.opening = view.warming = 1;
+             view.opening = view.prewarming = 1;
            }),
        9, 1},
       {"two of them are",
        but(view_of(2),
            [](WarmView& view) {
              view.wanted = 10;
-             view.opening = view.warming = 2;
+             view.opening = view.prewarming = 2;
            }),
        8, 0},
       {"those of clients do not hold them up",
@@ -127,7 +127,7 @@ TEST_CASE("what is to be opened") {
              view.opening = 4;
            }),
        6, 2},
-      {"no more than may lie idle", but(view_of(0), [](WarmView& view) { view.idle_room = 1; }), 2, 1},
+      {"no more than may lie idle", but(view_of(0), [](WarmView& view) { view.idle_capacity = 1; }), 2, 1},
       {"as many are open as may be", but(view_of(0), [](WarmView& view) { view.connections_full = true; }), 2, 0},
       {"during a pause", but(view_of(0), [](WarmView& view) { view.backoff_until = at(1s); }), 2, 0},
       {"when it is over", but(view_of(0), [](WarmView& view) { view.backoff_until = at(0s); }), 2, 2},
@@ -163,14 +163,14 @@ TEST_CASE("those whose time is over are needed no more when as many others are o
 
 TEST_CASE("they make room where there is none, as many as are missing") {
   WarmView view = view_of(3, 2);
-  CHECK(warm_plan(view, at(0s)).make_room == 0);
+  CHECK(warm_plan(view, at(0s)).close_expired == 0);
   view.connections_full = true;
-  CHECK(warm_plan(view, at(0s)).make_room == 1);
+  CHECK(warm_plan(view, at(0s)).close_expired == 1);
   view = view_of(2, 2);
   view.idle_full = true;
-  CHECK(warm_plan(view, at(0s)).make_room == 2);
+  CHECK(warm_plan(view, at(0s)).close_expired == 2);
   view.elsewhere = true;  // which is why another worker cannot open any
-  CHECK(warm_plan(view, at(0s)).make_room == 2);
+  CHECK(warm_plan(view, at(0s)).close_expired == 2);
 }
 
 TEST_CASE("when it looks again: at the next change, and when what holds it up may be over") {
@@ -190,7 +190,7 @@ TEST_CASE("when it looks again: at the next change, and when what holds it up ma
        },
        10min},
       {"all connections are open", [](WarmView& view) { view.connections_full = true; }, 1s},
-      {"none may lie idle", [](WarmView& view) { view.idle_room = 0; }, 1s},
+      {"none may lie idle", [](WarmView& view) { view.idle_capacity = 0; }, 1s},
       {"the pause is longer",
        [](WarmView& view) {
          view.connections_full = true;

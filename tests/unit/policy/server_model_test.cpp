@@ -204,14 +204,14 @@ TEST_CASE("a hint that is shorter than a round trip leaves no room") {
   Model model;
   ConnectionFacts connection = model.idle_for(0s);
   connection.round_trip = {.smoothed_us = 20000, .variation_us = 0};
-  CHECK_FALSE(model.server.no_room(connection, model.now));
+  CHECK_FALSE(model.server.no_time(connection, model.now));
   connection.hint = 1s;
-  CHECK_FALSE(model.server.no_room(connection, model.now));
+  CHECK_FALSE(model.server.no_time(connection, model.now));
   connection.hint = 15ms;
-  const auto no_room = model.server.no_room(connection, model.now);
-  REQUIRE(no_room);
-  CHECK(no_room->hint == 15ms);
-  CHECK(no_room->round_trip == 20ms);
+  const auto no_time = model.server.no_time(connection, model.now);
+  REQUIRE(no_time);
+  CHECK(no_time->hint == 15ms);
+  CHECK(no_time->round_trip == 20ms);
 }
 
 // ---- Hints and settings ----
