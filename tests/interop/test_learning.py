@@ -78,7 +78,7 @@ class Learning:
     async def _get(self, number: int, index: int) -> None:
         answer = await ask(self._daemon.address(), "GET", f"{self._urls[number]}get{index}")
         assert not answer.failed, answer
-        self._answered[self._name(number)] = time.time()
+        self._answered.setdefault(self._name(number), time.time())  # the first answer: its close is the least
 
     async def _first_close(self, number: int) -> float:
         """Waits for it; the age at which it came."""
