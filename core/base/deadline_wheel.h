@@ -16,7 +16,6 @@ class Deadline : private ListHook<Deadline> {
   /// call; it may be armed again, and its owner may be destroyed, inside.
   virtual void on_deadline(TimePoint now) = 0;
 
-  /// Moving a deadline later is one store: the wheel looks again when the old time comes. 0 hash, list or timer work.
   [[nodiscard]] bool armed() const noexcept { return armed_; }
   [[nodiscard]] TimePoint due() const noexcept { return due_; }
 
@@ -46,6 +45,7 @@ class DeadlineWheel {
   DeadlineWheel& operator=(const DeadlineWheel&) = delete;
 
   /// Sets `deadline` to fire at `due`, replacing what was set before. A time in the past fires at the next advance().
+  /// To move a deadline later is one store: the entry stays where it is until its old time comes, and is then moved.
   void arm(Deadline& deadline, TimePoint due);
   /// Nothing fires any more. Cheap; the entry stays linked until its old time comes, or it is destroyed.
   static void disarm(Deadline& deadline) noexcept { deadline.armed_ = false; }

@@ -5,7 +5,8 @@
 
 namespace keepwarm {
 
-/// How many list operations this thread has made (0 in Release): tests see that no event takes more in longer lists.
+/// How many list operations this thread has made (0 in Release). With it tests check that an event costs the same
+/// however long the lists are.
 #ifndef NDEBUG
 inline constinit thread_local std::uint64_t list_steps = 0;
 inline void count_list_step() noexcept {
@@ -16,8 +17,8 @@ inline constexpr std::uint64_t list_steps = 0;
 inline void count_list_step() noexcept {}
 #endif
 
-/// Base (or member) of what hangs in an IntrusiveList. Leaves its list on destruction, so a list never holds a dangling
-/// element. `Tag` lets one object hang in several lists.
+/// Base of what hangs in an IntrusiveList. Leaves its list on destruction, so a list never holds a dangling element.
+/// One object hangs in several lists by having several bases, each with a `Tag` of its own.
 template <typename Tag>
 class ListHook {
  public:

@@ -14,7 +14,7 @@ namespace keepwarm {
 namespace {
 
 constexpr std::size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;  // the kernel's limit, less the final NUL
-constexpr unsigned kMappedBits = 96;  // of an IPv4-mapped address those that only say that it is one
+constexpr unsigned kMappedBits = 96;  // the bits of an IPv4-mapped address that only say that it is one
 
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text) noexcept {
@@ -50,7 +50,7 @@ bool bit_of(std::span<const std::uint8_t> bytes, unsigned bit) noexcept {
 }  // namespace
 
 std::optional<std::uint16_t> parse_port(std::string_view digits) noexcept {
-  // Each request has one: std::from_chars() takes three times as long.
+  // A port is parsed for each request, and std::from_chars() takes three times as long.
   std::uint32_t port = 0;
   for (const char digit : digits) {
     if (digit < '0' || digit > '9') return std::nullopt;

@@ -23,8 +23,8 @@ namespace keepwarm {
 /// ones stay as they are: this is for names of hosts, which are compared as text. nullopt: not an IPv6 address.
 [[nodiscard]] std::optional<std::string> canonical_ipv6(std::string_view text);
 
-/// An IPv4 or IPv6 address without a port or a scope. IPv4-mapped IPv6 (::ffff:1.2.3.4) is IPv4 from the beginning, so
-/// that no check can be walked around (core/doc/design.md §9).
+/// An IPv4 or IPv6 address without a port or a scope. IPv4-mapped IPv6 (::ffff:1.2.3.4) becomes IPv4 as soon as it is
+/// parsed, so that nobody can get past a check by writing an address that way (core/doc/design.md §9).
 class IpAddress {
  public:
   IpAddress() = default;  ///< 0.0.0.0
@@ -55,8 +55,8 @@ struct Cidr {
   IpAddress base;
   unsigned prefix = 0;
 
-  /// "10.0.0.0/8", "fe80::/10", or a single address. An IPv4-mapped range has 96 bits at least, which are left out:
-  /// "::ffff:10.0.0.0/104" is 10.0.0.0/8.
+  /// "10.0.0.0/8", "fe80::/10", or a single address. The prefix of an IPv4-mapped range has at least 96 bits, which are
+  /// subtracted: "::ffff:10.0.0.0/104" is 10.0.0.0/8.
   [[nodiscard]] static std::optional<Cidr> parse(std::string_view text) noexcept;
 
   [[nodiscard]] bool contains(const IpAddress& address) const noexcept;
@@ -85,7 +85,7 @@ class ListenAddress {
   [[nodiscard]] bool is_unix() const noexcept { return !path_.empty(); }
   /// Only this machine can connect to it.
   [[nodiscard]] bool is_local() const noexcept { return is_unix() || ip_.is_loopback(); }
-  [[nodiscard]] const IpAddress& ip() const noexcept { return ip_; }  ///< without a meaning for a path
+  [[nodiscard]] const IpAddress& ip() const noexcept { return ip_; }  ///< 0.0.0.0 if is_unix()
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   /// Lexically normal: "/run//a/../x.sock" and "/run/x.sock" are one. "" if it is an address.
   [[nodiscard]] const std::string& path() const noexcept { return path_; }

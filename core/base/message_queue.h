@@ -16,7 +16,8 @@ class Message {
 class MessageQueue {
  public:
   /// From any thread. `call` is called once with no argument on the receiving thread, then destroyed there. It may be
-  /// move-only. A queue that is closed destroys it at once, uncalled: what it holds must be of no thread.
+  /// move-only. A queue that is closed destroys it uncalled, on the thread that posts: so it must hold nothing that
+  /// only one thread may destroy.
   template <typename Call>
   void post(Call call) {
     put(std::make_unique<MessageOf<Call>>(std::move(call)));

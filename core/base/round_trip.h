@@ -12,7 +12,7 @@ struct RoundTrip {
   std::uint32_t variation_us = 0;
 
   [[nodiscard]] Duration smoothed() const noexcept { return std::chrono::microseconds(smoothed_us); }
-  /// What a round trip takes at most, as TCP reckons.
+  /// What a round trip takes at most: srtt + 4 * rttvar, which TCP's own retransmission timeout is made of.
   [[nodiscard]] Duration bound() const noexcept { return smoothed() + 4 * std::chrono::microseconds(variation_us); }
 };
 

@@ -6,7 +6,7 @@ namespace keepwarm {
 
 namespace {
 
-/// What a free place holds. Those that were never used are not in the list, and their pages not touched.
+/// What a free place holds. Places that were never used are not in the list, so that their pages stay untouched.
 struct FreePlace {
   FreePlace* next;
 };
@@ -25,7 +25,7 @@ const void* this_thread() noexcept {
   return &name;
 }
 
-/// Pages of the kernel, aligned to their size; nullptr: there are none.
+/// Maps `size` bytes at a multiple of `size`; nullptr: the kernel has none left.
 void* map_aligned(std::size_t size) noexcept {
   void* const wide = ::mmap(nullptr, 2 * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (wide == MAP_FAILED) return nullptr;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <new>
 
-// The sanitizers would see neither a use after free nor a race in slabs.
+// Under the sanitizers there are no slabs, since they would see neither a use after free nor a race in one.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KEEPWARM_NO_SLABS
 #elif defined(__has_feature)
@@ -28,8 +28,8 @@ inline constexpr bool kSlabs = true;
 /// more than its size. O(1), without a lock: a slab belongs to one thread (SlabOfThread).
 ///
 /// It takes chunks from the kernel, each aligned to its size, so that a chunk is found from the address of any object
-/// in it. The chunk with the fewest free places tends to be used first, that the others may run empty. One empty chunk
-/// is kept, since the number of objects often goes up and down around a full one.
+/// in it. The chunk with the fewest free places tends to be used first, so that the others run empty. One empty chunk
+/// is kept, since the number of objects often goes up and down around what fills a chunk.
 class Slab {
  public:
   static constexpr std::size_t kChunkSize = std::size_t{32} * 1024;
@@ -37,7 +37,7 @@ class Slab {
   /// Belongs to the calling thread. `object_size`: a multiple of the size of a pointer, to which objects are aligned,
   /// and at most a sixteenth of a chunk.
   explicit Slab(std::size_t object_size) noexcept;
-  /// No object lives any more.
+  /// Precondition: all objects were deallocated.
   ~Slab();
   Slab(const Slab&) = delete;
   Slab& operator=(const Slab&) = delete;
@@ -47,7 +47,7 @@ class Slab {
   /// Finds the slab of `object`, which allocate() returned.
   static void deallocate(void* object) noexcept;
 
-  /// Taken from the kernel and not given back.
+  /// How many chunks it holds, the empty one included.
   [[nodiscard]] std::size_t chunks() const noexcept { return chunks_; }
   [[nodiscard]] std::size_t objects() const noexcept { return objects_; }
 
@@ -63,11 +63,11 @@ class Slab {
 
   std::uint32_t object_size_;
   std::uint32_t capacity_;        ///< objects in one chunk
-  Chunk* partly_used_ = nullptr;  ///< those that have both objects and free places; first the one that was full last
+  Chunk* partly_used_ = nullptr;  ///< chunks with both objects and free places; the first is the one that was full last
   Chunk* empty_ = nullptr;        ///< kept for the next time
   std::size_t chunks_ = 0;
   std::size_t objects_ = 0;
-  const void* thread_;  ///< names its thread; nullptr: that has ended, and the last object takes the slab along
+  const void* thread_;  ///< identifies its thread; nullptr: that has ended, and the slab ends with its last object
 };
 
 /// The slab of a thread. Objects that outlive their thread keep its slab until the last of them is gone; whoever
@@ -81,7 +81,7 @@ class SlabOfThread {
 
   [[nodiscard]] Slab& operator*() noexcept { return *slab_; }
 
-  /// For objects of type T, and of one kind of them: those that live and die at other times belong elsewhere.
+  /// For objects of type T. `Kind` gives some of them a slab of their own: those that live and die at other times.
   template <typename T, typename Kind = T>
   [[nodiscard]] static Slab& of() {
     static_assert(alignof(T) == alignof(void*));
@@ -93,7 +93,7 @@ class SlabOfThread {
   Slab* slab_;  // its own owner once the thread has ended
 };
 
-/// Memory for an object of T, or of its kind, from this thread's slab.
+/// Memory for an object of type T from this thread's slab (of this Kind, see SlabOfThread::of()).
 template <typename T, typename Kind = T>
 [[nodiscard]] void* allocate_in_slab() {
   if constexpr (!kSlabs) return ::operator new(sizeof(T));
