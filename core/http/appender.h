@@ -10,8 +10,9 @@
 /// Private to core/http.
 namespace keepwarm::http {
 
-/// Appends many small pieces to a string. Space for all of them is made beforehand, so that a piece costs one
-/// comparison and one copy; what exceeds `expected` makes it grow. The string is whole again when the appender is gone.
+/// Appends many small pieces to a string. Space for `expected` bytes is made beforehand, so that a piece costs one
+/// comparison and one copy; what exceeds that makes the string grow. Until the appender is destroyed the string is
+/// longer than what was appended, and nobody else may use it.
 class Appender {
  public:
   Appender(std::string& out, std::size_t expected) : out_(out), at_(out.size()) { make_space(expected); }

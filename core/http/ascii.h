@@ -27,9 +27,10 @@ namespace keepwarm::http {
   return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/// A set of bytes that is asked once for each byte of a name or a method: a look-up, not a chain of comparisons.
+/// A set of bytes, as a table: it is asked for each byte of a name or a method, where comparisons would cost more.
 class ByteSet {
  public:
+  /// ASCII letters, digits, and the bytes of `also`.
   constexpr ByteSet(std::string_view also) noexcept {  // NOLINT(google-explicit-constructor)
     for (std::size_t i = 0; i < in_.size(); ++i) {
       const char c = static_cast<char>(i);
@@ -45,7 +46,7 @@ class ByteSet {
 /// tchar, RFC 9110 §5.6.2.
 inline constexpr ByteSet kTokenBytes{"!#$%&'*+-.^_`|~"};
 
-/// Without the white space around it (RFC 9110 §5.6.3).
+/// `text` without the white space around it (RFC 9110 §5.6.3).
 [[nodiscard]] constexpr std::string_view trim_blanks(std::string_view text) noexcept {
   while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
   while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);

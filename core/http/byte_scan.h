@@ -26,8 +26,8 @@ using ByteBlock = std::uint8_t __attribute__((vector_size(16)));
 #endif
 }
 
-/// The first byte in [p, end) that `Matches` picks; `end` if there is none. `Matches` has the test twice: for a byte,
-/// and for a block of them.
+/// The first byte in [p, end) that `matches` picks; `end` if there is none. `matches` is called with a byte, and with a
+/// ByteBlock, of which it tests all bytes at once.
 template <typename Matches>
 [[nodiscard]] inline const char* find_byte(const char* p, const char* end, Matches matches) noexcept {
   while (end - p >= 16) {

@@ -79,8 +79,8 @@ struct ChunkedReader::Impl : FieldCollector {
 
   // Of the read() under way.
   std::string_view bytes_;
-  std::size_t at_ = 0;   // the guard's place
-  std::size_t fed_ = 0;  // what is before it llhttp has got, or must not get; never more than at_
+  std::size_t at_ = 0;   // how far the guard has read
+  std::size_t fed_ = 0;  // up to here llhttp was given the bytes, or must not get them; never more than at_
   std::vector<std::string_view>* data_ = nullptr;
 };
 

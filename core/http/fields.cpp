@@ -9,7 +9,7 @@
 namespace keepwarm::http {
 namespace {
 
-/// Calls `visit` with each list element of the fields `id`, until it returns true; was it?
+/// Calls `visit` with each list element of the fields `id` until one call returns true. Whether one did.
 template <typename Visit>
 bool any_element(const Fields& fields, FieldId id, Visit visit) noexcept {
   if (!fields.has(id)) return false;
@@ -173,7 +173,7 @@ KeepAliveHint keep_alive_hint(const Fields& fields) noexcept {
     const std::string_view name = trim_blanks(element.substr(0, equals));
     const std::optional<std::uint64_t> value = parse_decimal(trim_blanks(element.substr(equals + 1)));
     if (!value) return false;
-    // Said twice, the lesser is the safer one to believe.
+    // If a parameter comes twice, its smaller value is the safer one to believe.
     if (equals_ignoring_case(name, "timeout")) {
       hint.timeout = std::min(hint.timeout.value_or(Duration::max()), seconds(*value));
     } else if (equals_ignoring_case(name, "max")) {

@@ -32,8 +32,8 @@ class ListElements {
 /// Does any field `id` hold `token` as an element of its list (case-insensitive)?
 [[nodiscard]] bool has_list_token(const Fields& fields, FieldId id, std::string_view token) noexcept;
 
-/// All Via fields of a message as one list (RFC 9110 §5.3), with `pseudonym` as its newest element: who forwards a
-/// message of that version. Empty pseudonym: without one.
+/// All Via fields of a message as one list (RFC 9110 §5.3), with an element of our own behind them: the version of the
+/// message that was received, and our pseudonym. Empty pseudonym: without that element.
 [[nodiscard]] std::string via_value(const Fields& fields, Version received, std::string_view pseudonym);
 
 /// What the Connection fields of a message say.
@@ -54,8 +54,8 @@ struct ConnectionOptions {
 /// itself.
 [[nodiscard]] bool is_hop_by_hop(FieldId id) noexcept;
 
-/// May Connection nominate this field at all? Never Host, Content-Length, Transfer-Encoding, Via, Date, Cache-Control…
-/// : removing framing or routing would change the message (core/doc/design.md §5).
+/// May Connection nominate this field at all? Never a field of framing or routing (Host, Content-Length, Via …):
+/// without it the message would be another one (core/doc/design.md §5).
 [[nodiscard]] bool may_be_nominated(FieldId id) noexcept;
 
 /// May this field stand in a trailer section that is passed on (RFC 9110 §6.5.1)? Framing, routing, authentication and
@@ -69,7 +69,7 @@ struct KeepAliveHint {
 };
 [[nodiscard]] KeepAliveHint keep_alive_hint(const Fields& fields) noexcept;
 
-/// Decimal digits only, no sign, no overflow; nullopt else.
+/// A number in decimal digits. nullopt: there is a sign or anything else, or the number does not fit.
 [[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept;
 
 /// Does a Via field name `pseudonym` as a received-by (RFC 9110 §7.6.3)?

@@ -23,11 +23,11 @@ struct BodyFraming {
 [[nodiscard]] Result<BodyFraming, Fault> request_framing(const RequestHead& head) noexcept;
 
 /// RFC 9112 §6.3 for responses. HEAD, 1xx, 204 and 304 have no body whatever the fields say, yet odd framing fields are
-/// faults all the same. A 2xx to CONNECT is not asked about here. Transfer-Encoding in an HTTP/1.0 response is a fault.
+/// faults all the same. Transfer-Encoding in an HTTP/1.0 response is a fault. Not for a 2xx that answers CONNECT.
 [[nodiscard]] Result<BodyFraming, Fault> response_framing(const ResponseHead& head, bool answers_head) noexcept;
 
-/// Whether Host obeys RFC 9112 §3.2: exactly one valid field in HTTP/1.1, at most one in HTTP/1.0. `known_valid`: an
-/// authority that has been parsed, as most requests repeat that of their target; empty: none.
+/// Whether Host obeys RFC 9112 §3.2: exactly one valid field in HTTP/1.1, at most one in HTTP/1.0. `known_valid`: a
+/// value that need not be parsed again, namely the authority of the target, which most Host fields repeat; empty: none.
 [[nodiscard]] bool host_is_valid(const RequestHead& head, std::string_view known_valid = {}) noexcept;
 
 }  // namespace keepwarm::http

@@ -8,10 +8,10 @@
 #include "core/http/llhttp_fields.h"
 #include "core/http/start_line.h"
 
-// A head is looked at twice. The guard walks its lines: each must end in CRLF and hold no other control byte, the first
-// is parsed here, none may be folded. Only when the empty line has come, llhttp gets the field lines, in one call. It
-// never sees the start line: it knows only some methods and too many versions, so it starts as a copy of a parser which
-// has already read a harmless one.
+// A head is read twice. First the guard walks its lines: each must end in CRLF and hold no other control byte, the
+// first is parsed here, none may be folded. Only when the empty line has come, llhttp gets the field lines, in one
+// call. It never sees the start line, since it knows only some methods and accepts too many versions: it starts as a
+// copy of a parser that has already read a harmless one.
 namespace keepwarm::http {
 namespace {
 
@@ -56,7 +56,7 @@ struct HeadParser::Llhttp {
     prepare(after_status_line, HTTP_RESPONSE, "HTTP/1.1 200 OK\r\n");
   }
 
-  /// Looks at every line that has not been seen whole. Complete: the empty line is the one at scan.line_start.
+  /// Checks every line that has not been seen whole. Complete: the empty line is the one at scan.line_start.
   template <typename Head>
   HeadProgress guard(std::string_view bytes, HeadScan& scan, const HeadLimits& limits, Head& head, Fault& fault) {
     const char* const end = bytes.data() + bytes.size();

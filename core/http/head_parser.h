@@ -19,16 +19,16 @@ struct HeadLimits {
 struct HeadScan {
   std::uint32_t line_start = 0;    ///< where the first line not yet seen whole begins
   std::uint32_t fields_start = 0;  ///< where the line after the start line begins; 0: not yet seen
-  std::uint32_t lines = 0;         ///< whole lines before it (skipped empty line not counted)
+  std::uint32_t lines = 0;         ///< whole lines before line_start (a skipped empty line is not counted)
   bool skipped_empty_line = false;
 };
 
 enum class HeadProgress : std::uint8_t { Incomplete, Complete, Broken };
 
-/// Parses request and response heads strictly and in place (RFC 9112 §2–§5, §11; core/doc/design.md §9). The start line
-/// is ours; the fields go through llhttp behind a guard of ours (lines by memchr: bare CR or LF, folding, sizes), since
-/// llhttp 8.1 lacks the fixes of CVE-2023-30589, CVE-2024-22019, CVE-2024-27982 and CVE-2025-23167. The only code
-/// beside ChunkedReader that sees llhttp.h.
+/// Parses request and response heads strictly and in place (RFC 9112 §2–§5, §11; core/doc/design.md §9). We parse the
+/// start line ourselves; the fields go through llhttp after a guard of ours has checked each line (bare CR or LF,
+/// folding, sizes), since llhttp 8.1 lacks the fixes of CVE-2023-30589, CVE-2024-22019, CVE-2024-27982 and
+/// CVE-2025-23167. ChunkedReader is the only other class that uses llhttp.
 ///
 /// One parser serves a whole event loop: it keeps no state between calls but the memory of its field list. The views in
 /// a parsed head point into the bytes given, its `fields` into this parser: both hold until the next call.

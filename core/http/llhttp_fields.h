@@ -29,7 +29,7 @@ struct FieldCollector {
 /// Sets the callbacks for names and values.
 void collect_fields(llhttp_settings_t& settings);
 
-/// llhttp's verdict on a section in our words. `fields` are those seen so far, the offending one included.
+/// llhttp's verdict on a section as a Fault. `collector` has the fields seen so far, the offending one included.
 [[nodiscard]] Fault fault_of(llhttp_errno_t error, const FieldCollector& collector) noexcept;
 
 }  // namespace keepwarm::http

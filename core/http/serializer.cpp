@@ -24,7 +24,7 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   out.append(name).append(": "sv).append(value).append("\r\n"sv);
 }
 
-/// What a head may hold beside the received fields and the texts that are given for it: room made at once.
+/// Bytes that a head may hold beside the received fields and the texts that are given for it.
 constexpr std::size_t kOwnFields = 192;
 
 bool is_length_or_encoding(FieldId id) noexcept {
@@ -53,8 +53,8 @@ void append_upgrade(Appender& out, const Fields& fields) {
   out.text("Connection: upgrade\r\nUpgrade: ").text(protocols).text("\r\n");
 }
 
-/// The names that Connection nominates. Most messages nominate none, and then this costs nothing; the others are
-/// sorted, so that a head full of names is no way to burn CPU.
+/// The names that Connection nominates. Most messages nominate none, and then this costs nothing. Otherwise the names
+/// are sorted, so that a client cannot burn our CPU with a head full of them.
 class Nominations {
  public:
   explicit Nominations(const Fields& fields) {
@@ -79,7 +79,7 @@ class Nominations {
   std::vector<std::string_view> names_;
 };
 
-/// Appends fields as they were received. Neighbours that stood in the head as they are to be sent go out with one copy.
+/// Appends fields as they were received. Neighbouring fields that are Field::plain are copied together.
 class FieldRuns {
  public:
   explicit FieldRuns(Appender& out) noexcept : out_(out) {}

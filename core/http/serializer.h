@@ -13,7 +13,7 @@
 
 namespace keepwarm::http {
 
-/// How a request head is rewritten for its next hop. All views must live for the call only.
+/// How a request head is rewritten for its next hop. The views are used only during the call.
 struct ForwardedRequest {
   std::string_view method;
   std::string_view target;  ///< as it goes out: "/path?query", "*", or absolute-form for a parent
@@ -27,8 +27,8 @@ struct ForwardedRequest {
   std::optional<std::uint64_t> max_forwards;  ///< replaces the received value
 };
 /// Appends the head that goes upstream: request line (HTTP/1.1), Host first, then the client's fields in their order
-/// without the hop-by-hop and nominated ones, framing fields written anew from `framing`, Via merged (a further list
-/// element), Connection. Returns nothing that can fail: the head was validated.
+/// without the hop-by-hop and nominated ones, framing fields written anew from `framing`, a Via line of our own behind
+/// those received (RFC 9110 §5.3: the same as a further list element), Connection. It cannot fail: the head is valid.
 void write_request_head(std::string& out, const RequestHead& head, const ForwardedRequest& how);
 
 /// How a response head is rewritten for the client.
@@ -55,11 +55,11 @@ void write_chunk_size(std::string& out, std::size_t size);
 /// Appends "0\r\n", the allowed ones of `trailers`, "\r\n".
 void write_last_chunk(std::string& out, std::span<const Field> trailers);
 
-/// Appends an answer to TRACE with Max-Forwards: 0 (RFC 9110 §9.3.8): the received head as message/http body, without
-/// Cookie, Authorization, Proxy-Authorization and the like.
+/// Appends the body of an answer to TRACE with Max-Forwards: 0 (RFC 9110 §9.3.8): the received head as message/http,
+/// without Cookie, Authorization and Proxy-Authorization.
 void write_trace_body(std::string& out, const RequestHead& head);
 
-/// IMF-fixdate (RFC 9110 §5.6.7) of a time in seconds since 1970, e.g. "Sun, 06 Nov 1994 08:49:37 GMT".
+/// Appends the IMF-fixdate (RFC 9110 §5.6.7) of a time in seconds since 1970, e.g. "Sun, 06 Nov 1994 08:49:37 GMT".
 void write_date(std::string& out, std::int64_t unix_seconds);
 
 /// The reason of a status that we answer with ourselves (core/doc/design.md §7); "" for every other.

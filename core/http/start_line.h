@@ -9,8 +9,9 @@
 /// the same fault as a whole one. Private to core/http.
 namespace keepwarm::http {
 
-/// `line` is without CRLF and holds no control byte but HT; not `whole`: the beginning of it. What is wrong with it;
-/// nullopt: nothing (so far). The views of `head` point into `line` and are set only when it is whole and sound.
+/// `line` is without CRLF and holds no control byte but HT; if not `whole`, it is the beginning of a line. Returns what
+/// is wrong with it; nullopt: nothing (so far). The views of `head` point into `line`; they are set only when that is
+/// whole and nothing is wrong with it.
 [[nodiscard]] std::optional<Fault> parse_start_line(std::string_view line, bool whole, RequestHead& head) noexcept;
 [[nodiscard]] std::optional<Fault> parse_start_line(std::string_view line, bool whole, ResponseHead& head) noexcept;
 

@@ -70,7 +70,7 @@ std::optional<Scheme> known_scheme(std::string_view scheme, bool allow_websocket
   return std::nullopt;
 }
 
-/// `host:443` of a client that forgot the scheme has the looks of a URI too.
+/// Whether the text behind a colon can be a port: `host:443`, without a scheme, looks like a URI of the scheme `host`.
 bool is_host_and_port(std::string_view after_colon) noexcept {
   return std::all_of(after_colon.begin(), after_colon.end(), is_digit);
 }

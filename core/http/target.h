@@ -35,8 +35,7 @@ struct Target {
 /// `is_connect`: authority-form is required (and then a port too, RFC 9110 §9.3.6). `allow_websocket_schemes`: take
 /// ws:// as http:// and wss:// as https:// (a request with Upgrade). Bytes that RFC 3986 does not allow in a URI but
 /// that are neither control bytes nor spaces pass untouched in path and query; in the host they are Malformed. An empty
-/// port
-/// ("http://h:/") is the default port. Only visible bytes 0x21–0x7E and 0x80–0xFF are accepted at all.
+/// port ("http://h:/") is the default port. Only visible bytes 0x21–0x7E and 0x80–0xFF are accepted at all.
 [[nodiscard]] Result<Target, TargetFault> parse_target(std::string_view target, bool is_connect,
                                                        bool allow_websocket_schemes);
 
