@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+/// Whether a pool key may have one more connection: `max_connections`. Which request may go on an idle connection is
+/// another question, which ServerModel::fit() answers (server_model.h).
 namespace keepwarm::policy {
 
 enum class Admission : std::uint8_t {

@@ -10,12 +10,12 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kBinsPerOctave = 32;
 constexpr Duration kFirstEdge = 250ms;  ///< younger closes are no idle timeouts
-/// In one bin.
+/// When a bin has counted so many, all counts are halved.
 constexpr std::uint16_t kMostHosts = 1000;
-/// One in so many may fail.
+/// An age is trusted if at most one request in so many fails there.
 constexpr std::uint32_t kOneIn = 100;
 
-/// Where bins begin; the last one ends at the last edge.
+/// The ages at which the bins begin; the last one ends at the last edge.
 template <std::size_t kCount>
 constexpr std::array<Duration, kCount> make_edges() noexcept {
   constexpr double kStep = 1.0218971486541166;  // 2^(1/32)

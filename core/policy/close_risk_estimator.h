@@ -5,12 +5,13 @@
 
 #include "core/base/clock.h"
 
-/// What the servers of all hosts together tell of one of which nothing is known (core/doc/design.md §6.3).
+/// How likely an idle connection is to be closed at a host of which nothing is known, judged by all other hosts
+/// (core/doc/design.md §6.3).
 ///
 /// **Why.** Such a host is trusted as far as its own connections have proved: each pause that is longer than all before
-/// costs a request that is not replayable a new connection. Over thousands of servers those are as many connections
-/// again as were needed (idle_simulation_test.cpp). Yet most servers keep a connection for longer than most pauses
-/// last. Who has met hundreds of them knows at which ages they close, and at which they do not.
+/// costs a request that is not replayable a new connection. Over thousands of servers that doubles the number of
+/// connections (idle_simulation_test.cpp). Yet most servers keep a connection for longer than most pauses last. A proxy
+/// that has met hundreds of them knows at which ages they close, and at which they do not.
 ///
 /// **What is counted** are hosts, not idle periods: one busy host must not stand for all. Idle age is divided into
 /// bins, 32 for each doubling. For each: how many hosts have lived through it to its end, and how many had their first
@@ -25,8 +26,8 @@
 /// ask for three times the hosts. It errs high: without evidence it says one half, a host that left between counts only
 /// if it closed, and bins count whole. Narrow bins cost nothing, as all of them make one estimate.
 ///
-/// It takes 98 hosts that lived through all of the bins; with one close 197, with three 395. As long as they are not
-/// there, what core/doc/design.md §6.3 says is all that holds: no age is trusted that was not proved.
+/// It takes 98 hosts that lived through all of the bins; with one close 197, with three 395. Until so many are counted
+/// no age is trusted that was not proved (core/doc/design.md §6.3).
 ///
 /// **Forgetting.** Whenever a thousand hosts are counted, all counts are halved.
 ///
@@ -44,8 +45,8 @@ class CloseRiskEstimator {
  public:
   /// What one host has contributed so far: each keeps its own, so that nothing of it counts twice.
   struct HostSample {
-    std::uint16_t bins = 0;  ///< it lived through so many
-    bool closed = false;     ///< it contributes nothing any more, and is not asked about
+    std::uint16_t bins = 0;  ///< how many bins it has lived through
+    bool closed = false;     ///< it had its first close: it contributes nothing more, and may_trust() says no
   };
 
   /// Connections of the host were seen open at this idle age. No-op unless it is older than before by a bin.

@@ -88,7 +88,8 @@ std::optional<ParentProxy> parse_parent(std::string_view url) {
 }
 
 std::string without_credentials(std::string_view url) {
-  // Also of a URL that is none: an unescaped "/" in the password is the likeliest mistake.
+  // This must work for a malformed URL too, since it is then shown in an error message: the likeliest mistake is an
+  // unescaped "/" in the password.
   const auto in_scheme = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); };
   const auto scheme_end = static_cast<std::size_t>(std::find_if_not(url.begin(), url.end(), in_scheme) - url.begin());
   const std::string_view rest = url.substr(scheme_end);

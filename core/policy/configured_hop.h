@@ -6,8 +6,8 @@
 #include <string_view>
 
 /// Where the configuration says to connect instead of to the origin itself: the values of the keys `connect_to` and
-/// `parent`. They are parsed once, when the configuration is read; whoever has such a value can connect there. Two are
-/// equal if they lead to the same place, however they were written.
+/// `parent`. They are parsed once, when the configuration is read. Two values are equal if they lead to the same place,
+/// however they were written.
 namespace keepwarm::policy {
 
 /// `connect_to`: "10.0.0.5:8443", "[::1]:8443", "name:8443", or "unix:/run/app.sock".
@@ -21,7 +21,7 @@ struct ConnectTo {
     return host == other.host && port == other.port && unix_path == other.unix_path;
   }
 };
-/// nullopt: it is neither of them.
+/// nullopt: `text` is neither a host with a port nor the path of a unix socket.
 [[nodiscard]] std::optional<ConnectTo> parse_connect_to(std::string_view text);
 
 /// `parent`: "http://proxy.corp:3128", perhaps with "user:password@" before the host.

@@ -12,8 +12,8 @@ std::int64_t number_of_period(TimePoint time) noexcept {
 
 }  // namespace
 
-/// Connections of the last but one period count no more. If the server has answered nobody meanwhile, it is slow, and
-/// they do not show that more are too many.
+/// Begins new periods. Connections of the last but one period no longer count. If the server has answered nobody
+/// meanwhile, it is slow, and those connections are no sign that it cannot take more: the window grows by their number.
 void ConnectPacing::advance(TimePoint now) noexcept {
   const std::int64_t period = number_of_period(now);
   if (period <= period_) return;

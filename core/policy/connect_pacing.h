@@ -9,10 +9,10 @@
 /// A burst of N requests rarely needs N connections: most are served by one that another request returns a moment
 /// later. So no more than a window of connections may be under way or without a first answer yet. Each first answer,
 /// while requests still wait, makes room for two: the number doubles with each round. A server that needs longer than
-/// kPatience to answer, such as one of long polls, may not be waited for: a connection counts for so long at most, and
-/// if none has answered meanwhile the window grows all the same. So 8,000 requests that each need a connection of their
-/// own have them after seven rounds of at most 0.2 s. A lone request, and any group of up to kFirstWindow, is never
-/// held back.
+/// kPatience to answer, such as one of long polls, must not hold the others up: a connection counts no longer than
+/// twice kPatience, and if none has answered meanwhile the window grows all the same. So 8,000 requests that each need
+/// a connection of their own have them after seven rounds of at most 0.2 s. A lone request, and any group of up to
+/// kFirstWindow, is never held back.
 namespace keepwarm::policy {
 
 /// Of one pool key. A plain value that reads no clock.

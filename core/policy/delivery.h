@@ -5,13 +5,14 @@
 #include "core/base/clock.h"
 
 /// What TCP tells of a request that got no answer: could the server have executed it, and is anybody there at all? Pure
-/// functions of one look at the socket. Source: core/doc/design.md §6.5. RFC 9110 §9.2.2 lets a client resend what is
-/// not idempotent when it can tell that the first one was never applied, and forbids it to a proxy; hence the setting.
+/// functions of what was asked of the socket once. Source: core/doc/design.md §6.5. RFC 9110 §9.2.2 lets a client
+/// resend what is not idempotent when it can tell that the first one was never applied, and forbids it to a proxy;
+/// hence the setting `retry_undelivered`.
 namespace keepwarm::policy {
 
 enum class Delivery : std::uint8_t {
-  NotDelivered,  ///< no byte of it had reached the server's kernel when that closed: certain
-  Unlikely,      ///< it looks as if: enough to learn from, not enough to send a request twice
+  NotDelivered,  ///< certain: no byte of the request had reached the server's kernel when it closed the connection
+  Unlikely,      ///< probably not delivered: enough to learn from, not enough to send a request twice
   MayBeExecuted  ///< anything else
 };
 
@@ -39,23 +40,24 @@ struct DeliveryView {
 /// and then resets looks the same. Only time tells the two apart: what came back in less than a round trip was sent
 /// before the request arrived. But what is known is the shortest round trip of those that were measured, often no more
 /// than two, and on a path with jitter the next may be quicker by as much as they vary. So four times TCP's own
-/// estimate of that is taken off, which begins at half a round trip: a connection that has hardly been used proves
-/// nothing, and one whose round trips are alike soon does; until then it is Unlikely. Nothing is concluded where a
-/// round trip takes less than kMeasurable.
+/// estimate of that variation is subtracted. The estimate begins at half a round trip, so a connection that has hardly
+/// been used proves nothing, and the answer is Unlikely; one whose round trips are alike soon proves it. Nothing is
+/// concluded where a round trip takes less than kMeasurable.
 [[nodiscard]] Delivery delivery(const DeliveryView& view) noexcept;
 
 inline constexpr Duration kMeasurable = std::chrono::milliseconds(1);
-/// This part of the shortest round trip is not counted on, however little it varies.
+/// One part in so many of the shortest round trip is subtracted, too, however little it varies.
 inline constexpr int kRoundTripGuard = 32;
 
-/// For so long after a request no acknowledgement need be missed: a receiver may delay it by 200 ms.
+/// A missing acknowledgement means nothing for so long after a request: the receiver may delay it by 200 ms.
 inline constexpr Duration kShortestSilence = std::chrono::milliseconds(250);
 
-/// From when on a peer that has acknowledged no byte of a request counts as silent. `round_trip`: srtt + 4 * rttvar.
+/// How long after a request a peer that has acknowledged no byte of it counts as silent. `round_trip`: srtt + 4 *
+/// rttvar.
 ///
-/// TCP sends the request again after srtt + 200 ms at the earliest, and the acknowledgement of that takes a round trip:
-/// one lost packet shall not look like a dead peer. Beyond 800 ms nothing is added for a slow path but the round trip
-/// itself, that the client waits a second and not more.
+/// One lost packet must not look like a dead peer: TCP sends the request again after srtt + 200 ms at the earliest, and
+/// the acknowledgement of that takes a round trip. Beyond 800 ms a slow path gets only its round trip added, so that
+/// the client waits about a second and not more.
 [[nodiscard]] Duration silence_limit(Duration round_trip) noexcept;
 
 }  // namespace keepwarm::policy

@@ -43,7 +43,7 @@ struct HostKey {
   HostMember member;
 };
 
-/// All keys, in the order of core/doc/design.md §4.
+/// All keys, in the order of config/keys.cpp.
 [[nodiscard]] std::span<const HostKey> host_keys() noexcept;
 
 /// One table of the file: the pattern, and the values of those keys that it sets (indices into host_keys()).

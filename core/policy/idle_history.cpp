@@ -16,7 +16,7 @@ constexpr std::int32_t kBurstMs = 250;
 constexpr std::uint32_t kContradictions = 4;
 constexpr std::int32_t kForgetAfterMs = 60 * 60 * 1000;
 constexpr int kLongestPauseMin = 10;
-/// Until so many closes are known lapse tests follow one another.
+/// Until so many closes are known lapse tests follow one another without a pause.
 constexpr int kEnough = 3;
 
 using Step = std::chrono::duration<std::uint32_t, std::ratio<1, 10'000>>;
@@ -59,7 +59,7 @@ void IdleHistory::closed(const IdlePeriod& period, Duration margin) noexcept {
   if (period.lapse_test) lapse_test_ended(period, true);
   if (period.age < kMinAge) return;
   const Close close{folded(period.address), to_steps(period.age), stamp(period.ended), 0};
-  contradict(period.age, close.address);  // it lived so long
+  contradict(period.age, close.address);  // it outlived the closes at younger ages
   invalidate_survival(std::max(period.age - margin, Duration::zero()));
   forget_old(period.ended);
   if (!is_of_burst(close)) add(close);
@@ -87,7 +87,7 @@ void IdleHistory::contradict(Duration age, std::uint32_t address) noexcept {
 void IdleHistory::invalidate_survival(Duration age) noexcept {
   proved_ = std::min(proved_, age);
   for (Duration& longest : longest_) longest = std::min(longest, age);
-  update();  // what is shorter than before counts again
+  update();  // survivals of ages above the new threshold count again
 }
 
 bool IdleHistory::is_of_burst(const Close& close) noexcept {
@@ -112,7 +112,8 @@ void IdleHistory::add(const Close& close) noexcept {
   victim() = close;
 }
 
-/// An empty entry; else the oldest of the address that has most of them: busy servers must not push out the others.
+/// The entry that is overwritten: an empty one; else the oldest of the address that has the most, so that a busy server
+/// does not push out the others.
 IdleHistory::Close& IdleHistory::victim() noexcept {
   const auto of_address = [this](const Close& close) {
     return std::count_if(closes_.begin(), closes_.end(),
@@ -163,7 +164,7 @@ void IdleHistory::lapse_test_ended(const IdlePeriod& period, bool closed) noexce
   testing_lapse_ = false;
   if (learned() && clearly_longer(period.age, learned_)) {
     lapse_test_pause_min_ = 1;
-    next_lapse_test_ = period.ended;  // the next one may settle it
+    next_lapse_test_ = period.ended;  // the timeout seems to be longer now: the next test may begin at once
   } else if (closed) {
     lapse_test_pause_min_ = static_cast<std::uint8_t>(std::min(2 * lapse_test_pause_min_, kLongestPauseMin));
     next_lapse_test_ = period.ended + std::chrono::minutes(lapse_test_pause_min_);

@@ -6,7 +6,8 @@
 
 #include "core/base/clock.h"
 
-/// What was seen of a server's idle timeout (core/doc/design.md §6.3). No server has to announce it, and most do not.
+/// What the closes of its connections have shown of a server's idle timeout (core/doc/design.md §6.3). No server has to
+/// announce that, and most do not.
 ///
 /// **The estimate.** Each idle period of a connection ends in one of two ways. The server closes it at some age: that
 /// is its timeout, measured (its FIN reaches us at exactly that age: both delays cancel). Or it is leased, or closed by
@@ -21,26 +22,26 @@
 ///
 /// **How it grows again.** Once the timeout is known we close first (§6.3), and closes are not seen any more. So now
 /// and then a connection whose time is over is left to lapse, as a test. A connection that outlived a close (25 % and
-/// 250 ms longer, on the same address) contradicts it; four that do, and no close of that age meanwhile, and it is
-/// dropped. So a timeout that was raised is found in a few minutes, and a lone close by a restart is forgotten; servers
-/// of different timeouts at different addresses do not contradict each other. What was not seen again for an hour is
-/// forgotten, too: its address may be gone. Without any close `survived()` grows: what three connections lived through
-/// replaces the assumption.
+/// 250 ms longer, on the same address) contradicts it; after four contradictions without another close of that age the
+/// close is dropped. So a timeout that was raised is found in a few minutes, and a lone close by a restart is
+/// forgotten; servers of different timeouts at different addresses do not contradict each other. A close that was not
+/// seen again for an hour is forgotten, too: its address may be gone. Without any close `survived()` grows: what three
+/// connections lived through replaces the assumption.
 ///
 /// **Where it fails.**
-/// * One address, servers of different timeouts behind it: those that keep longer contradict the others. What was
-///   learned swings, and after each time that the lower one was dropped a request may meet its close. If closes of both
-///   coincide by chance, they look like a restart.
+/// * Servers of different timeouts behind one address: those that keep connections longer contradict the others. What
+///   was learned swings, and each time that the lower timeout was dropped a request may meet its close. If closes of
+///   both coincide by chance, they look like a restart.
 /// * A FIN or RST that is lost, or a NAT that drops silently: nothing is seen. The silence is found by other means.
 /// * A NAT or balancer with a timeout of its own that says so with RST: learned as the server's, which serves as well.
-/// * Timers that tick coarsely (gunicorn looks once a second): closes scatter over one tick above the timeout. Of
+/// * Timers that tick coarsely (gunicorn checks once a second): closes scatter over one tick above the timeout. Of
 ///   several the smallest is near the lower edge; the first may be a tick above it: `idle_margin` is for that.
 /// * A restart with only one idle connection is taken for a timeout until it was contradicted: connections are closed
 ///   early meanwhile. A timeout that was lowered is found by the first close; that may be a failure.
 /// * A timeout under 250 ms is never learned.
 namespace keepwarm::policy {
 
-/// How an idle period of one connection ended. Of a pool of another worker it serves as well.
+/// How an idle period of one connection ended, in this worker or in another one.
 struct IdlePeriod {
   Duration age;           ///< from the last response byte received to its end
   std::uint64_t address;  ///< any hash of the server's address
@@ -58,7 +59,7 @@ class IdleHistory {
  public:
   /// The server closed (FIN, RST or 408) a connection that was idle; also a stale failure, with the age at which the
   /// end was seen, unless the server had read the request. `margin` (HostSettings::idle_margin): a close disproves
-  /// longer ages, and those that fall short of its own by less than this.
+  /// longer ages, and those that are shorter than its own by less than this.
   void closed(const IdlePeriod& period, Duration margin) noexcept;
 
   /// The connection was still open when its idle period ended: a request on it was answered, or we closed it. Once for
@@ -88,9 +89,9 @@ class IdleHistory {
   [[nodiscard]] Duration survived() const noexcept { return longest_[kSurvivals - 1]; }
 
   /// Whether a connection whose time is over, because learned() limits it, should be left to lapse instead of being
-  /// closed: one at a time; once three closes are known a minute apart at least, ten while each confirms what is known.
-  /// It may only serve what is replayable. The end of its idle period must be told, however it ends, with `lapse_test`
-  /// set.
+  /// closed. Never two at a time; once three closes are known there is a pause between tests, of a minute at first and
+  /// of up to ten while each test confirms what is known. The connection may serve only replayable requests. However
+  /// its idle period ends, that must be reported with `lapse_test` set.
   [[nodiscard]] bool may_test_lapse(TimePoint now) noexcept;
   void lapse_test_begun(TimePoint now) noexcept;
 
@@ -104,7 +105,7 @@ class IdleHistory {
     std::uint32_t address = 0;
     std::uint32_t age = 0;  ///< in steps of 100 µs, rounded down; 0: no entry
     Stamp at = 0;
-    std::uint32_t contradicted = 0;  ///< by so many idle periods, since a close of about this age was seen last
+    std::uint32_t contradicted = 0;  ///< how many idle periods did, since a close of about this age was seen last
   };
 
   void note_survival(const IdlePeriod& period) noexcept;
@@ -125,7 +126,7 @@ class IdleHistory {
   TimePoint next_lapse_test_{};
   Stamp burst_at_ = 0;  ///< the last close of a burst
   std::uint8_t lapse_test_pause_min_ = 1;
-  bool bursting_ = false;  ///< there was one
+  bool bursting_ = false;  ///< there was a burst: burst_at_ is set
   bool testing_lapse_ = false;
 };
 

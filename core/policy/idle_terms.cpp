@@ -12,7 +12,8 @@ constexpr Duration kMinProof = 250ms;
 constexpr std::uint64_t kLargeBody = 64 * 1024;
 constexpr std::uint64_t kSocketBuffers = 4 * 1024 * 1024;
 
-/// RTTVAR follows the spread of the round trips; one of it covers what the last ones may have differed.
+/// At least srtt + rttvar, even where that is more than half of the timeout: rttvar follows the spread of the round
+/// trips, so adding it once covers by how much the last ones differed.
 Duration margin_for(const IdleSettings& settings, Duration expected, const ServerView& server) noexcept {
   const Duration wanted = std::max(settings.idle_margin, server.round_trip);
   const Duration min_margin = server.srtt + (server.round_trip - server.srtt) / 4;

@@ -57,7 +57,7 @@ struct IdleTerms {
 /// half of the timeout, and yet never less than the round trip: a timeout that is shorter leaves no time at all.
 [[nodiscard]] IdleTerms idle_terms(const IdleSettings& settings, const ServerView& server) noexcept;
 
-/// The hint decides, and a connection is over as soon as it is idle: every request opens its own.
+/// Whether the server's hint is so short that a connection is over as soon as it is idle: every request opens its own.
 [[nodiscard]] bool hint_leaves_no_time(const IdleSettings& settings, const ServerView& server) noexcept;
 
 /// How a response came, as far as it tells when the server began to count.

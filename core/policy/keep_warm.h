@@ -6,7 +6,7 @@
 #include "core/policy/idle_terms.h"
 #include "core/policy/settings.h"
 
-/// `keep_warm = N` (core/doc/design.md §4): while a host is in use, N of its connections are open and trusted at any
+/// `keep_warm = N` (core/doc/idle-time.md): while a host is in use, N of its connections are open and trusted at any
 /// time. Pure: what is there goes in, what is to be done comes out.
 namespace keepwarm::policy {
 
@@ -14,12 +14,12 @@ namespace keepwarm::policy {
 /// used again.
 [[nodiscard]] std::uint32_t warm_wanted(const HostSettings& host) noexcept;
 
-/// How long an idle connection counts as warm: until a margin before the server is expected to close it. Where that is
-/// only assumed, requests trust it as far as was proved (idle_terms), and yet it is not replaced sooner than this: to
-/// replace it would prove nothing, and cost a connection each 250 ms.
+/// How long an idle connection counts as warm: until a margin before the server is expected to close it. Where the
+/// timeout is only assumed, requests trust a connection no longer than was proved (idle_terms), but it still counts as
+/// warm for this time: to replace it sooner would prove nothing, and cost a connection each 250 ms.
 [[nodiscard]] Duration warm_for(const IdleSettings& settings, const ServerView& server) noexcept;
 
-/// Below this nothing is kept warm: it would take several new connections a second.
+/// If connections count as warm for less than this, none is kept warm: it would take several new ones a second.
 inline constexpr Duration kMinWarm = std::chrono::milliseconds(250);
 
 /// How long before the end of `warm_for` the next connection is opened; `opening_cost` is what that takes.
@@ -62,11 +62,11 @@ struct WarmPlan {
   std::uint32_t missing = 0;  ///< of `wanted`
   std::uint32_t open = 0;     ///< open so many now
   std::uint32_t close_expired = 0;  ///< close so many whose time is over, even if nothing replaces them
-  bool replaced = false;            ///< those whose time is over are not needed any more
+  bool replaced = false;            ///< enough others are open, so those whose time is over can be closed
   TimePoint check_again{};          ///< unless something happens before
 };
 
-/// At most two connections are prewarmed at a time.
+/// What is to be done now. At most two connections are prewarmed at a time.
 [[nodiscard]] WarmPlan warm_plan(const WarmView& view, TimePoint now) noexcept;
 
 }  // namespace keepwarm::policy

@@ -8,11 +8,12 @@
 #include "core/base/origin.h"
 #include "core/policy/settings.h"
 
-/// Where the upstream connections of a host lead, and what is spoken on them (core/doc/design.md §4: upgrade,
-/// connect_to, parent, tls). Pure: the origin of a request and its host's settings go in, a value comes out.
+/// Where the upstream connections of a host lead, and what is spoken on them: the keys `upgrade`, `connect_to`,
+/// `parent` and `tls`. Pure: the origin of a request and its host's settings go in, a value comes out. A new way to
+/// reach an origin begins here (.github/CONTRIBUTING.md has the steps).
 namespace keepwarm::policy {
 
-/// [host.*.tls] of one host.
+/// The TLS settings of one host, [host."…".tls].
 struct TlsTerms {
   bool verify = true;
   std::string ca_file;
@@ -31,9 +32,9 @@ struct NextHop {
     Parent      ///< the operator, by parent
   };
   Via via = Via::Client;
-  /// What is at the other end: the origin after `upgrade`; of a parent that is sent absolute-form the parent itself.
+  /// What is at the other end: the origin after `upgrade`; or the parent itself if it is sent whole URLs.
   Origin origin;
-  std::string host;  ///< connected to; empty: unix_path
+  std::string host;  ///< what is connected to; empty: unix_path is
   std::uint16_t port = 0;
   std::string unix_path;
   std::string credentials;      ///< for the parent; empty: none

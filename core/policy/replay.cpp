@@ -17,7 +17,8 @@ bool is_stale_failure(AttemptOutcome outcome, const AttemptView& attempt) noexce
 NextStep next_step(AttemptOutcome outcome, const AttemptView& attempt) noexcept {
   const bool may_replay =
       attempt.retry_allowed && attempt.idempotent && attempt.held_whole && !attempt.response_begun && !attempt.is_retry;
-  // The server never had it, so nothing is done twice, whatever the method. RFC 9110 §9.2.2 still says no: ask for it.
+  // The server never had it, so nothing is done twice, whatever the method. RFC 9110 §9.2.2 still forbids it to a
+  // proxy: so only where the user asks for it (`retry_undelivered`).
   const bool may_resend = attempt.resend_undelivered && attempt.delivery == Delivery::NotDelivered && attempt.reused &&
                           attempt.held_whole && !attempt.response_begun && !attempt.is_retry;
   switch (outcome) {

@@ -9,7 +9,7 @@ namespace keepwarm::policy {
 
 namespace {
 
-/// A connection that is found dead so soon after an answer did not die of idleness.
+/// A connection that is found closed sooner than this after an answer was not closed for being idle.
 constexpr Duration kShortestIdleTimeout = 250ms;
 
 /// How long a limit for first requests is believed after it was seen: it may have been a restart.
@@ -61,8 +61,9 @@ Fit ServerModel::fit(const ConnectionFacts& connection, bool replayable, TimePoi
   return settings_->unsafe_reuse == UnsafeReuse::Always ? Fit::Untrusted : Fit::No;
 }
 
-/// Whether other hosts have shown that an age between trust and hold is safe. There is no hint then, and nothing was
-/// learned of closes. Of a connection that never served they show nothing: another limit of the server holds for it.
+/// Whether other hosts have shown that an age between trusted_for and held_for is safe. The two differ only where there
+/// is no hint and nothing was learned. Other hosts show nothing of a connection that never served, for which the server
+/// has another limit.
 bool ServerModel::trusted_by_other_hosts(const ConnectionFacts& connection, Duration age) const noexcept {
   if (!settings_->learn || connection.served == 0) return false;
   return all_hosts_->may_trust(sample_, age, connection.round_trip.bound());
@@ -154,8 +155,8 @@ bool ServerModel::concerns_other_workers(const IdlePeriod& period) const noexcep
   return settings_->learn && period.age >= kShortestIdleTimeout;
 }
 
-/// Gives all hosts what was seen of this one. A server that gives hints has its connections closed by us, before its
-/// time: it would be seen to live, and never to close.
+/// Adds what was seen of this host to what is known of all. Not of a server that gives hints: we close its connections
+/// before it does, so it would be seen to live, and never to close.
 void ServerModel::record_evidence() noexcept {
   if (!settings_->learn || last_hint_) return;
   if (const auto learned = history_.learned()) return all_hosts_->closed(sample_, *learned);

@@ -12,7 +12,7 @@
 
 namespace keepwarm::policy {
 
-/// Whether a request may go on an idle connection.
+/// Whether a request may go on an idle connection (ServerModel::fit()).
 enum class Fit : std::uint8_t {
   No,
   Untrusted,  ///< only because the request may be sent again, or the user takes the risk
@@ -30,7 +30,7 @@ class ServerModel {
  public:
   ServerModel(const HostSettings& settings, CloseRiskEstimator& all_hosts) noexcept;
 
-  /// New settings after a reload. What was learned stays; a hint that may not be honoured any more is forgotten.
+  /// New settings after a reload. What was learned stays; with `server_hint = false` the last hint is forgotten.
   void set_settings(const HostSettings& settings) noexcept;
 
   // ---- Questions ----
@@ -38,8 +38,9 @@ class ServerModel {
   /// How long a connection may be held and trusted, counted from ConnectionFacts::idle_since.
   [[nodiscard]] IdleTerms terms(const ConnectionFacts& connection, TimePoint now) const noexcept;
 
-  /// Whether a request may go on an idle connection, and with how much trust. `replayable`: the request may be sent a
-  /// second time if the connection turns out to be closed.
+  /// Whether a request may go on an idle connection, and with how much trust: here, and nowhere else, it is decided
+  /// whether a POST may go on this one. `replayable`: the request may be sent a second time if the connection turns out
+  /// to be closed.
   [[nodiscard]] Fit fit(const ConnectionFacts& connection, bool replayable, TimePoint now) const noexcept;
 
   /// When the connection is to be closed if nobody uses it; max_lifetime counts.
@@ -53,13 +54,13 @@ class ServerModel {
     return settings_->max_lifetime > Duration::zero() && now - connection.opened_at >= settings_->max_lifetime;
   }
 
-  /// The hint of the last response, which a connection that has not served yet is held to.
+  /// The hint of the last response. It counts for connections that have not served yet, too.
   [[nodiscard]] std::optional<Duration> last_hint() const noexcept { return last_hint_; }
 
   /// For how long an idle connection counts as kept warm (keep_warm.h).
   struct WarmTime {
     TimePoint until;
-    Duration lead;  ///< so long before `until` its successor is opened
+    Duration lead;  ///< how long before `until` its successor is opened
   };
   [[nodiscard]] WarmTime warm_time(const ConnectionFacts& connection, Duration opening_cost,
                                    TimePoint now) const noexcept;
@@ -93,13 +94,13 @@ class ServerModel {
   void learn_close(const IdlePeriod& period) noexcept;
   /// Whether a close of this age is worth telling the other workers.
   [[nodiscard]] bool concerns_other_workers(const IdlePeriod& period) const noexcept;
-  /// Whether closes count: `learn`.
+  /// Whether what closes show is used: the key `learn`.
   [[nodiscard]] bool learning() const noexcept { return settings_->learn; }
   /// The idle timeout that closes have shown; nullopt: none.
   [[nodiscard]] std::optional<Duration> learned() const noexcept { return history_.learned(); }
 
-  /// A request failed on a connection that had been idle for so long, whatever the reason: longer ages are not proved
-  /// any more, and what other hosts have shown does not count here from now on.
+  /// A request failed on a connection that had been idle for `age`, whatever the reason: longer ages are not proved any
+  /// more, and what other hosts have shown does not count for this one from now on.
   void request_failed(Duration age) noexcept;
 
   /// Whether seen_open() would prove an age that was not proved before.
@@ -123,7 +124,7 @@ class ServerModel {
   IdleHistory history_;
   CloseRiskEstimator::HostSample sample_;  ///< what this host has contributed to all_hosts_
   std::optional<Duration> last_hint_;      ///< of the last response
-  /// After so long the server closed a connection that had never served: another limit than its idle timeout.
+  /// After this time the server closed a connection that had never served, by another limit than its idle timeout.
   Duration first_request_limit_ = Duration::max();
   TimePoint first_request_limit_ends_{};  ///< that limit is believed until then
 };

@@ -9,8 +9,8 @@
 #include "core/base/ip.h"
 #include "core/policy/configured_hop.h"
 
-/// The settings of core/doc/design.md §4 as plain values, already validated. Durations of 0 mean "no limit" only where
-/// said.
+/// The settings as plain values, already validated; their defaults are here, what they mean is in config/keys.cpp.
+/// Durations of 0 mean "no limit" only where said. (.github/CONTRIBUTING.md says how to add a key.)
 namespace keepwarm::policy {
 
 using namespace std::chrono_literals;
