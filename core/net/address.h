@@ -14,8 +14,8 @@
 /// core/base/ip.h.
 namespace keepwarm::net {
 
-/// An IPv4 or IPv6 address with a port; or only the word that a peer is at a unix socket, whose path it does not hold.
-/// IPv4-mapped IPv6 (::ffff:1.2.3.4) is IPv4 from the beginning, as in IpAddress.
+/// An IPv4 or IPv6 address with a port; or only the fact that the peer is a unix socket, whose path it does not hold.
+/// IPv4-mapped IPv6 (::ffff:1.2.3.4) becomes IPv4 at once, as in IpAddress.
 class SocketAddress {
  public:
   SocketAddress() noexcept;
@@ -26,8 +26,8 @@ class SocketAddress {
   [[nodiscard]] static std::optional<SocketAddress> from(const sockaddr* address) noexcept;
   /// A literal as IpAddress takes it, or an IPv6 one with a scope, by name or number: "fe80::1%eth0".
   [[nodiscard]] static std::optional<SocketAddress> parse(std::string_view literal, std::uint16_t port) noexcept;
-  /// The same, and IPv4 as inet_aton() reads it: "127.1", "0x7f.1", "2130706433". For checks of what others, who read
-  /// it so, are asked to connect to.
+  /// The same, and IPv4 as inet_aton() reads it: "127.1", "0x7f.1", "2130706433". For checks of an address that another
+  /// program is asked to connect to, which may read it that way.
   [[nodiscard]] static std::optional<SocketAddress> parse_any_notation(std::string_view literal,
                                                                        std::uint16_t port) noexcept;
 

@@ -81,9 +81,9 @@ void reset_on_close(int fd) noexcept {
 
 }  // namespace
 
-/// The look-up, then the race; or the path, whose connect ends at once and so waits for the end of the turn. Whatever
-/// fails is told from the timer, in a later turn of the loop, so that neither start() nor the resolver is ever on the
-/// stack; success is told from the connect callback that brought it.
+/// The look-up, then the race; or the unix socket, whose connect ends at once and so is made at the end of the turn. A
+/// failure of the race is reported from the timer, in a later turn of the loop, so that neither start() nor the
+/// resolver is ever on the stack; success is reported from the callback of the connect that succeeded.
 struct Connector::Impl final : private ResolveEvents {
   /// One connect under way. Freed in its callback, which libuv calls even for a handle that was closed before.
   struct Attempt : ListHook<Attempt> {
@@ -137,7 +137,7 @@ struct Connector::Impl final : private ResolveEvents {
   TimePoint next_at;  // when the next one is begun though none has failed
   IntrusiveList<Attempt, Attempt> attempts;
   std::optional<ConnectFailure> worst;    // of the attempts that ended
-  std::optional<ConnectFailure> outcome;  // about to be told
+  std::optional<ConnectFailure> outcome;  // about to be reported
   bool* destroyed = nullptr;              // while on_addresses() runs: set if it destroys us
 };
 
@@ -151,7 +151,7 @@ void Connector::Impl::start(std::string_view host, std::uint16_t to_port, Durati
     return race();
   }
   query.emplace();
-  resolver.resolve(host, *query, *this);  // may tell on_addresses(), and so destroy us
+  resolver.resolve(host, *query, *this);  // may call on_addresses(), which may destroy us
 }
 
 void Connector::Impl::start_unix(std::string_view to_path, Duration timeout) {
@@ -175,7 +175,7 @@ void Connector::Impl::try_unix() {
                                      .address = SocketAddress::unix_socket()});
   }
   TcpNode* const node = make_tcp_node(loop, TcpNode::Side::Upstream);
-  uv_tcp_open(&node->handle, fd);  // of libuv's uv_tcp_t it is but a stream; cannot fail: the descriptor is new
+  uv_tcp_open(&node->handle, fd);  // libuv treats any stream socket alike; cannot fail: the descriptor is new
   events.on_connected({.stream = TcpStream::from_connected(node),
                        .address = SocketAddress::unix_socket(),
                        .dns = {},

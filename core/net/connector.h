@@ -26,8 +26,9 @@ class AddressFilter {
   ~AddressFilter() = default;
 };
 
-/// When addresses failed differently, the failure that says most: a shortage of our own, then what a peer did, then a
-/// missing route (often just that of a family this machine lacks); of equals the last.
+/// Why no connection was made. If addresses failed differently, it is the failure that says most: a shortage of our own
+/// before what a peer did, that before a missing route (often just because this machine lacks IPv6); of equals the
+/// last.
 struct ConnectFailure {
   enum class Kind : std::uint8_t {
     Dns,               ///< the name does not resolve (`error`: UV_EAI_*)

@@ -10,8 +10,8 @@
 namespace keepwarm::net {
 
 /// Gives memory back to the kernel once a burst of work that needed much of it for a short time is over. A TLS
-/// handshake takes some 50 KiB that it frees at its end; of a thousand at a time the holes stay, between what lives on,
-/// and glibc's malloc returns only what lies at the end of its heap.
+/// handshake takes some 50 KiB that it frees at its end; a thousand at a time leave holes between what lives on, and by
+/// itself glibc's malloc returns only what lies at the end of its heap.
 class HeapTrimmer {
  public:
   static constexpr std::uint32_t kBurst = 64;  ///< fewer leave little

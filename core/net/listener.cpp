@@ -118,7 +118,7 @@ void Listener::start_watching() {
 void Listener::capacity_returned() {
   if (!std::exchange(paused_, false)) return;
   retry_.disarm();
-  start_watching();  // tells at once, if somebody is queued
+  start_watching();  // libuv reports at once if somebody is queued
 }
 
 void Listener::pause() {
@@ -128,7 +128,7 @@ void Listener::pause() {
 }
 
 void Listener::accept_last() {
-  file_.remove();  // first: nobody must join a queue that is not looked at again
+  file_.remove();  // first: nobody must join a queue that is not accepted from again
   accept_pending(kBacklog);
 }
 

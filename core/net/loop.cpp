@@ -8,11 +8,11 @@ namespace keepwarm::net {
 
 /// Which sockets could be read when all of them were last polled.
 struct Loop::PollSnapshot {
-  // Nearly always more than can be ready. The kernel puts the sockets that a poll has reported behind those that it has
-  // not, and those that have waited longest must not end up behind the others.
+  // Nearly always more than are ready. A poll that reported only some would be unfair: the kernel puts the sockets that
+  // it has reported behind the others, so that those which have waited longest would wait again.
   static constexpr int kMaxEvents = 16384;
 
-  // The cost of a poll grows with the sockets that are ready: when there are more than this, there is one poll a turn.
+  // A poll costs more the more sockets are ready: when there are more than this, only one snapshot is taken in a turn.
   static constexpr int kFew = 256;
 
   [[nodiscard]] bool is_outdated(std::uint32_t turn_now) const noexcept {
@@ -41,7 +41,7 @@ struct Loop::PollSnapshot {
   std::uint32_t turn = 0;
   int ready = 0;  ///< how many sockets were
   bool complete = false;
-  // Made beforehand: an exchange allocates nothing. What is not used of it costs no memory.
+  // Made beforehand, since an exchange must not allocate. Pages of it that are never used cost no memory.
   std::unique_ptr<epoll_event[]> events = std::make_unique_for_overwrite<epoll_event[]>(kMaxEvents);
   TimePoint at{};
   std::uint32_t number = 0;  ///< of the snapshot
@@ -60,7 +60,7 @@ Loop::Loop() : snapshot_(std::make_unique<PollSnapshot>()), buffer_(new char[kRe
     ++static_cast<Loop*>(handle->data)->turn_;
     begin_event();
   });
-  uv_unref(reinterpret_cast<uv_handle_t*>(&before_poll_));  // it is no reason to go on
+  uv_unref(reinterpret_cast<uv_handle_t*>(&before_poll_));  // it must not keep run() from ending
 }
 
 Loop::~Loop() {

@@ -23,7 +23,7 @@ void Mailbox::put(std::unique_ptr<Message> message) {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
   messages_.push_back(std::move(message));
-  // Under the lock, so that the handle is not being closed. Of those that follow the first the loop will hear anyway.
+  // Under the lock, so that the handle is not being closed. One wake-up is enough for all messages that wait.
   if (messages_.size() == 1) uv_async_send(wake_up_);
 }
 

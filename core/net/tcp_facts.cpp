@@ -1,7 +1,7 @@
 #include "core/net/tcp_facts.h"
 
-// Not <netinet/tcp.h>, whose tcp_info lacks what is wanted here; the two exclude each other, and uv.h brings that one
-// in, so this is a file of its own.
+// <linux/tcp.h>, since the tcp_info of <netinet/tcp.h> lacks what is wanted here. A file cannot include both, and uv.h
+// includes the other one: so this is a file of its own.
 #include <cstddef>
 #include <limits>
 #include <linux/tcp.h>

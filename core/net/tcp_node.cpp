@@ -42,7 +42,8 @@ RoundTrip TcpNode::round_trip() noexcept {
 std::optional<SendState> TcpNode::send_state() noexcept {
   const auto facts = sample(*this);
   if (!facts) return std::nullopt;
-  // Without the SYN. Of a connection that we did not open it is not counted, but those are never asked about.
+  // The kernel counts our SYN as a byte, which is subtracted. (A client's connection has no SYN of ours, but nobody
+  // asks about those.)
   return SendState{.acknowledged = facts->bytes_acked - std::min<std::uint64_t>(facts->bytes_acked, 1),
                    .peer_ended = ended,
                    .min_round_trip = std::chrono::microseconds(min_rtt_us),

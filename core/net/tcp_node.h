@@ -24,9 +24,9 @@ struct WriteQueue {
   std::string waiting;    ///< goes next
 };
 
-/// What of a TCP connection libuv points into, and so must live until libuv's close callback: made before the
-/// connection is there (connector.cpp), taken over by a TcpStream once it is. It is also the TcpPath of that stream.
-/// Private to core/net.
+/// The part of a TCP connection that libuv points into, and that therefore lives until libuv's close callback: it is
+/// made before the connection is there (connector.cpp), and taken over by a TcpStream once it is. It is also the
+/// TcpPath of that stream. Private to core/net.
 struct TcpNode final : TcpPath {
   /// Who connected. Nodes of the two sides lie in slabs of their own: clients that stay do not hold the memory of
   /// upstream connections that have gone, nor the other way round.
@@ -72,7 +72,8 @@ struct TcpNode final : TcpPath {
   std::unique_ptr<WriteQueue> queue;
 };
 
-/// A node with an initialised handle without a socket. Ends in close_tcp_node() or in a TcpStream.
+/// A node whose handle is initialised and has no socket yet. The caller passes it to close_tcp_node() or to a
+/// TcpStream.
 [[nodiscard]] TcpNode* make_tcp_node(Loop& loop, TcpNode::Side side);
 
 /// Closes the handle; the node is freed in the close callback. No event comes any more.

@@ -44,8 +44,8 @@ class TcpPath {
   /// Four system calls.
   virtual void enable_keepalive() noexcept {}
   /// From here on the connection breaks (-ETIMEDOUT) when what was written has not been acknowledged for so long
-  /// (TCP_USER_TIMEOUT); a peer whose window is closed counts as such, too. Not for any connection: it also replaces
-  /// the number of questions that enable_keepalive() allows. One system call.
+  /// (TCP_USER_TIMEOUT); so it does when the peer's window has been closed for so long. Beware: it also replaces the
+  /// number of questions that enable_keepalive() allows. One system call.
   virtual void limit_unacknowledged(Duration) noexcept {}
   /// Acknowledges at once what was received, instead of waiting up to 40 ms for data to carry it (TCP_QUICKACK, once).
   virtual void acknowledge_now() noexcept {}

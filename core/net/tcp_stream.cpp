@@ -20,10 +20,10 @@ namespace keepwarm::net {
 namespace {
 
 constexpr std::size_t kMaxPieces = 64;  // of one sendmsg
-/// Pieces of this size in all are copied together: cheaper than to tell the kernel where each one lies.
+/// Pieces of at most this size in all are copied together: that is cheaper than a list of them for sendmsg(2).
 constexpr std::size_t kCopiedPieces = 2048;
-/// What is read from one stream before the others have their turn: some 1.5 ms of theirs. A quarter of it costs a
-/// quarter more CPU for each byte.
+/// So much is read from one stream before the others have their turn, which delays them by some 1.5 ms. With a quarter
+/// of it a bulk transfer would cost a quarter more CPU for each byte.
 constexpr std::size_t kReadAtOnce = std::size_t{4} << 20U;
 
 void report_broken(TcpNode* node, int error) {
@@ -37,7 +37,7 @@ ssize_t receive(int fd, std::span<char> to) noexcept {
   return count < 0 ? -errno : count;
 }
 
-/// Tells what has come. The node stays until libuv's close callback, whatever its user does inside an event.
+/// Reports what has come. The node stays until libuv's close callback, whatever its user does inside an event.
 void read_ready(TcpNode* node) {
   const std::span<char> buffer = node->loop().read_buffer();
   for (std::size_t taken = 0; taken < kReadAtOnce && node->reading && node->events != nullptr;) {
@@ -54,20 +54,20 @@ void read_ready(TcpNode* node) {
   }
 }
 
-/// libuv only tells that a socket can be read. It is given no buffer to read into: its read(2) costs a quarter of a
-/// microsecond more than recv(2), and a hang-up behind a short read it takes for a clean end, though a reset may have
-/// come along with the last bytes.
+/// libuv only tells us that a socket can be read; it is given no buffer to read into. Its read(2) costs a quarter of a
+/// microsecond more than recv(2), and when the peer hangs up behind a short read it reports a clean end, though it may
+/// have been a reset.
 void on_allocate(uv_handle_t*, std::size_t, uv_buf_t* buffer) {
   *buffer = uv_buf_init(nullptr, 0);
 }
 
-/// Called with UV_ENOBUFS, for want of that buffer.
+/// Called with UV_ENOBUFS, since on_allocate() gave no buffer.
 void on_readable(uv_stream_t* stream, ssize_t, const uv_buf_t*) {
   TcpNode* const node = TcpNode::of(stream->data);
   Loop::begin_event();
   if (!node->ended && !node->broken) return read_ready(node);
-  // Nothing more will come, and this is told again each turn. Not stopped when the end was read: mostly the stream is
-  // closed before there is a second time, which costs a system call less.
+  // Nothing more will come, and libuv would call this in each turn. Reading is not stopped as soon as the end was read:
+  // mostly the stream is closed before there is a second call, which saves a system call.
   uv_read_stop(stream);
 }
 
@@ -128,8 +128,9 @@ ssize_t send_gathered(int fd, std::span<const std::string_view> pieces) noexcept
   return ::sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/// Writes what the kernel takes at once of `pieces`, `size` bytes in all. Not through libuv: its way to a dearer system
-/// call is longer. Only while nothing is queued. Returns the bytes taken, or a negative errno other than -EAGAIN.
+/// Writes what the kernel takes at once of `pieces`, `size` bytes in all. Not through libuv, which takes longer and
+/// makes a more expensive system call. Only while nothing is queued. Returns the bytes taken, or a negative errno other
+/// than -EAGAIN.
 ssize_t write_now(int fd, std::span<const std::string_view> pieces, std::size_t size) noexcept {
   ssize_t taken = -1;
   if (pieces.size() == 1) {
@@ -290,7 +291,7 @@ SendHistory TcpStream::sent() const noexcept {
 
 std::unique_ptr<DetachedStream> TcpStream::detach() {
   if (node_->queue || node_->ended || node_->broken) return nullptr;
-  // A duplicate, so that libuv may close its own: it cannot be made to let go of a descriptor in any other way.
+  // A duplicate, since libuv closes its own: it cannot be made to give up a descriptor without closing it.
   Descriptor descriptor = Descriptor::duplicate_of(fd());
   if (!descriptor) return nullptr;
   return std::make_unique<DetachedTcp>(std::move(descriptor), node_->sent());

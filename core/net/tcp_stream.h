@@ -15,10 +15,10 @@ namespace keepwarm::net {
 
 struct TcpNode;
 
-/// A plain connection over uv_tcp_t: TCP, or a unix socket, which libuv treats alike once it is open. There
-/// the round trip is 0 and no acknowledgement can be hurried; and there is no reset, so that the other side sees a
-/// clean end where TCP would show a cut. The libuv handle and what a write under way needs live in a node that libuv's
-/// close callback frees, so destroying the stream inside one of its own events is safe.
+/// A plain connection over uv_tcp_t: TCP, or a unix socket, which libuv treats alike once it is open. A unix socket has
+/// no round trip and no acknowledgements; and it has no reset, so that the other side sees a clean end where TCP would
+/// show a cut. The libuv handle and what a write under way needs live in a node that libuv's close callback frees, so
+/// destroying the stream inside one of its own events is safe.
 class TcpStream final : public Stream, public Slabbed<TcpStream> {
  public:
   /// Takes over the connected stream socket `fd` of a client; on failure closes it and returns nullptr. Reading begins

@@ -63,8 +63,8 @@ int SocketFile::bind(int fd, const std::string& path) {
   path_ = path;
   device_ = made.st_dev;
   inode_ = made.st_ino;
-  // Connecting needs the right to write. Who may connect is for the permissions of the folder to say: a umask (the
-  // service has 0077) would silently lock out the very clients that the socket is for.
+  // To connect a client needs the right to write to the file. Everybody has it, and the permissions of the folder say
+  // who may connect: a umask (the service has 0077) would silently lock out the very clients that the socket is for.
   return ::chmod(path.c_str(), 0666) == 0 ? 0 : errno;
 }
 

@@ -10,9 +10,8 @@ namespace keepwarm::net {
 /// backlog of the listener is full; unlike with TCP no event says when it has capacity again (unix(7)).
 [[nodiscard]] int connect_unix(std::string_view path) noexcept;
 
-/// Removes what a listener that ended without a word has left at `path`: a socket that refuses connections. 0, also
-/// when nothing is there; EADDRINUSE: somebody listens there; ENOTSOCK: a file of another kind, which stays; or another
-/// errno.
+/// Removes what a listener that was killed has left at `path`: a socket that refuses connections. 0, also when nothing
+/// is there; EADDRINUSE: somebody listens there; ENOTSOCK: a file of another kind, which stays; or another errno.
 [[nodiscard]] int remove_stale_socket(const std::string& path) noexcept;
 
 /// The file that bind() made for a listening socket. It goes with its owner, unless somebody has put another one in its

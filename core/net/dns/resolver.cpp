@@ -16,7 +16,8 @@ bool askable(std::string_view name) noexcept {
   return !name.empty() && name.size() <= kLongestName && name.find('\0') == std::string_view::npos;
 }
 
-/// Failures that say something about the name. The others are shortages of our own, and over as soon as they are over.
+/// Whether an answer says something about the name. Other failures are shortages of our own, which may be over any
+/// time.
 bool worth_keeping(const LookupAnswer& answer) noexcept {
   switch (answer.error) {
     case 0:
@@ -83,7 +84,7 @@ void Resolver::Impl::start_waiting() {
 }
 
 /// A dead name server must not make the names that wait for a thread pile up: askers give up in about the order in
-/// which they came, so looking at the front alone keeps their number near that of the askers.
+/// which they came, so dropping abandoned names at the front alone keeps their number near that of the askers.
 void Resolver::Impl::drop_abandoned() {
   while (Pending* const oldest = waiting.front()) {
     if (!oldest->askers.empty()) return;

@@ -8,7 +8,7 @@ struct x509_store_ctx_st;
 /// HTML or end a quoted string, though much of it was chosen by the server. Private to core/net.
 namespace keepwarm::net {
 
-/// The verdict of OpenSSL on the certificate that it looks at; called within its verify callback.
+/// The verdict of OpenSSL on the certificate that it verifies; called within its verify callback.
 [[nodiscard]] TlsFailure certificate_failure(x509_store_ctx_st* verification);
 
 enum class TlsPhase : std::uint8_t {

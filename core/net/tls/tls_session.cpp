@@ -21,7 +21,7 @@ namespace {
 
 constexpr std::string_view kProtocol = "http/1.1";
 
-/// A session in DER without the certificate of the server, which nobody looks at again, but which would be most of it.
+/// A session in DER without the certificate of the server, which would be most of it and which nobody needs again.
 std::string without_certificate(const std::string& session) {
   constexpr int kCertificate = 3;  // context tag, in OpenSSL's SSL_SESSION_ASN1
   constexpr int kFailed = 0x80;
@@ -83,7 +83,7 @@ void TlsSession::Detached::Free::operator()(ssl_st* session) const noexcept {
 }
 
 TlsSession::Detached TlsSession::detach() noexcept {
-  SSL_set_bio(ssl_, nullptr, nullptr);  // frees ours: nothing of this wire is left
+  SSL_set_bio(ssl_, nullptr, nullptr);  // frees our BIO: the session does not point to this wire any more
   tickets_.reset();
   state_ = State::Ended;
   return {Detached{decltype(Detached::ssl)(std::exchange(ssl_, nullptr))}};
@@ -94,7 +94,7 @@ TlsSession::~TlsSession() {
 }
 
 bool TlsSession::name_server(std::string_view name, bool verify) {
-  // Of an empty name OpenSSL would check nothing, and it would tell the server half of the other.
+  // With an empty name OpenSSL would check nothing, and a name with a NUL would reach the server cut off there.
   if (name.empty() || name.find('\0') != std::string_view::npos) return false;
   const std::string text(name);
   const bool address = IpAddress::parse(name).has_value();
@@ -112,7 +112,7 @@ void TlsSession::resume(std::string_view ticket) {
   SSL_SESSION* session = d2i_SSL_SESSION(nullptr, &der, static_cast<long>(ticket.size()));
   if (session != nullptr) SSL_set_session(ssl_, session);
   SSL_SESSION_free(session);
-  ERR_clear_error();  // without it the handshake is a full one
+  ERR_clear_error();  // if there is no session to resume, the handshake is a full one
 }
 
 std::string_view TlsSession::feed(std::string_view ciphertext) {
@@ -146,13 +146,14 @@ void TlsSession::complete_handshake() {
   const std::string_view protocol(reinterpret_cast<const char*>(selected), size);
   if (!protocol.empty() && protocol != kProtocol) return fail(protocol_not_offered(protocol));
   const bool is_1_3 = SSL_version(ssl_) >= TLS1_3_VERSION;
-  // TLS 1.2 lets a session be resumed many times, and OpenSSL tells no session as new that was resumed.
+  // TLS 1.2 lets a session be resumed many times, and OpenSSL does not report a resumed session as a new one.
   if (!is_1_3 && resumed()) keep(SSL_get0_session(ssl_));
   free_chains();
   state_ = is_1_3 && certificate_requested_ ? State::AwaitingVerdict : State::Open;
 }
 
-/// The certificates have been judged: parsed, those of intermediates are a quarter of what an idle connection costs.
+/// The certificates have been judged and are not needed any more; parsed, those of intermediates would be a quarter of
+/// what an idle connection costs.
 void TlsSession::free_chains() noexcept {
   for (STACK_OF(X509) * chain : {SSL_get_peer_cert_chain(ssl_), SSL_get0_verified_chain(ssl_)}) {
     while (sk_X509_num(chain) > 0) X509_free(sk_X509_pop(chain));

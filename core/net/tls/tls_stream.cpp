@@ -21,7 +21,7 @@ constexpr Duration kShortestVerdict = std::chrono::milliseconds(50);
 // More than any server sends while a connection is idle: a few tickets.
 constexpr std::size_t kMaxIdleBytes = std::size_t{64} * 1024;
 
-/// Knows whether the stream was destroyed in the event that is told meanwhile.
+/// Made before an event is reported: tells afterwards whether the stream was destroyed inside it.
 class Alive {
  public:
   explicit Alive(bool*& destroyed) noexcept : slot_(&destroyed) { destroyed = &gone_; }
@@ -88,7 +88,7 @@ void TlsStream::on_bytes(std::string_view ciphertext) {
   deliver(plaintext);
 }
 
-/// Tells how the handshake ended, if it has. true: it went well, and the stream is still there.
+/// Reports how the handshake ended, if it has. true: it went well, and the stream is still there.
 bool TlsStream::settle_handshake() {
   switch (session_.state()) {
     case State::Handshaking: return false;
@@ -124,7 +124,7 @@ void TlsStream::fail_handshake(const TlsFailure& failure) {
   handshake_events_->on_handshake_failed(failure);
 }
 
-/// Tells what has come; keeps it while nobody listens.
+/// Reports what has come, or keeps it while nobody listens.
 void TlsStream::deliver(std::string_view plaintext) {
   if (!listening()) {
     if (plaintext.empty()) return;
@@ -144,7 +144,7 @@ bool TlsStream::session_is_over() const noexcept {
   return session_.state() == State::Ended || session_.state() == State::Failed;
 }
 
-/// Tells that TLS has ended, if it has.
+/// Reports that TLS has ended, if it has.
 void TlsStream::report_end() {
   if (phase_ != Phase::Secured || !session_is_over()) return;
   if (session_.state() == State::Failed) return report_broken(-EPROTO);
@@ -159,7 +159,7 @@ void TlsStream::report_broken(int error) {
   if (events_ != nullptr) events_->on_broken(error);
 }
 
-/// Tells what is held back, outside of any event.
+/// Reports what is held back, outside of any event.
 void TlsStream::deliver_later() {
   if (!later_) {
     later_ = std::make_unique<AfterTurn>(client_.loop(), [this] {
