@@ -6,15 +6,16 @@
 
 namespace keepwarm::pool {
 
-/// Why an upstream connection was closed: each close has exactly one (core/doc/design.md §6.9).
+/// Why an upstream connection was closed: each close has exactly one reason (core/doc/design.md §6.9). A new one goes
+/// before Shutdown, with its text in describe(); it is passed to close() where the connection ends.
 enum class CloseReason : std::uint8_t {
   IdleTimeout,        ///< its idle time was over; we closed first
-  ServerClosedIdle,   ///< FIN or RST while idle
+  ServerClosedIdle,   ///< FIN, RST or a 408 that nobody asked for came while it was idle
   ServerSaidClose,    ///< Connection: close, HTTP/1.0, or a body that ends with the connection
   HintMax,            ///< Keep-Alive: max=0 or timeout=0
   Lifetime,           ///< max_lifetime
   RequestLimit,       ///< max_requests
-  StrayBytes,         ///< bytes while idle, or after the framed end of a response
+  StrayBytes,         ///< other bytes while idle, or bytes after the framed end of a response
   StaleFailure,       ///< a reused connection died before a response byte came
   Unacknowledged,     ///< its peer is gone without an end: it took no byte of a request, or answered no probe of TCP
   SuspectedStale,     ///< idle as long as one that had just died
@@ -27,9 +28,9 @@ enum class CloseReason : std::uint8_t {
   RequestUnfinished,  ///< the response ended before the request was sent whole
   ReuseOff,           ///< reuse = false
   PoolFull,           ///< max_idle, or an idle one made room for a new one
-  AddressGone,        ///< the name has not had this address for a while
+  AddressGone,        ///< the name has not had this address for a while, or new settings forbid the address
   BoundToClient,      ///< connection-bound authentication: its client is gone
-  TunnelEnded,        ///< a tunnel's (CONNECT, Upgrade), and that has ended
+  TunnelEnded,        ///< it was used by a tunnel (CONNECT, Upgrade), which has ended
   Unused,             ///< opened for an exchange that then needed none
   HostUnused,         ///< nobody has used the host for keep_warm_for
   Reconfigured,       ///< its settings changed so that it may not be shared any more

@@ -27,7 +27,7 @@ class ConnectAttempt final : public ListHook<ConnectAttempt>, private DialEvents
 
   /// nullptr: unclaimed.
   [[nodiscard]] Waiter* waiter() const noexcept { return waiter_; }
-  /// Its waiter came when it was under way already: what becomes of it is no answer to that one.
+  /// Its waiter came when it was under way already: if it fails, that waiter has another one begun for it.
   [[nodiscard]] bool adopted() const noexcept { return adopted_; }
   /// It was begun for keep_warm, whoever may have adopted it since.
   [[nodiscard]] bool prewarms() const noexcept { return prewarms_; }

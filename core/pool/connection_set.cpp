@@ -62,7 +62,8 @@ void ConnectionSet::lease(Connection& connection, TimePoint now) noexcept {
   connection.lease_age_ = now - connection.facts.returned_at;
 }
 
-/// They lie in the order in which they joined: behind the first one that joined too late for it, none matches.
+/// The idle ones are in the order in which they joined, so the search ends at the first one that joined too late to
+/// have been idle since then; those behind it joined later still.
 Connection* ConnectionSet::find_idle_since(TimePoint since) noexcept {
   Connection* connection = idle_.back();
   while (connection != nullptr && connection->facts.returned_at - longest_before_ <= since) {

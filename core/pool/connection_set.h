@@ -78,7 +78,7 @@ class ConnectionSet {
   std::vector<std::unique_ptr<Connection>> all_;  ///< each knows its own index
   IdleList idle_;                                 ///< front: returned last
   std::uint32_t idle_count_ = 0;
-  /// No idle one has been idle for longer than this before it joined them: whose client read slowly has been.
+  /// The longest idle age that any idle one had when it joined them: more than 0 if its client read slowly.
   Duration longest_before_{};
 };
 

@@ -19,8 +19,8 @@
 namespace keepwarm::pool {
 
 /// Opens one upstream connection as its next hop says: name look-up and TCP race or unix socket, then the tunnel of a
-/// parent proxy, then the TLS handshake; one time limit over it all. Exactly one of the two final events, never inside
-/// start(), unless destroyed before.
+/// parent proxy, then the TLS handshake; one time limit holds for it all. Exactly one of the two final events comes,
+/// never inside start(), unless the dialer is destroyed before. A new step is a class of its own, as ParentTunnel is.
 class Dialer final : public Dial,
                      public net::ConnectEvents,
                      public ParentTunnelEvents,
@@ -76,7 +76,7 @@ class Dialer final : public Dial,
   TimePoint step_began_;
   net::SocketAddress address_;
   OpeningTimes times_;
-  std::optional<DialFailure> failure_;  ///< about to be told
+  std::optional<DialFailure> failure_;  ///< about to be reported
   std::optional<net::Connector> connector_;
   std::unique_ptr<ParentTunnel> parent_;
   std::unique_ptr<net::TlsStream> tls_;

@@ -86,7 +86,7 @@ void HostPool::settled() noexcept {
 
 // ---- A lease ends ----
 
-/// A response came whole. Why its connection cannot serve another request, if so.
+/// A response came whole. Returns why its connection cannot serve another request; nullopt: it can.
 std::optional<CloseReason> HostPool::answered(Connection& connection, const GiveBack& how, TimePoint now) {
   idle_.survived(connection, connection.take_lease_age(), now);
   server_.answered(connection.facts, how.hint.timeout, how.idle_since);
@@ -113,7 +113,7 @@ void HostPool::give_back(Connection& connection, const GiveBack& how, TimePoint 
   const SettleScope scope(*this, now);
   connection.stream().set_events(connection);
   if (const auto reason = answered(connection, how, now)) return close(connection, *reason, now);
-  // Who waits gets it at once, before the armed read could tell that something else has come.
+  // A waiter gets it at once, before the armed read could report that something has come: so the socket is checked.
   if (!waiters_.empty() && !connection.stream().check_idle_alive()) {
     return idle_.idle_ended(connection, CloseReason::ServerClosedIdle, now);
   }
@@ -192,7 +192,7 @@ void HostPool::connect_failed(ConnectAttempt& attempt, const DialFailure& failur
   peers_->place_freed();
   Waiter* const waiter = done->waiter();
   if (waiter == nullptr) return;
-  // Another's failure: the time that it took was not this waiter's. It has one opened for itself.
+  // It was not begun for this waiter, which would fail by a time limit that began before it came: it gets its own.
   if (done->adopted()) return waiters_.connect_lost(*waiter);
   waiters_.remove(*waiter);
   waiter->events().on_checkout_failed({.queue_timeout = false, .dial = failure});

@@ -16,7 +16,7 @@ using policy::Fit;
 void HostPool::checkout(Waiter& waiter, const CheckoutRequirements& requirements, TimePoint now) {
   last_request_ = {now, requirements.local_client};
   if (settings_->keep_warm > 0) keep_warm(now);
-  // The usual case helps nobody who waits, and so leaves nothing to settle.
+  // The usual case. It frees nothing that a waiter could use, and so leaves nothing to settle.
   if (Connection* const connection = take_idle(requirements, now)) {
     ++context_.stats.leases_reused;
     return waiter.events().on_lease(Lease(*connection), {});
@@ -58,8 +58,9 @@ void HostPool::serve(Waiter& waiter, Connection& connection, const OpeningTimes&
   waiter.events().on_lease(Lease(connection), times);
 }
 
-/// Gives a connection that has just come to the first in line that it serves. Where no more may be opened, nobody
-/// passes one that waits for a place: this connection will give way to it.
+/// Gives a connection that was just opened or returned to the first in line that it serves. At max_connections it
+/// serves nobody who stands behind a waiter that it cannot serve and that waits for a place: it is closed for that one
+/// instead.
 bool HostPool::offer(Connection& connection, const OpeningTimes& times, TimePoint now) {
   if (waiters_.empty()) return false;
   const bool fresh = !connection.reused();
@@ -117,7 +118,7 @@ void HostPool::settle(TimePoint now) {
   }
 }
 
-/// Idle connections serve those who wait, class by class, the first in line first. True: somebody was served.
+/// Idle connections serve those who wait, the first in line first. True: somebody was served.
 bool HostPool::serve_from_idle(TimePoint now) {
   bool served = false;
   unsigned tried = 0;  // a bit for each class that no idle connection serves

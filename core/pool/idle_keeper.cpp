@@ -12,7 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 using policy::Fit;
 
-/// Below this idle age the armed read is check enough (core/doc/design.md §6.2).
+/// Up to this idle age the armed read is check enough for a replayable request (core/doc/design.md §6.2).
 constexpr Duration kCheckAfter = 1ms;
 
 /// So many idle connections are considered for a request. Those below the newest are older, and seldom serve where it
@@ -111,7 +111,7 @@ void IdleKeeper::log_what_was_learned() const {
 void IdleKeeper::close_idle_since(TimePoint since, Duration age, TimePoint now) {
   its_.server.request_failed(age);
   while (Connection* const connection = its_.connections.find_idle_since(since)) {
-    // What the kernel has of their ends tells whether it was a timeout, or all went at once.
+    // If the server's close is there already, its age shows whether it was the timeout, or all were closed at once.
     if (connection->stream().check_idle_alive()) {
       its_.pool.close(*connection, CloseReason::SuspectedStale, now);
     } else {

@@ -15,8 +15,8 @@
 /// when they are closed.
 namespace keepwarm::pool {
 
-/// Asks the ServerModel, and carries out what it says: it holds no opinion on idle times of its own. It is told what
-/// happens to idle connections, and closes those whose time is over. Owned by a HostPool.
+/// Asks the ServerModel, and carries out what it says: ServerModel::fit() decides which request may go on a connection,
+/// and held_until() when one is closed. It is told what happens to idle connections. Owned by a HostPool.
 class IdleKeeper final : public IdleEvents, public IdlePeer {
  public:
   struct Parts {
@@ -32,7 +32,7 @@ class IdleKeeper final : public IdleEvents, public IdlePeer {
 
   // ---- Which one serves ----
 
-  /// Whether a connection that is, or is about to be, idle serves a request.
+  /// Whether a connection that is idle, or about to be, may serve a request.
   [[nodiscard]] policy::Fit fit(Connection& connection, const CheckoutRequirements& requirements, TimePoint now) const;
   /// The idle connection that serves a request best: the newest trusted one, else the newest that the request may use.
   /// It is alive as far as can be known, marked as trusted or not, and still idle. nullptr: none. Those that turn out

@@ -51,7 +51,7 @@ class Lease {
   /// timeout. close() follows.
   void was_closed_idle(TimePoint seen_at);
 
-  /// No-op on an empty lease, of which each exchange has several.
+  /// No-op on an empty lease. (It is inline, since each exchange destroys several of those.)
   void close(CloseReason reason) noexcept {
     if (connection_ != nullptr) close_connection(reason);
   }

@@ -12,7 +12,7 @@
 #include "core/pool/transferred_connection.h"
 
 /// The pools of one pool key in a process with several workers, as one of them sees the others: limits that hold for
-/// all together, idle connections that move to where they are needed, and what one tells all.
+/// all together, idle connections that move to where they are needed, and what each reports to the others.
 namespace keepwarm::pool {
 
 /// One worker's pool, as the Peers object of its HostPool sees it. Counts are its own.
@@ -76,7 +76,7 @@ class Peers {
   }
   /// No more can be opened: who has no connection under way waits for one to be returned.
   [[nodiscard]] bool full() const noexcept { return open() >= own_.settings().max_connections; }
-  /// A connection, or one that was being opened, is no more. Its place is offered at the next give_free_places().
+  /// A connection was closed, or is not being opened any more. The next give_free_places() offers its place.
   virtual void place_freed() noexcept {}
   /// Gives free places to the worker whose waiter has waited longest, if that is since before `older_than`; else they
   /// are everybody's.
@@ -99,7 +99,7 @@ class Peers {
   /// A connection is about to be idle: does another worker's waiter, that has waited since before `older_than`, need
   /// it? Then pass_on() must follow.
   [[nodiscard]] virtual bool needed_elsewhere(TimePoint) { return false; }
-  /// nullptr: it had to stay; then that worker looks again for itself.
+  /// nullptr: it had to stay; the other worker then settles again by itself.
   virtual void pass_on(std::unique_ptr<TransferredConnection>) {}
 
   // ---- Connections of others ----
@@ -139,7 +139,7 @@ class Peers {
 
   /// The pool's settings have changed, and with them perhaps who shares the limits.
   virtual void settings_changed() {}
-  /// The pool takes part no more: what it still has does not count for the others. Before the destructor, too.
+  /// The pool takes part no more: what it still has does not count for the others. Called before the destructor, too.
   virtual void leave() noexcept {}
 
  protected:

@@ -7,7 +7,7 @@
 /// When an object that others enter by many methods brings itself in order: once, at the end of the outermost of them.
 namespace keepwarm::pool {
 
-/// The object. See SettleScope.
+/// Base of such an object. SettleScope calls it.
 class Settling {
  protected:
   ~Settling() = default;

@@ -11,9 +11,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Where transfers are needed all the time, each worker having as many clients as it has connections, a further
-/// connection costs less than the messages: so many transfers at once, then one in each interval. At max_connections
-/// there is no choice, and no bound.
+/// Where each worker has as many clients as connections, transfers would be needed all the time, and a further
+/// connection costs less than the messages. So there may be kTransfersAtOnce at once, then one in each interval. At
+/// max_connections no further connection can be opened, and there is no such bound.
 constexpr Duration kTransferInterval = 10ms;
 constexpr int kTransfersAtOnce = 64;
 
@@ -112,19 +112,20 @@ policy::Admission SharedPeers::reserve() {
 }
 
 void SharedPeers::give_free_places(TimePoint older_than) {
-  // What was given to us and found no use goes the same way.
+  // Places that were given to us and not used are passed on in the same way.
   const std::uint32_t places = std::exchange(freed_places_, 0) + std::exchange(given_places_, 0);
   for (std::uint32_t count = places; count > 0; --count) free_place(host_, context_.worker, older_than);
 }
 
-/// Gives one of max_connections to who has waited longest for it, if that is since before `older_than`, else back.
+/// Gives a place to the worker that has waited longest for one, if that is since before `older_than`; else nobody has
+/// it.
 void SharedPeers::free_place(const Host& host, std::uint32_t worker, TimePoint older_than) {
   if (const auto waiting = host->claim(worker, older_than)) {
     return send(host, *waiting, {.connection = nullptr, .place = true});
   }
   host->release();
-  // Race: who began to wait meanwhile, and looked before the release, has to look again. All of them: the first may
-  // have no use for it any more.
+  // Race: a worker may have begun to wait meanwhile, and have looked for a place before the release: it has to look
+  // again. All such workers do, since the first may not need it any more.
   while (const auto waiting = host->claim(worker, older_than)) send(host, *waiting, {});
 }
 
@@ -154,7 +155,7 @@ void SharedPeers::idle_fell() noexcept {
 
 std::uint32_t SharedPeers::excess_of_all() {
   host_->idle_rose(context_.worker, own_.idle());
-  // Counted first: of two workers that do this at a time, one at least sees both.
+  // Its own count was stored first: of two workers that do this at the same time, at least one sees both counts.
   const policy::HostSettings& settings = own_.settings();
   claimed_excess_ = host_->claim_excess(context_.worker, settings.max_idle, settings.max_connections);
   return claimed_excess_;

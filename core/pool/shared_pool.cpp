@@ -84,7 +84,7 @@ std::optional<std::uint32_t> SharedHost::most_idle(std::uint32_t not_this_one) c
 }
 
 void SharedHost::await(std::uint32_t worker, TimePoint since) noexcept {
-  // Counted first, so that no claim can count below what is set.
+  // Counted first, so that claim() never subtracts what was not added yet.
   awaiting_.fetch_add(1);
   if (per_worker_[worker].waits_since.exchange(since.time_since_epoch().count()) != kNobody) awaiting_.fetch_sub(1);
 }

@@ -83,8 +83,8 @@ class SharedHost {
 
   // ---- Who waits, since max_connections are open ----
 
-  /// The oldest waiter of `worker` waits since then. The caller looks again afterwards: what was released, or fell
-  /// idle, before this call was not announced to it; what is later, will be.
+  /// The oldest waiter of `worker` waits since then. The caller must look for a place once more afterwards: it hears of
+  /// what is released or falls idle after this call, but did not hear of what was before.
   void await(std::uint32_t worker, TimePoint since) noexcept;
   void stop_awaiting(std::uint32_t worker) noexcept;
   [[nodiscard]] bool anybody_waits() const noexcept { return awaiting_.load() != 0; }

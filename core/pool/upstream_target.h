@@ -24,7 +24,7 @@ class UpstreamTarget {
   [[nodiscard]] const std::string& proxy_authorization() const noexcept { return proxy_authorization_; }
   /// The TLS sessions to resume; nullptr for a plain host. Shared with its streams, see TlsTickets.
   [[nodiscard]] const std::shared_ptr<net::TlsTickets>& tls_tickets() const noexcept { return tls_tickets_; }
-  /// "HOST:PORT", for eyes.
+  /// "HOST:PORT", for logs and messages.
   [[nodiscard]] std::string name() const { return host_and_port(hop_.origin.host, hop_.origin.port); }
 
   /// Whether the client behind a request could have opened this connection itself (core/doc/design.md §9).

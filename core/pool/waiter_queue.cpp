@@ -14,10 +14,10 @@ constexpr std::size_t kReplayableBit = 1;
 constexpr std::size_t kLocalBit = 2;
 constexpr std::size_t kFreshBit = 4;
 
-/// Of Waiter::since_.
+/// The bits of Waiter::since_.
 constexpr std::uint64_t kTimeBits = (std::uint64_t{1} << 58U) - 1;
 
-/// Of the order: waiters that are not retries come after all retries.
+/// A bit of Waiter::order(): it is set for waiters that are not retries, so that they come after all retries.
 constexpr std::uint64_t kAfterRetries = std::uint64_t{1} << 63U;
 
 /// Whichever of the two is first in line; either may be nullptr.

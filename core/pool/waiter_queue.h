@@ -8,14 +8,15 @@
 #include "core/base/intrusive_list.h"
 #include "core/pool/checkout.h"
 
-/// The exchanges that wait for a connection of one pool key, in the order in which they are to be served.
+/// The exchanges that wait for a connection of one pool key, in the order in which they are to be served. Each exchange
+/// owns its Waiter; the queue only lists them.
 namespace keepwarm::pool {
 
 class ConnectAttempt;
 class Waiter;
 class WaiterQueue;
 
-/// Told by a WaiterQueue. Neither is called from inside a method of the queue itself.
+/// What a WaiterQueue reports to its HostPool. Neither is called from inside a method of the queue itself.
 class WaiterEvents {
  public:
   /// A waiter left by itself, and is out of the queue. `attempt`: the connect that was under way for it, or nullptr.
@@ -62,7 +63,7 @@ class Waiter final : public ListHook<Waiter>, public ListHook<WaiterQueue>, publ
   CheckoutEvents& events_;
   WaiterQueue* queue_ = nullptr;  ///< nullptr: it does not wait
   ConnectAttempt* attempt_ = nullptr;
-  // One word for it all, since each exchange has a waiter.
+  // All in one word, since each exchange has a waiter.
   std::uint64_t since_ : 58 = 0;  ///< nanoseconds of the clock: nine years of it
   std::uint64_t class_ : 3 = 0;   ///< what it needs: WaiterQueue::requirements_of()
   std::uint64_t source_ : 2 = 0;  ///< a Source
@@ -88,7 +89,8 @@ class WaiterQueue {
   /// Gives it so much more time.
   void extend(Waiter& waiter, Duration limit, TimePoint now) { deadlines_.arm(waiter, now + limit); }
 
-  /// Its time counts as over after `limit`, unless that is so already: for a moment it could not be helped.
+  /// Lets its time end after `limit` at the latest: no connect may begin for it now, and at waiter_timed_out() it is
+  /// tried again.
   void recall(Waiter& waiter, Duration limit, TimePoint now) {
     if (waiter.due() > now + limit) deadlines_.arm(waiter, now + limit);
   }

@@ -31,14 +31,14 @@ void Warmer::check_soon(TimePoint now) {
   its_.context.deadlines.arm(*this, now);
 }
 
-/// While it was leased, nobody thought of its end.
+/// While the connection was leased, the deadline did not take its end into account.
 void Warmer::made_idle(const Connection& connection, TimePoint now) {
   const auto time = warm_time(connection, now);
   const TimePoint expires = time.until - time.lead;
   if (!armed() || expires < due()) its_.context.deadlines.arm(*this, expires);
 }
 
-/// What is lost at once, again and again, would be opened again and again: it counts as a failure to open.
+/// A connection that is lost as soon as it is open counts as a failure to open: or it would be opened over and over.
 void Warmer::lost(const Connection& connection, CloseReason reason, TimePoint now) {
   const bool young = connection.served() == 0 && now - connection.opened_at() < kYoung;
   bool in_vain = false;
@@ -142,9 +142,9 @@ void Warmer::close_all(TimePoint now) {
       [&](Connection& connection) { its_.lease.close(connection, CloseReason::HostUnused, now); });
 }
 
-/// Of a server whose timeout is only assumed, idle connections are held longer than they are warm. Those that were
-/// opened for keep_warm would become more and more: each that is replaced is closed, save the oldest one that has
-/// served. Its end tells the server's timeout.
+/// Where a server's timeout is only assumed, idle connections are held longer than they are warm, and those that were
+/// opened for keep_warm would become more and more. So each that is replaced is closed, save the oldest one that has
+/// served: its end will show the server's timeout.
 void Warmer::close_what_is_over(const policy::WarmPlan& plan, TimePoint now) {
   const Connection* observed = nullptr;
   if (plan.replaced) observed = its_.connections.find_idle([](const Connection& each) { return each.served() > 0; });

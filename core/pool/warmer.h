@@ -61,7 +61,7 @@ class Warmer final : public Deadline {
   void gone(Connection& connection, TimePoint now);
   /// A connect ended.
   void connect_ended(const ConnectAttempt& attempt, bool connected, TimePoint now);
-  /// Something else: checks at the next tick, not at once, since what happens lies in the midst of other things.
+  /// Something else has happened. Checks at the next tick, not at once, since the caller is changing connections.
   void check_soon(TimePoint now);
 
   /// Opens what is missing, and closes what was replaced. Nothing else may change connections meanwhile: the pool
