@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from support.at_rest import wait_at_rest
 from support.waiting import Deadline, TooLong, eventually, scaled
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
@@ -62,6 +63,12 @@ class Server:
 
     def output(self) -> str:
         return (self.folder / "output").read_text(errors="replace")
+
+    def logged(self, name: str) -> list[list[str]]:
+        """The lines of a log in its folder, split, once they tell of all that it has done: it writes them after its answers."""
+        wait_at_rest(self.process.pid)
+        file = self.folder / name
+        return [line.split() for line in file.read_text(errors="replace").splitlines()] if file.exists() else []
 
     def start_on_free_port(self, command_for_port) -> None:
         for _ in range(self.ATTEMPTS):
@@ -193,7 +200,7 @@ class Apache(Server):
         return [program("apache2"), "-f", str(self.folder / "httpd.conf"), "-DFOREGROUND"]
 
     def log_lines(self) -> list[list[str]]:
-        return [line.split() for line in (self.folder / "access.log").read_text().splitlines()]
+        return self.logged("access.log")
 
 
 class Squid(Server):
@@ -306,4 +313,4 @@ class Script(Server):
 
     def log_lines(self) -> list[list[str]]:
         """What it printed after its port."""
-        return [line.split() for line in self.output().splitlines()[1:]]
+        return self.logged("output")[1:]

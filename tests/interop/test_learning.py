@@ -33,8 +33,7 @@ class Gunicorn(servers.Gunicorn):
 
 
 def all_logs(server: servers.Server) -> str:
-    files = [file for file in server.folder.iterdir() if file.name in ("output", "access.log")]
-    return "".join(file.read_text(errors="replace") for file in files)
+    return "\n".join(" ".join(line) for name in ("output", "access.log") for line in server.logged(name))
 
 
 def host_of(url: str) -> str:
@@ -90,7 +89,7 @@ class Learning:
         return host_of(self._urls[number])
 
     def _read_log(self) -> None:
-        lines = self._daemon.log[self._log_read:]
+        lines = self._daemon.log_so_far[self._log_read:]
         self._log_read += len(lines)
         for line in lines:
             if line.startswith("{"):  # of the first answer: its close is the least. Our own clock may be read late

@@ -19,7 +19,8 @@ keepwarm(config="", *args, ...)  starts a daemon and returns a Daemon (daemon.py
                   SIGTERM, wants exit code 0 and no sanitizer report, failed assertion or critical line on stderr.
     Daemon        .port .at .pid .fd_count() .rss() .expect_growth_below(n, before)
                   .client() .get(url) .request(...) .wait_log(regex) .closes() .signal(n)
-                  .terminate() .wait_exit() .reload(config); .log is the list of stderr lines so far
+                  .terminate() .wait_exit() .reload(config); .log is the list of its lines, and whoever reads it waits until
+                  they tell of all that the daemon has done
 origin(...)       a scripted Origin (origin.py). Without a handler: .accept() hands each connection to the test. With
                   handler=function(connection): each connection runs it in a thread; a failure in it fails the test.
     Origin        .port .at .connections .wait_connections(n) .accept() .stop_listening() .listen_again()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -9,6 +10,7 @@ import threading
 import tomllib
 from pathlib import Path
 
+from .at_rest import wait_at_rest
 from .client import Client
 from .waiting import DEFAULT_LIMIT, Deadline, TooLong, binary, sanitized, scaled
 from .wire import Response
@@ -75,35 +77,54 @@ class Daemon:
         command to start it under (its own pid is then the wrapper's unless that execs)."""
         self.config_file = folder / "keepwarm.toml"
         self.config_file.write_text(config if raw_config else config_text(config))
-        self.log: list[str] = []
+        self.log_so_far: list[str] = []
         self.clients: list[Client] = []
         self.addresses: list[str] = []
         self.expected_trouble = False  # a test that wants a critical line sets it
         self._changed = threading.Condition()
         self._log_ended = False
+        self._unfinished_line = b""
         self._ending = False
         # PR_SET_PDEATHSIG by setpriv and not by preexec_fn: forking Python code beside running threads can deadlock.
         guard = [shutil.which("setpriv") or "/usr/bin/setpriv", "--pdeathsig", "KILL"]
         command = [*guard, *wrapper, str(binary()), "run", "--config", str(self.config_file), *args]
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, close_fds=True)
+        os.set_blocking(self.process.stdout.fileno(), False)
         self._reader = threading.Thread(target=self._read_log, daemon=True)
         self._reader.start()
         if wait:
             self.wait_ready()
 
     def _read_log(self) -> None:
-        for line in self.process.stdout:
+        output = select.poll()
+        output.register(self.process.stdout)
+        while not self._log_ended:
+            output.poll()
             with self._changed:
-                self.log.append(line.decode("utf-8", "replace").rstrip("\n"))
-                self._changed.notify_all()
-        with self._changed:
-            self._log_ended = True
-            self._changed.notify_all()
+                self._take_output()
+
+    def _take_output(self) -> int:
+        """Moves what the daemon has written into the log, with the lock held, so that a line is in the pipe or in the log. The
+        number of bytes."""
+        taken = 0
+        while not self._log_ended:
+            try:
+                data = os.read(self.process.stdout.fileno(), 1 << 16)
+            except BlockingIOError:
+                break
+            taken += len(data)
+            self._log_ended = not data
+            *lines, self._unfinished_line = (self._unfinished_line + data).split(b"\n")
+            if self._log_ended and self._unfinished_line:
+                lines.append(self._unfinished_line)
+            self.log_so_far += [line.decode("utf-8", "replace") for line in lines]
+        self._changed.notify_all()
+        return taken
 
     def wait_ready(self, limit: float = DEFAULT_LIMIT) -> None:
         self.wait_log(READY, limit=limit)
-        self.addresses = [match[1] for line in list(self.log) if (match := LISTENING.search(line))]
+        self.addresses = [match[1] for line in list(self.log_so_far) if (match := LISTENING.search(line))]
 
     # Where it is
 
@@ -147,6 +168,19 @@ class Daemon:
 
     # What it says
 
+    @property
+    def log(self) -> list[str]:
+        """The lines of all that it has done until now. They are written a little after what they tell of: this waits until
+        they are here. (`log_so_far` has those that are, at once.)"""
+        deadline = Deadline()
+        while self.process.poll() is None:
+            wait_at_rest(self.pid, deadline)
+            with self._changed:
+                if self._take_output() == 0:
+                    return list(self.log_so_far)
+        self._reader.join(scaled(1))
+        return list(self.log_so_far)
+
     def wait_log(self, pattern: str | re.Pattern, count: int = 1, since: int = 0,
                  limit: float = DEFAULT_LIMIT) -> re.Match:
         """Waits until `count` lines from line `since` on match; the match of the last of them."""
@@ -154,22 +188,25 @@ class Daemon:
         deadline = Deadline(limit)
         with self._changed:
             while True:
-                found = [match for line in self.log[since:] if (match := wanted.search(line))]
+                found = [match for line in self.log_so_far[since:] if (match := wanted.search(line))]
                 if len(found) >= count:
                     return found[count - 1]
                 if self._log_ended or not self._changed.wait(max(deadline.left(), 0.001)):
                     if self._log_ended or deadline.passed():
-                        raise TooLong(f"no line matches {wanted.pattern!r} {count} time(s):\n" + self.log_text(since))
+                        raise TooLong(f"no line matches {wanted.pattern!r} {count} time(s):\n" + self.text_so_far(since))
 
     def log_text(self, since: int = 0) -> str:
         return "\n".join(self.log[since:])
 
+    def text_so_far(self, since: int = 0) -> str:
+        return "\n".join(self.log_so_far[since:])
+
     def closes(self) -> list[str]:
-        """The reasons of the upstream closes logged so far, in order."""
-        return [match[2] for line in list(self.log) if (match := CLOSED.search(line))]
+        """The reasons of the upstream closes so far, in order."""
+        return [match[2] for line in self.log if (match := CLOSED.search(line))]
 
     def wait_closes(self, count: int) -> list[str]:
-        """The reasons of the upstream closes so far, once there are `count`: a server sees an end before its line is here."""
+        """The same once there are `count`."""
         self.wait_log(CLOSED, count=count)
         return self.closes()
 
@@ -215,7 +252,7 @@ class Daemon:
         try:
             code = self.process.wait(scaled(limit))
         except subprocess.TimeoutExpired:
-            raise TooLong("the daemon does not end:\n" + self.log_text()) from None
+            raise TooLong("the daemon does not end:\n" + self.text_so_far()) from None
         self._reader.join(scaled(1))
         return code
 
@@ -234,6 +271,6 @@ class Daemon:
         finally:
             self._reader.join(scaled(1))
             self.process.stdout.close()
-        trouble = [line for line in self.log if TROUBLE.search(line)]
-        assert self.expected_trouble or not trouble, "trouble on stderr:\n" + self.log_text()
-        assert self.expected_trouble or code == 0, f"exit code {code}:\n" + self.log_text()
+        trouble = [line for line in self.log_so_far if TROUBLE.search(line)]
+        assert self.expected_trouble or not trouble, "trouble on stderr:\n" + self.text_so_far()
+        assert self.expected_trouble or code == 0, f"exit code {code}:\n" + self.text_so_far()

@@ -17,7 +17,7 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.failed:
         for number, daemon in enumerate(getattr(item, "daemons", [])):
-            report.sections.append((f"log of daemon {number}", daemon.log_text()[-20000:]))
+            report.sections.append((f"log of daemon {number}", daemon.text_so_far()[-20000:]))
 
 
 @pytest.fixture
