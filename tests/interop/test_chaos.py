@@ -27,6 +27,6 @@ def test_chaos(keepwarm, command, workers, requests):
     daemon = keepwarm({"proxy": {"workers": workers}, "log": {"level": "info"}})
     warm_up(daemon, workers)
     done = command(os.environ.get("KEEPWARM_CHAOS", tool), "--proxy", daemon.port, "--pid", daemon.pid, "--seed", seed,
-                   "--clients", CLIENTS, "--requests", requests, check=False, limit=150)
+                   "--clients", CLIENTS, "--requests", requests, check=False, limit=900)
     print(done.stdout.decode())
     assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()

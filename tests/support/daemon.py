@@ -15,7 +15,13 @@ from .client import Client
 from .waiting import DEFAULT_LIMIT, Deadline, TooLong, binary, sanitized, scaled
 from .wire import Response
 
-DEFAULTS = {"proxy": {"listen": ["127.0.0.1:0"]}, "admin": {"listen": ""}, "log": {"level": "debug"}}
+# The limits of time are long, so that no stall of a busy machine passes them: a test that means one sets it.
+DEFAULTS = {
+    "proxy": {"listen": ["127.0.0.1:0"], "client_header_timeout": "5m", "client_idle_timeout": "5m"},
+    "admin": {"listen": ""},
+    "log": {"level": "debug"},
+    "host": {"*": {"connect_timeout": "5m", "queue_timeout": "5m"}},
+}
 TROUBLE = re.compile(r"Sanitizer|runtime error:|[Aa]ssertion .*failed|\[critical\]|terminate called")
 LISTENING = re.compile(r"listening on (\S+)")
 READY = re.compile(r"\[info\] ready")

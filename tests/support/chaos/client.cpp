@@ -8,9 +8,6 @@
 namespace chaos {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr auto kPatience = 60s;
 constexpr std::size_t kPipeline = 4;
 
 bool can_follow_in_pipeline(const Plan& plan) {

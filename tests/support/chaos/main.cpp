@@ -78,7 +78,7 @@ void warm_up(std::uint16_t proxy_port) {
   if (fd < 0) return;
   chaos::Outgoing out;
   out.add("GET / HTTP/1.1\r\nHost: nowhere\r\nConnection: close\r\n\r\n");
-  const auto deadline = Clock::now() + 10s;
+  const auto deadline = Clock::now() + chaos::kPatience;
   chaos::write_all(fd, out, deadline);
   chaos::MessageReader answer;
   while (chaos::wait_for(fd, POLLIN, deadline) != 0 && !ended(chaos::receive(fd, answer))) {
@@ -109,7 +109,7 @@ std::size_t baseline_of(std::uint64_t pid) {
 
 /// Waits until the proxy holds no more descriptors than before; how many it holds in the end.
 std::size_t settle(std::uint64_t pid, std::size_t baseline) {
-  const auto until = Clock::now() + 15s;
+  const auto until = Clock::now() + chaos::kPatience;
   std::size_t now = descriptors(pid);
   while (now > baseline && Clock::now() < until) {
     std::this_thread::sleep_for(20ms);

@@ -18,8 +18,9 @@ namespace {
 using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kPatience = 60s;       // of one step of an exchange; beyond it the proxy hangs
 constexpr auto kIdlePatience = 50ms;  // how often an idle connection looks at world.stop
+
+constexpr short kEndsOnly = 0;  // poll() tells of an error and a hang-up, asked or not
 
 enum class Next : std::uint8_t { Serve, Closed };
 
@@ -60,20 +61,20 @@ class Connection {
     if (afterwards_ == Afterwards::Idle408) {
       Outgoing out;
       out.add("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-      write_all(fd_, out, Clock::now() + 1s);
+      write_all(fd_, out, Clock::now() + kPatience);
       return finish_politely();
     }
     // Everything must have arrived before an RST, which would destroy what is still under way.
     int unsent = 1;
-    const auto until = Clock::now() + 1s;
-    while (::ioctl(fd_, SIOCOUTQ, &unsent) == 0 && unsent > 0 && Clock::now() < until) std::this_thread::sleep_for(1ms);
+    while (::ioctl(fd_, SIOCOUTQ, &unsent) == 0 && unsent > 0 && wait_for(fd_, kEndsOnly, Clock::now() + 1ms) == 0) {
+    }
     return closed(afterwards_ == Afterwards::IdleReset);
   }
 
   /// FIN, then away once the other side has left too: nothing that it sends meanwhile turns the FIN into an RST.
   Next finish_politely() {
     ::shutdown(fd_, SHUT_WR);
-    const auto until = Clock::now() + 1s;
+    const auto until = Clock::now() + kPatience;
     while (wait_for(fd_, POLLIN, until) != 0) {
       MessageReader dropped;
       if (ended(receive(fd_, dropped))) break;

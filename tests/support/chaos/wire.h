@@ -14,6 +14,9 @@
 /// bug in its parser must not hide itself.
 namespace chaos {
 
+/// Of one step of an exchange: beyond it the proxy hangs. So long that no stall of a busy machine comes near.
+inline constexpr std::chrono::minutes kPatience{10};
+
 using Deadline = std::chrono::steady_clock::time_point;
 
 /// A message on its way out: small pieces that it owns, and views of bodies that it does not.
