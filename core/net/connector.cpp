@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <sys/socket.h>
 #include <utility>
@@ -73,6 +74,12 @@ int fd_of(const TcpNode& node) noexcept {
   return fd;
 }
 
+/// The socket's connect has succeeded or failed, whether or not the loop has come to tell it yet.
+bool connect_has_ended(const TcpNode& node) noexcept {
+  pollfd socket{.fd = fd_of(node), .events = POLLOUT, .revents = 0};
+  return ::poll(&socket, 1, 0) > 0;
+}
+
 /// Makes the close of a socket send RST, and leave no TIME_WAIT behind.
 void reset_on_close(int fd) noexcept {
   const linger reset{1, 0};
@@ -115,6 +122,7 @@ struct Connector::Impl final : private ResolveEvents {
   void note(const ConnectFailure& failure);
   void arm_timer();
   void on_timer();
+  [[nodiscard]] bool end_is_unread() noexcept;
   void fail_soon(const ConnectFailure& failure);
 
   Loop& loop;
@@ -299,6 +307,7 @@ void Connector::Impl::fail_soon(const ConnectFailure& failure) {
 void Connector::Impl::on_timer() {
   if (!outcome && !path.empty()) return try_unix();
   const TimePoint now = Loop::now();
+  if (!outcome && end_is_unread()) return;  // it is told in this turn, and sets the timer if that is needed
   if (!outcome && now >= deadline) {
     const Kind kind = query ? Kind::DnsTimeout : Kind::Timeout;
     outcome = {
@@ -313,6 +322,15 @@ void Connector::Impl::on_timer() {
   // Timers count in whole milliseconds of the loop's clock and may come a little early.
   if (next < candidates.size() && now >= next_at) return connect_next();
   arm_timer();
+}
+
+/// In each turn of the loop timers come first, sockets after them. So when a turn was long the time of an address may
+/// seem to be over though its answer came at once, and only was not read yet. The address is not late then: we are.
+bool Connector::Impl::end_is_unread() noexcept {
+  for (Attempt* attempt = attempts.front(); attempt != nullptr; attempt = attempts.next(*attempt)) {
+    if (connect_has_ended(*attempt->node)) return true;
+  }
+  return false;
 }
 
 Connector::Connector(Loop& loop, Resolver& resolver, const AddressFilter& filter, ConnectEvents& events)

@@ -69,8 +69,9 @@ class ConnectEvents {
 
 /// One attempt to open a connection. TCP: look-up, then the addresses raced with a 250 ms stagger, the next one at once
 /// when one fails (RFC 8305 §5), the losers closed when one wins. A unix socket: tried every 10 ms while the backlog of
-/// the listener is full. `timeout` bounds it all. Exactly one of the two final events comes, never inside start()
-/// or start_unix(), unless the connector is destroyed before; it may be destroyed inside any event.
+/// the listener is full. `timeout` bounds it all; an answer that is here, though a busy loop has yet to read it, is in
+/// time. Exactly one of the two final events comes, never inside start() or start_unix(), unless the connector is
+/// destroyed before; it may be destroyed inside any event.
 class Connector {
  public:
   static constexpr Duration kStagger = std::chrono::milliseconds(250);

@@ -262,6 +262,32 @@ TEST_CASE("when an address answers the next one is not tried") {
   fixture.events.connected.reset();
 }
 
+/// The loop is busy elsewhere: it does not come to its sockets.
+void keep_busy_for(Duration time) {
+  const TimePoint end = Loop::now() + time;
+  while (Loop::now() < end) {
+  }
+}
+
+TEST_CASE("an answer that the loop comes to late was not late: no other address is tried, and no time limit is over") {
+  for (const Duration limit : {Duration(10s), Connector::kStagger}) {
+    Fixture fixture;
+    SamePort<Listening> hosts;
+    fixture.name("a.example", {"127.0.0.1", "127.0.0.2"});
+    fixture.run("a.example", hosts.port());  // the name is cached: the next connect begins at once
+    Recorder late;
+    Connector connector(fixture.loop, fixture.resolver, fixture.filter, late);
+    connector.start("a.example", hosts.port(), limit);
+    keep_busy_for(Connector::kStagger + 10ms);
+    fixture.run_until([&] { return late.ended(); });
+    REQUIRE(late.connected);
+    CHECK(late.connected->address == hosts.first->address());
+    CHECK_FALSE(hosts.second->accept().valid());
+    late.connected.reset();
+    fixture.events.connected.reset();
+  }
+}
+
 TEST_CASE("the addresses are tried in their order, each a stagger after the last") {
   Fixture fixture;
   const BlackHole first(literal("127.0.0.1"));
