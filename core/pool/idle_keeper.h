@@ -51,10 +51,13 @@ class IdleKeeper final : public IdleEvents, public IdlePeer {
 
   /// The idle ones get their deadlines anew, after new settings.
   void recheck_deadlines(TimePoint now);
-  /// Closes the oldest of those that `matches`, until none is left.
+  /// Closes all that `matches`, the oldest first. Inside a SettleScope of the pool: what a close brings about comes
+  /// after all of them.
   template <typename Predicate>
   void close_all(CloseReason reason, TimePoint now, Predicate matches) {
-    while (Connection* connection = its_.connections.find_idle(matches)) its_.pool.close(*connection, reason, now);
+    its_.connections.for_each_idle([&](Connection& connection) {
+      if (matches(connection)) its_.pool.close(connection, reason, now);
+    });
   }
   /// Closes those whose time is over though their deadline is later, since something was learned meanwhile.
   void close_what_is_over(TimePoint now);

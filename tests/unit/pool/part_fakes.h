@@ -79,6 +79,7 @@ class ManualDialer final : public DialerFactory {
  public:
   /// How long each dial has taken, as it says itself.
   Duration cost = 2ms;
+  const char* address = "127.0.0.1";  ///< where those lead that succeed from now on
   std::shared_ptr<net::TlsTickets> tickets;
 
   [[nodiscard]] std::uint64_t begun() const noexcept { return begun_; }
@@ -97,7 +98,7 @@ class ManualDialer final : public DialerFactory {
   void succeed(std::uint64_t number) {
     Dialed dialed;
     dialed.stream = std::make_unique<StillStream>();
-    dialed.address = literal("127.0.0.1", 80);
+    dialed.address = literal(address, 80);
     dialed.times.connect = cost;
     dials_.at(number).events.on_dialed(std::move(dialed));
   }

@@ -171,6 +171,22 @@ std::uint64_t stale_failure(Crowd& crowd) {
   return crowd.size();
 }
 
+/// A reload forbids the newer half of the idle connections. (Opening them counts, too.)
+std::uint64_t recheck(Crowd& crowd) {
+  const std::size_t half = crowd.size() / 2;
+  for (std::size_t i = 0; i < half; ++i) crowd.ask(i);
+  connect_done(crowd);
+  crowd.dialer.address = "127.0.0.2";
+  for (std::size_t i = half; i < crowd.size(); ++i) crowd.ask(i);
+  connect_done(crowd);
+  for (std::size_t i = 0; i < crowd.size(); ++i) crowd.give_back_first();
+  crowd.local_filter.denied = {literal("127.0.0.2")};
+  crowd.host->recheck(crowd.now());
+  CHECK(crowd.host->idle() == half);
+  CHECK(crowd.closed(CloseReason::Reconfigured) == crowd.size() - half);
+  return crowd.size();
+}
+
 struct Event {
   std::string_view name;
   bool some_have;  ///< kFew connections are leased before
@@ -227,6 +243,15 @@ TEST_CASE("at the limit, clients of all kinds do not make events longer either")
 
 TEST_CASE("a stale failure does not look through all that is idle") {
   const Event event{"stale failure", false, true, stale_failure};
+  const double few = cost(event, 18000, 1000);
+  const double many = cost(event, 18000, 16000);
+  CAPTURE(few);
+  CAPTURE(many);
+  CHECK(many <= 1.1 * few);
+}
+
+TEST_CASE("new settings are checked once for each connection") {
+  const Event event{"recheck", false, false, recheck};
   const double few = cost(event, 18000, 1000);
   const double many = cost(event, 18000, 16000);
   CAPTURE(few);
