@@ -1,5 +1,6 @@
 """Client connections by the thousand that ask now and then, and what they cost."""
 
+import itertools
 import selectors
 import socket
 import time
@@ -9,6 +10,11 @@ from .peers import Peer
 
 LIMIT = 60.0  # seconds, of one round of requests
 ESTABLISHED = "01"
+
+
+def _request(url: str) -> bytes:
+    host = url.split("/")[2]
+    return f"GET {url} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: hold/1.0\r\nAccept: */*\r\n\r\n".encode()
 
 
 class Clients:
@@ -25,10 +31,9 @@ class Clients:
         for _ in range(number):
             self._sockets.append(socket.create_connection(("127.0.0.1", self._port), 10))
 
-    def ask(self, url: str, at_a_time: int) -> None:
-        """One GET by each, `at_a_time` of them in flight; all must get a 200."""
-        host = url.split("/")[2]
-        request = f"GET {url} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: hold/1.0\r\nAccept: */*\r\n\r\n".encode()
+    def ask(self, *urls: str, at_a_time: int) -> None:
+        """One GET by each, of the URLs in turn, `at_a_time` of them in flight; all must get a 200."""
+        requests = itertools.cycle([_request(url) for url in urls])
         waiting = list(self._sockets)
         end = time.monotonic() + LIMIT
         with selectors.DefaultSelector() as selector:
@@ -36,7 +41,7 @@ class Clients:
             while waiting or pending:
                 while waiting and pending < at_a_time:
                     sock = waiting.pop()
-                    sock.sendall(request)
+                    sock.sendall(next(requests))
                     selector.register(sock, selectors.EVENT_READ, bytearray())
                     pending += 1
                 for key, _ in selector.select(1):
@@ -44,7 +49,7 @@ class Clients:
                         selector.unregister(key.fileobj)
                         pending -= 1
                 if time.monotonic() > end:
-                    raise TimeoutError(f"{pending} answers to {url} are missing")
+                    raise TimeoutError(f"{pending} answers to {urls[0]} are missing")
 
     @staticmethod
     def _answered(key: selectors.SelectorKey) -> bool:

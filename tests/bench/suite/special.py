@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from . import holding
 from .burst import burst
 from .compare import running
-from .hosts import isolated
+from .hosts import host_name, isolated
 from .peers import ALL, Peer
 from .report import number, table
 from .tools import Measured, load
@@ -47,16 +47,36 @@ def _memory_of(kind: type[Peer], number_of_clients: int, tls: bool) -> dict[str,
             "upstream": (with_both - with_clients) / (many - few) if many > few else float("nan")}
 
 
+def _memory_of_hosts(kind: type[Peer], hosts: int) -> float:
+    """Bytes for each idle connection upstream, of so many hosts. These are known before, each by a connection, and as many
+    exchanges have been under way at a time: neither is in it."""
+    number = 2 * hosts
+    with running(kind) as peer, holding.Clients(peer.port) as clients:
+        port = int(peer.setting.origin.rsplit(":", 1)[1])
+        at = [f"http://{host_name(i)}:{port}" for i in range(hosts)]
+        clients.add(number)
+        clients.ask(*(f"{host}/" for host in at), at_a_time=8)
+        clients.ask(f"{at[0]}/gather/{number}", at_a_time=number)
+        before, few = holding.settled_memory(peer), holding.connections_to(port)
+        clients.ask(*(f"{host}/gather/{number}" for host in at), at_a_time=number)
+        after, many = holding.settled_memory(peer), holding.connections_to(port)
+    return (after - before) / (many - few) if many > few else float("nan")
+
+
 def memory(given) -> tuple[str, dict]:
     plain_clients, tls_clients = (1000, 500) if given.quick else (4000, 2000)
     plain = {kind.name: _memory_of(kind, plain_clients, tls=False) for kind in able(HOLDERS, given)}
+    many = {kind.name: _memory_of_hosts(kind, plain_clients // 2) for kind in able(HOLDERS, given, "any host")}
     secure = {kind.name: _memory_of(kind, tls_clients, tls=True) for kind in able(HOLDERS, given, "tls")}
     rows = [[name, number(found["base"] / 2**20, 1), number(found["client"], 0), number(found["upstream"], 0),
+             number(many[name], 0) if name in many else "–",
              number(secure[name]["upstream"], 0) if name in secure else "–"] for name, found in plain.items()]
-    text = table(["peer", "base MiB", "B / idle client", "B / idle upstream", "B / idle TLS upstream"], rows)
+    text = table(["peer", "base MiB", "B / idle client", "B / idle upstream", "the same, many hosts",
+                  "B / idle TLS upstream"], rows)
     return (f"### Memory beyond the kernel's (PSS), {plain_clients:,} connections of each kind, {tls_clients:,} of TLS\n\n"
-            f"{text}\n\nUpstream figures hold what so many exchanges at a time left behind.\n",
-            {"plain": plain, "tls": secure})
+            f"{text}\n\nUpstream figures hold what so many exchanges at a time left behind. Many hosts: the second "
+            f"connection of each of {plain_clients // 2:,}, without what a host and such a crowd take by themselves.\n",
+            {"plain": plain, "hosts": many, "tls": secure})
 
 
 # First visits
