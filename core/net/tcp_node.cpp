@@ -47,7 +47,8 @@ std::optional<SendState> TcpNode::send_state() noexcept {
   return SendState{.acknowledged = facts->bytes_acked - std::min<std::uint64_t>(facts->bytes_acked, 1),
                    .peer_ended = ended,
                    .min_round_trip = std::chrono::microseconds(min_rtt_us),
-                   .round_trip = {facts->rtt_us, facts->rtt_variation_us}};
+                   .round_trip = {facts->rtt_us, facts->rtt_variation_us},
+                   .taken_at = Loop::now()};
 }
 
 void TcpNode::enable_keepalive() noexcept {

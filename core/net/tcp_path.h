@@ -18,6 +18,7 @@ struct SendState {
   bool peer_ended = false;         ///< its FIN has been read, whatever TLS made of it
   Duration min_round_trip{};       ///< the smallest that any sample of the kernel has shown; 0: not measured
   RoundTrip round_trip{};
+  TimePoint taken_at{};  ///< when TCP was asked; not sooner, however long ago the event of the loop began
 };
 
 /// The TCP connection under a stream. Belongs to the stream and lives as long. As it stands here it is the path of a

@@ -143,11 +143,12 @@ policy::AttemptView Exchange::attempt_view(const AttemptResult& result) const no
 
 /// An end of the attempt that has just been seen, with what the socket says about it: so before it is closed.
 Exchange::AttemptResult Exchange::attempt_result(AttemptOutcome outcome, policy::CloseKind kind) {
-  // Read anew: what has passed since the event began must not look like a short round trip.
-  AttemptResult result{.outcome = outcome, .at = net::Loop::now()};
+  AttemptResult result{.outcome = outcome, .at = net::Loop::event_time()};
   if (!upstream_.reused()) return result;  // nothing depends on it
   const auto sent = lease_.stream().path().send_state();
   if (!sent) return result;
+  // What has passed since the event began must not look like a short round trip.
+  result.at = sent->taken_at;
   const std::uint64_t before = attempt_.written_before;
   result.delivery = policy::delivery({.kind = sent->peer_ended ? policy::CloseKind::End : kind,
                                       .acknowledged = sent->acknowledged > before ? sent->acknowledged - before : 0,

@@ -139,6 +139,17 @@ TEST_CASE("the least round trip is known, and no longer than what is usual") {
   CHECK(state.min_round_trip <= state.round_trip.bound());
 }
 
+TEST_CASE("the send state is of the time at which it is asked for, and not of the event that it is asked in") {
+  Fixture fixture;
+  const TimePoint began = Loop::event_time();
+  while (Loop::now() == began) {
+  }
+  const TimePoint before = Loop::now();
+  const TimePoint taken_at = fixture.state().taken_at;
+  CHECK(taken_at >= before);
+  CHECK(taken_at <= Loop::now());
+}
+
 TEST_CASE("TLS counts what TCP carries") {
   TlsStreamFixture fixture;
   fixture.start_secured();

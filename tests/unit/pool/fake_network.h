@@ -52,7 +52,8 @@ struct FakeWire {
 
 class FakeNetwork;
 
-/// A path whose round trip takes 50 µs. Of what was sent it says what the test has set on its wire.
+/// A path whose round trip takes 50 µs. Of what was sent it says what the test has set on its wire, as of the event
+/// that the test has begun.
 class FakePath final : public net::TcpPath {
  public:
   FakePath() = default;
@@ -60,7 +61,10 @@ class FakePath final : public net::TcpPath {
 
   [[nodiscard]] RoundTrip round_trip() noexcept override { return {.smoothed_us = 50, .variation_us = 10}; }
   [[nodiscard]] std::optional<net::SendState> send_state() noexcept override {
-    return wire_ != nullptr ? wire_->send_state : std::nullopt;
+    if (wire_ == nullptr || !wire_->send_state) return std::nullopt;
+    net::SendState state = *wire_->send_state;
+    state.taken_at = net::Loop::event_time();
+    return state;
   }
   void limit_unacknowledged(Duration limit) noexcept override {
     if (wire_ != nullptr) wire_->unacknowledged_limit = limit;

@@ -128,6 +128,8 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
 
   // ---- Time ----
 
+  /// The clock goes on; nothing that was due meanwhile happens.
+  void wait(Duration time) { upstream_.clock.advance(time); }
   /// How long from now the exchange waits for whatever it waits for.
   [[nodiscard]] Duration patience() const {
     REQUIRE(deadline().armed());
