@@ -37,7 +37,7 @@ struct AccessRecord {
   bool reused = false;
   std::uint32_t requests_on_connection = 0;  ///< this one included
   Duration idle{};                           ///< of a reused connection: for how long it had been idle
-  bool trusted = false;  ///< then no request had to fear that the server had closed it; a fresh one is
+  bool trusted = false;                      ///< fresh, or idle for so short a time that any request could go on it
   std::optional<policy::ExpectedIdle>
       expected_idle{};  ///< of the server, after this exchange; nullopt: none was reached
   std::uint32_t retries = 0;

@@ -10,9 +10,8 @@
 /// Lays out the pieces of one write of a message body, in the framing in which it goes on.
 namespace keepwarm::proxy {
 
-/// Lays out one write of body data for a message of the given framing. The data itself is never copied, but for chunked
-/// bodies that came in very many small pieces. One object serves a whole loop: what it returns is valid until its next
-/// use.
+/// Lays out one write of body data for a message of the given framing. The data itself is not copied, unless it came in
+/// very many small pieces, as chunks may. One object serves a whole loop: what it returns is valid until its next use.
 class BodyWriter {
  public:
   /// Begins a write; `head` (possibly empty) goes out before the data. Must live until the write is done.

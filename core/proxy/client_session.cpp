@@ -16,7 +16,7 @@ constexpr std::size_t kMaxPending = 64 * 1024;
 /// Lingering close: this much is drained, for this long (core/doc/design.md §5).
 constexpr std::uint32_t kLingerBytes = 256 * 1024;
 constexpr Duration kLingerTime = 2s;
-/// Who has connected when we shut down is about to ask: it has this long to do so.
+/// A client that has connected shortly before we shut down is about to send a request: it has this long to do so.
 constexpr Duration kFirstRequestTime = 250ms;
 
 }  // namespace

@@ -30,7 +30,7 @@ ConnectRequest::ConnectRequest(ProxyContext& context, net::Stream& client, const
       hop_(policy::tunnel_hop(destination_, settings_)),
       events_(events),
       started_at_(net::Loop::event_time()) {
-  ++context_.stats.open_tunnels;  // its descriptor is spoken for; once there is a tunnel, that one counts
+  ++context_.stats.open_tunnels;  // it will need a descriptor; once there is a Tunnel, that is counted instead
 }
 
 ConnectRequest::~ConnectRequest() {

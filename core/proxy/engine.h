@@ -49,9 +49,10 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   /// A socket that listens already (systemd). It is not touched by listen().
   [[nodiscard]] std::optional<net::ListenFailure> adopt(int fd);
   [[nodiscard]] std::vector<net::Endpoint> listening_on() const;
-  /// Where the process listens, which is nowhere to connect to. listen() and adopt() do this for their own engine.
+  /// All endpoints where the process listens: requests for them are refused. listen() and adopt() do this for their own
+  /// engine.
   void set_own_endpoints(const std::vector<net::Endpoint>& endpoints);
-  /// Goes on accepting, if that had to pause.
+  /// Descriptors were freed: goes on accepting, if that had to pause.
   void room_returned();
 
   /// Serves a client that was accepted, or answers why it is not served. `clients`: how many the process had then.
@@ -80,7 +81,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
     std::optional<net::Endpoint> asked;  ///< nullopt: adopted
     std::unique_ptr<net::Listener> listener;
 
-    /// With port 0 asked for, the port that it got is meant as well.
+    /// A listener that was opened with port 0 serves the port that it got as well.
     [[nodiscard]] bool serves(const net::Endpoint& endpoint) const noexcept {
       return asked == endpoint || listener->endpoint() == endpoint;
     }

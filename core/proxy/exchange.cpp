@@ -128,7 +128,7 @@ void Exchange::on_checkout_failed(const pool::CheckoutFailure& failure) {
 // ---- Attempts ----
 
 policy::AttemptView Exchange::attempt_view(const AttemptResult& result) const noexcept {
-  // That a head came is what RequestTimeoutAnswer says; an interim one before it counts.
+  // The 408 itself is not counted as the beginning of a response; an interim response before it is.
   const bool is_408 = result.outcome == AttemptOutcome::RequestTimeoutAnswer;
   const bool begun = is_408 ? attempt_.interims > 0 : attempt_.response_begun();
   return {.idempotent = request_.idempotent,
@@ -171,7 +171,7 @@ void Exchange::attempt_ended(const AttemptResult& result, CloseReason otherwise)
   if (stale) add_delivery(closed, result.delivery);
   const TimePoint idle_since = lease_.connection().idle_since();
   if (stale) ++context_.stats.stale_failures;
-  // Else the kernel would go on sending what is said to be undelivered, or is sent elsewhere.
+  // RST, or the kernel would go on sending a request that we call undelivered, or that is sent on another connection.
   if (silent || result.delivery == policy::Delivery::NotDelivered) lease_.stream().reset_on_close();
   const bool timed_out = result.outcome == AttemptOutcome::RequestTimeoutAnswer && upstream_.reused();
   if ((stale || timed_out) && result.delivery != policy::Delivery::MayBeExecuted) lease_.was_closed_idle(result.at);
@@ -272,7 +272,7 @@ void Exchange::on_deadline(TimePoint now) {
     case Awaited::RestOfRequest: return over(ExchangeEvent::Abandoned, AfterExchange::CloseLingering);
     case Awaited::Progress: break;
   }
-  // A slow reader empties a queue without an event of ours: look before calling it stalled.
+  // A slow reader empties a queue without an event of ours: so check before calling it stalled.
   if (bytes_moved()) return await_progress();
   if (state_ == ExchangeState::Relaying || attempt_.writing == UpstreamWriting::Blocked) {
     return fail(FailureKind::ResponseTimeout, kLate, CloseReason::ResponseTimeout);

@@ -27,7 +27,8 @@ namespace keepwarm::proxy {
 
 /// Takes a lease, sends the request, relays the response, and makes another attempt where policy/replay.h says so. It
 /// joins the parts that do this, and decides nothing that a part or a policy can decide: OutgoingRequest is what goes
-/// upstream, ResponseHeadReader and RelayedBody are what comes back, exchange_table.h says what may follow what.
+/// upstream, ResponseHeadReader and RelayedBody are what comes back, exchange_table.h says what may follow what. It
+/// owns its Waiter (its place in the queue of a HostPool) and its Lease.
 ///
 /// Owned by the ExchangeStore and lent to one session at a time. It is started again in place, so that the steady state
 /// allocates nothing.

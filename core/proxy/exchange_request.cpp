@@ -145,7 +145,7 @@ void Exchange::request_sent() {
   timing_.sent_at = net::Loop::event_time();
   if (state_ != ExchangeState::AwaitingHead) return;
   const Duration limit = host_->settings().response_timeout;
-  // A fresh connection has just shown that somebody listens.
+  // A fresh connection need not be checked: its peer has just answered.
   if (upstream_.reused() && limit > policy::kShortestSilence) {
     return await(Awaited::Acknowledgement, timing_.sent_at + policy::kShortestSilence);
   }
@@ -168,7 +168,7 @@ void Exchange::check_acknowledgement(TimePoint now) {
   if (policy::next_step(result.outcome, attempt_view(result)) == policy::NextStep::RetryOnFresh) {
     return attempt_ended(result, CloseReason::Unacknowledged);
   }
-  // Not before: on a connection that is well it would make keepalive wait as long.
+  // Only now that the peer seems silent: on a healthy connection keepalive would then take as long to find a dead peer.
   lease_.stream().path().limit_unacknowledged(settings.stall_timeout);
   await(Awaited::Response, response_due);
 }

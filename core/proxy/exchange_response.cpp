@@ -20,9 +20,11 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::uint8_t kMaxInterims = 100;
-/// How much of a request may be unsent when its answer comes, for its connection to be worth keeping.
+/// If no more than this of a request is still to come when it has been answered, that is read and the client's
+/// connection kept.
 constexpr std::uint64_t kWorthDraining = 256 * 1024;
-constexpr Duration kDrainTime = 10s;  // its answer has promised the client that its connection stays
+constexpr Duration kDrainTime =
+    10s;  // for the rest of such a request: the answer has said that the connection persists
 
 policy::CloseKind kind_of(int error) noexcept {
   return error == -ECONNRESET || error == -EPIPE ? policy::CloseKind::Reset : policy::CloseKind::Silent;
@@ -88,7 +90,7 @@ void Exchange::read_head(std::string_view bytes) {
   }
 }
 
-/// False: the exchange is over.
+/// Passes an interim response on. False: the exchange is over.
 bool Exchange::relay_interim(const http::ResponseHead& head) {
   if (++attempt_.interims > kMaxInterims) {
     fail(FailureKind::BadResponse, "sent too many interim responses", CloseReason::ProtocolError);
@@ -125,7 +127,7 @@ void Exchange::final_head(const http::ResponseHead& head, std::string_view rest)
   begin_response(head, *framing, rest);
 }
 
-/// false: it is passed on.
+/// Whether a 408 is dropped, and the request sent again. False: the client gets it.
 bool Exchange::discard_408(const http::ResponseHead& head, const http::BodyFraming& framing) {
   // Only a server that closes shows by its 408 that it reads no request any more.
   const bool closes = !http::server_may_persist(head, framing);

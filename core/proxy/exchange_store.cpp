@@ -32,7 +32,7 @@ void ExchangeStore::turn_ended() {
 }
 
 void ExchangeStore::check_surplus() {
-  // Only if most were not needed: a load that goes up and down a little shall not make and destroy them all the time.
+  // Only if most were not needed: a load that goes up and down a little must not make and destroy them all the time.
   if (min_free_ > kKept && min_free_ > exchanges_.size() / 2) release(min_free_ - kKept);
   min_free_ = free_.size();
   watching_ = free_.size() > kKept;

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string_view>
 
-/// The states of an exchange (core/doc/design.md §2), and what moves it from one to the next.
+/// The states of an exchange, and what moves it from one to the next.
 ///
 // clang-format off
 ///   Ready ──Started──▶ Leasing ──Leased──▶ AwaitingHead ──HeadReceived──▶ Relaying ──ResponseEnded──▶ Draining

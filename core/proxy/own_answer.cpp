@@ -50,7 +50,7 @@ OwnAnswer OwnAnswerWriter::last_forward(const http::RequestHead& head, const Rou
   return {out, 200, {}, keep};
 }
 
-/// Only if the request has ended: what follows its head could else be taken for a request.
+/// Only if the request has no body: else its body could be taken for the next request.
 bool OwnAnswerWriter::may_keep_alive(const http::RequestHead& head, const Route& route) const noexcept {
   return !route.unframed && !route.framing.has_body() && !mode_.draining && http::client_may_persist(head);
 }

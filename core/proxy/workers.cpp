@@ -9,7 +9,7 @@ namespace keepwarm::proxy {
 
 namespace {
 
-/// Of a further worker's loop: those of libuv.
+/// Descriptors that libuv opens for the loop of a further worker.
 constexpr std::uint64_t kDescriptorsOfLoop = 6;
 
 std::string make_pseudonym() {
