@@ -9,7 +9,7 @@
 /// Messages about a name that does not exist: what was probably meant.
 namespace keepwarm::config {
 
-/// The candidate that a typing error away (Damerau-Levenshtein, up to a third of its length); "": none is near.
+/// The candidate that is a typing error away (Damerau-Levenshtein, up to a third of its length); "": none is near.
 [[nodiscard]] std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates);
 
 /// The message for a key that a section does not have. `prefix` is "tls." inside [host.*.tls], else "". Names the

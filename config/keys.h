@@ -10,7 +10,7 @@
 
 /// The one table of all keys (core/doc/design.md §4). The parser, `keepwarm explain`, keepwarm.toml(5) and the tests of
 /// the example file and of the documentation all read it. Defaults are not in it, but in the structs that it points
-/// into.
+/// into. How to add a key is in .github/CONTRIBUTING.md.
 namespace keepwarm::config {
 
 enum class Section : std::uint8_t { Proxy, Admin, Log, Dns, Host };
@@ -29,7 +29,7 @@ struct Range {
 struct Rule {
   Range range;
   std::string (*problem)(std::string_view text) =
-      nullptr;  ///< for a text and each of a list (checks.h); null: any goes
+      nullptr;  ///< what is wrong with a text, or with each text of a list (checks.h); null: every text is allowed
 };
 
 /// Where the value of a key outside [host.*] lives. `value` must have the type of the key.
@@ -47,13 +47,13 @@ struct Key {
   Place place;  ///< nulls in Section::Host: there use the overloads for HostSettings below
 };
 
-/// In the order of core/doc/design.md §4; those of Section::Host are in the order of policy::host_keys().
+/// In the order in which they are shown; those of Section::Host are in the order of policy::host_keys().
 [[nodiscard]] std::span<const Key> keys() noexcept;
 
 /// nullptr: unknown.
 [[nodiscard]] const Key* find_key(Section section, std::string_view name) noexcept;
 
-/// Of a key of Section::Host.
+/// Only for keys of Section::Host. host_index(): the place of the key in policy::host_keys().
 [[nodiscard]] std::size_t host_index(const Key& key) noexcept;
 [[nodiscard]] Value read(const policy::HostSettings& settings, const Key& key);
 void write(policy::HostSettings& settings, const Key& key, Value value);
