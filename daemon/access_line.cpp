@@ -12,7 +12,7 @@ double milliseconds(Duration duration) noexcept {
   return std::chrono::duration<double, std::milli>(duration).count();
 }
 
-/// Safe inside quotes, for JSON and for eyes.
+/// The text as it may stand inside quotes: safe for a JSON parser, and on a terminal.
 std::string escaped(std::string_view text) {
   std::string out;
   out.reserve(text.size());

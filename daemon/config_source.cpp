@@ -10,7 +10,7 @@
 namespace keepwarm::daemon {
 namespace {
 
-/// A file that exists but cannot be looked at counts as existing: reading it then says why not.
+/// A file whose existence cannot be found out counts as existing: an attempt to read it then says why not.
 bool exists(const std::string& file) {
   return access(file.c_str(), F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }

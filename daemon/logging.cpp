@@ -55,7 +55,7 @@ Logging::Logging()
       access_logger_(make_logger(file_, "access", "%v", queue_)) {}
 
 Logging::~Logging() {
-  queue_.reset();  // writes what is queued, and joins its thread: the loggers are nobody else's then
+  queue_.reset();  // writes what is queued, and joins its thread: from here on nobody else uses the loggers
 }
 
 std::string Logging::configure(const config::LogConfig& log) {

@@ -10,7 +10,7 @@ namespace keepwarm::daemon {
 namespace {
 
 constexpr const char* kNoHttp = "sent no valid HTTP: ";
-/// In one read.
+/// How many interim responses one read may bring.
 constexpr std::size_t kMaxInterims = 100;
 
 bool is_request_timeout(std::string_view bytes) noexcept {

@@ -10,11 +10,11 @@ namespace {
 using namespace std::chrono_literals;
 using Kind = Verdict::Kind;
 
-/// What a server keeps for less is not worth being kept.
+/// If a server closes idle connections sooner than this, reuse is not worth it.
 constexpr Duration kWorthReusing = 100ms;
-/// Our clock and the server's, and what both machines do besides.
+/// How far a measured age may be off: our clock and the server's differ, and both machines do other things, too.
 constexpr Duration kJitter = 10ms;
-/// Hints are whole seconds, and some servers look at their clock once a second only.
+/// Hints are whole seconds, and some servers read their clock only once a second.
 constexpr Duration kHintTolerance = 250ms;
 
 Duration max_of(const std::vector<Duration>& ages) {
