@@ -17,7 +17,7 @@ from .wire import Response
 
 # The limits of time are long, so that no stall of a busy machine passes them: a test that means one sets it.
 DEFAULTS = {
-    "proxy": {"listen": ["127.0.0.1:0"], "client_header_timeout": "5m", "client_idle_timeout": "5m"},
+    "proxy": {"listen": ["127.0.0.1:0"], "client_header_timeout": "5m"},
     "admin": {"listen": ""},
     "log": {"level": "debug"},
     "host": {"*": {"connect_timeout": "5m", "queue_timeout": "5m"}},
@@ -171,6 +171,11 @@ class Daemon:
     def cpu_seconds(self) -> float:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def waited(self) -> float:
+        """For how many seconds its threads wanted a processor and had none: by so much at most it saw anything late."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text().split()[1]) for thread in threads) / 1e9
 
     # What it says
 

@@ -1,6 +1,8 @@
 """`keepwarm probe` as a process, and what it prints, taken apart."""
 
+import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -8,16 +10,16 @@ import tomllib
 from pathlib import Path
 
 from .daemon import config_text
-from .waiting import binary, scaled
+from .waiting import TooLong, binary, scaled
 
 LIMIT = 30.0
 CLOSED = re.compile(r"^  idle +closed by the server after ([\d.]+ m?s)(?: to ([\d.]+ m?s))? \((\d) connections?, by (.*)\)$", re.M)
 
 
 def seconds(text: str) -> float:
-    """"600 ms", "5.0 s"."""
-    number, unit = text.split()
-    return float(number) / (1000 if unit == "ms" else 1)
+    """"600 ms", "5.0 s", "600ms", "5s"."""
+    number, unit = re.fullmatch(r"([\d.]+) ?(ms|s|m)", text).groups()
+    return float(number) * {"ms": 0.001, "s": 1, "m": 60}[unit]
 
 
 class Probe:
@@ -34,22 +36,33 @@ class Probe:
     def interrupt(self, number: int = signal.SIGINT) -> None:
         self.process.send_signal(number)
 
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
     def end(self) -> "Report":
+        ended = os.pidfd_open(self.pid)
         try:
-            out, err = self.process.communicate(timeout=scaled(LIMIT))
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.communicate()
-            raise
-        return Report(self.process.returncode, out, err or "")
+            if not select.select([ended], [], [], scaled(LIMIT))[0]:
+                self.process.kill()
+                raise TooLong(f"the probe does not end: {self.process.communicate()}")
+        finally:
+            os.close(ended)
+        # Until somebody asks for its exit code, the kernel knows how long it ran and how long it waited for a processor.
+        ran, waited, _ = Path(f"/proc/{self.pid}/schedstat").read_text().split()
+        out, err = self.process.communicate()
+        return Report(self.process.returncode, out, err or "", (int(ran) + int(waited)) / 1e9)
 
 
 class Report:
-    def __init__(self, code: int, out: str, err: str):
+    """`late`: by so many seconds at most the probe saw anything later than it came."""
+
+    def __init__(self, code: int, out: str, err: str, late: float):
         self.code = code
+        self.late = late
         self.out = out
         self.err = err
-        print(out, err, sep="\n")  # for the reader of a failure
+        print(out, err, f"late {late} s", sep="\n")  # for the reader of a failure
         assert "Sanitizer" not in err and "runtime error" not in err
 
     def row(self, name: str) -> str:
