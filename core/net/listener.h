@@ -37,8 +37,8 @@ struct ListenFailure {
 /// uv_listen(): the reserve descriptor by which libuv 1.44 survives EMFILE can be lost to another thread, and then its
 /// accept loop never returns.
 ///
-/// When descriptors run out, or fewer than `reserve` are left for upstream connections, it stops watching and tries
-/// again every kRetryAfter, so a full daemon does not spin.
+/// When descriptors run out, or `has_capacity` says that too few are left for upstream connections, it stops watching
+/// and tries again every kRetryAfter, so that a full daemon does not spin.
 class Listener {
  public:
   static constexpr Duration kRetryAfter = std::chrono::milliseconds(100);
