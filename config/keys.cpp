@@ -154,8 +154,8 @@ constexpr auto kKeys = std::to_array<Key>({
          kPositive),
     host("idle_margin",
          "Stop trusting a connection this long before the server is expected to close it. A server's clock starts "
-         "before ours does: too small a margin, and a POST meets a connection that is just being closed (502). Never "
-         "takes more than half.",
+         "before ours does: too small a margin, and a POST meets a connection that is just being closed (502). At most "
+         "half of the expected time is taken, or a round trip if that is more.",
          kZeroAllowed),
     host("server_hint",
          "Honour the response's Keep-Alive: timeout=, max=. false only for servers that promise more than they keep."),
