@@ -103,9 +103,9 @@ void IdleKeeper::learn_close(const policy::IdlePeriod& period) {
 void IdleKeeper::log_what_was_learned() const {
   if (!its_.server.learning() || !its_.context.log.enabled(LogLevel::Debug)) return;
   const auto learned = its_.server.learned();
-  its_.context.log.write(LogLevel::Debug,
-                         "upstream " + its_.target.name() + " learned: closes when idle " +
-                             (learned ? "for " + in_milliseconds(*learned) : "at no age that is known any more"));
+  its_.context.log.write(LogLevel::Debug, "upstream " + its_.target.name() + " learned: " +
+                                              (learned ? "closes when idle for " + in_milliseconds(*learned)
+                                                       : "its idle timeout is not known any more"));
 }
 
 void IdleKeeper::close_idle_since(TimePoint since, Duration age, TimePoint now) {
