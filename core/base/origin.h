@@ -26,7 +26,7 @@ struct Origin {
   bool operator==(const Origin&) const = default;
 };
 
-/// The same as views, so that a look-up allocates nothing. The viewed host must obey Origin's rules.
+/// An Origin whose host is only viewed, so that a look-up allocates nothing. The host must obey Origin's rules.
 struct OriginView {
   Scheme scheme = Scheme::Http;
   std::string_view host;
