@@ -77,7 +77,7 @@ struct ChunkedReader::Impl : FieldCollector {
   std::size_t trailer_lines_ = 0;
   std::string trailer_section_;
 
-  // Of the read() under way.
+  // Only for the read() that is under way:
   std::string_view bytes_;
   std::size_t at_ = 0;   // how far the guard has read
   std::size_t fed_ = 0;  // up to here llhttp was given the bytes, or must not get them; never more than at_

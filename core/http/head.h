@@ -70,7 +70,7 @@ class FieldIds {
 class Fields {
  public:
   constexpr Fields() noexcept = default;
-  /// Of whatever a span of fields can be made of.
+  /// `source`: whatever converts to a span of fields.
   template <std::convertible_to<std::span<const Field>> Source>
   Fields(const Source& source) noexcept : fields_(source) {  // NOLINT(google-explicit-constructor)
     for (const Field& field : fields_) ids_.add(field.id);
