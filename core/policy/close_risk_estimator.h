@@ -40,7 +40,7 @@
 /// * A host counts again when its HostPool was forgotten, or was replaced because of new settings.
 namespace keepwarm::policy {
 
-/// Of one engine; a plain value of less than 2 KiB that owns nothing and reads no clock.
+/// One for each engine; a plain value of less than 2 KiB that owns nothing and reads no clock.
 class CloseRiskEstimator {
  public:
   /// What one host has contributed so far: each keeps its own, so that nothing of it counts twice.

@@ -15,7 +15,7 @@
 /// kFirstWindow, is never held back.
 namespace keepwarm::policy {
 
-/// Of one pool key. A plain value that reads no clock.
+/// The pace for one pool key. A plain value that reads no clock.
 class ConnectPacing {
  public:
   static constexpr std::uint32_t kFirstWindow = 64;

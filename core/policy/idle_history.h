@@ -54,7 +54,7 @@ struct IdlePeriod {
   return age - than > std::chrono::milliseconds(250) && age - than > than / 4;
 }
 
-/// Of one pool key; a plain value of about 200 bytes that owns nothing and reads no clock.
+/// One for each pool key; a plain value of about 200 bytes that owns nothing and reads no clock.
 class IdleHistory {
  public:
   /// The server closed (FIN, RST or 408) a connection that was idle; also a stale failure, with the age at which the
