@@ -83,7 +83,7 @@ class Connector {
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
-  /// Once, this or start_unix(). `host` in lower case or a literal.
+  /// To be called once, either this or start_unix(). `host` is in lower case, or a literal.
   void start(std::string_view host, std::uint16_t port, Duration timeout);
   /// `path`: absolute, at most 107 bytes. The events name it as SocketAddress::unix_socket().
   void start_unix(std::string_view path, Duration timeout);

@@ -39,7 +39,7 @@ class Loop {
   /// Every callback that libuv is given calls this first, so that the clock is read anew. Each turn of the loop begins
   /// a new event, too.
   static void begin_event() noexcept { event_time_ = {}; }
-  /// The same, where the caller knows when the event began and the clock need not be read.
+  /// Begins an event of which the caller knows when it began, so that the clock need not be read.
   static void begin_event(TimePoint began) noexcept { event_time_ = began; }
 
   /// Counts the turns: the loop polls its sockets between one and the next.

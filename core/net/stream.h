@@ -65,8 +65,8 @@ class Stream {
   /// Bytes taken by write() that the kernel does not have yet.
   [[nodiscard]] virtual std::size_t queued_bytes() const noexcept = 0;
 
-  /// The same with what the kernel has and the peer has not acknowledged: what changes while a slow peer reads. One
-  /// system call.
+  /// Bytes taken by write() that the peer has not acknowledged: queued here, or in the kernel. It changes while a slow
+  /// peer reads. One system call.
   [[nodiscard]] virtual std::size_t unacknowledged_bytes() const noexcept = 0;
 
   /// Reading is off until the first resume_reading(), then on for good. Pausing is for back-pressure only, since each
@@ -83,8 +83,8 @@ class Stream {
   /// What TLS sends for itself (session tickets) does not count. After false the stream is only good for being
   /// destroyed. One system call.
   [[nodiscard]] virtual bool check_idle_alive() noexcept = 0;
-  /// The same, answered from the loop's last poll of all its sockets where that was made after `since` and is at most
-  /// some milliseconds old (Loop::input_of()).
+  /// As check_idle_alive(), but answered from the loop's last poll of all its sockets if that was made after `since`
+  /// and is at most some milliseconds old (Loop::input_of()).
   [[nodiscard]] virtual bool check_idle_alive_cached(TimePoint since) noexcept = 0;
 
   /// The TCP connection below.

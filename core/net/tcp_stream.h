@@ -24,7 +24,8 @@ class TcpStream final : public Stream, public Slabbed<TcpStream> {
   /// Takes over the connected stream socket `fd` of a client; on failure closes it and returns nullptr. Reading begins
   /// with the first resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, StreamEvents& events);
-  /// The same of an upstream connection, with the events to be set before resume_reading().
+  /// Takes over the socket of an upstream connection, which has sent `sent` so far. Its events are to be set before
+  /// resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, const SendHistory& sent = {});
   /// Takes over the node of a uv_tcp_t that has just been connected. Events are to be set before resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node);

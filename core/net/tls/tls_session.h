@@ -58,9 +58,10 @@ class TlsSession {
   /// Takes ciphertext, at most Loop::kReadBufferSize of it, and returns the plaintext that it holds, valid until the
   /// next call for any session of the wire. What comes after an end or a failure is ignored.
   [[nodiscard]] std::string_view feed(std::string_view ciphertext);
-  /// The same for what comes where no plaintext is expected. false if there was any, or the session is not open.
+  /// Takes ciphertext that came while the connection was idle, and so must hold no plaintext. False: it held some, or
+  /// the session is not open.
   [[nodiscard]] bool feed_while_idle(std::string_view ciphertext);
-  /// Nothing of a record has come whose rest is missing.
+  /// Whether no record has come only in part.
   [[nodiscard]] bool between_records() const noexcept;
 
   /// Nothing came for so long that the server has accepted our certificate. Only in AwaitingVerdict.
