@@ -55,7 +55,7 @@ class ConnectAttempt final : public ListHook<ConnectAttempt>, private DialEvents
   std::unique_ptr<Dial> dial_;
 };
 
-/// Told by ConnectAttempts. The attempt is still among them: take() it.
+/// What ConnectAttempts reports to its HostPool. The attempt is still among them: take() it.
 class ConnectEvents {
  public:
   virtual void connected(ConnectAttempt& attempt, Dialed dialed, TimePoint now) = 0;

@@ -14,7 +14,7 @@
 #include "core/policy/connection_facts.h"
 #include "core/pool/close_reason.h"
 
-/// One upstream connection, and who is told what happens to it.
+/// One upstream connection, and those to whom it reports what happens to it.
 namespace keepwarm::pool {
 
 class Connection;
@@ -78,7 +78,8 @@ class Connection final : public net::StreamEvents,
   [[nodiscard]] TimePoint idle_since() const noexcept { return facts.idle_since; }
   /// Requests whose response came whole.
   [[nodiscard]] std::uint32_t served() const noexcept { return facts.served; }
-  /// Of the lease: whether it was idle for so short a time that any request could go on it. A fresh one is trusted.
+  /// Whether, when it was leased, it had been idle for so short a time that any request could go on it. A fresh one is
+  /// trusted.
   [[nodiscard]] bool trusted() const noexcept { return trusted_; }
   /// Has served, or has waited in the pool: the server may have closed it meanwhile, so a failure on it is stale.
   [[nodiscard]] bool reused() const noexcept { return facts.served > 0 || waited_; }

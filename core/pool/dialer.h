@@ -33,7 +33,7 @@ class Dialer final : public Dial,
   Dialer(const Dialer&) = delete;
   Dialer& operator=(const Dialer&) = delete;
 
-  /// Once.
+  /// To be called once.
   void start();
 
  private:

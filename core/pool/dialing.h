@@ -11,8 +11,8 @@
 #include "core/policy/next_hop.h"
 #include "core/pool/dial_failure.h"
 
-/// How the pool has connections opened: what it asks for, what it is told, and who does it. The Dialer of dialer.h does
-/// it over the network; tests have one of their own.
+/// How the pool has connections opened: what it asks for, what is reported to it, and who does it. The Dialer of
+/// dialer.h does it over the network; tests have one of their own.
 namespace keepwarm::pool {
 
 /// How long the steps of opening a connection took; zero on a reused one.
@@ -59,7 +59,7 @@ struct DialRequest {
   bool local_client = true;
   Duration timeout{};                             ///< over all steps together
   std::shared_ptr<net::TlsTickets> tickets = {};  ///< sessions to resume, and where new ones go; may be null
-  /// What a parent is told as Via, with the names that a client's CONNECT had there; empty: our own name alone.
+  /// The value of Via for a parent: the names that a client's CONNECT had there, and ours; empty: our own name alone.
   std::string via = {};
 };
 

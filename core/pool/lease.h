@@ -41,8 +41,8 @@ class Lease {
   /// reached. May hand the connection to a waiter before it returns.
   void give_back(const GiveBack& how);
 
-  /// The same for a connection that is bound to this client and so stays leased. False: a limit is reached, it was
-  /// closed.
+  /// As give_back(), for a connection that is bound to this client and so stays leased. False: a limit is reached, and
+  /// it was closed.
   [[nodiscard]] bool keep_bound(const GiveBack& how);
   /// Whether a connection that was kept bound may serve another request.
   [[nodiscard]] bool still_usable() const;

@@ -108,8 +108,8 @@ class Peers {
   [[nodiscard]] virtual bool ask_for_transfer(const CheckoutRequirements&, TimePoint) { return false; }
   /// Answers that are to come.
   [[nodiscard]] virtual std::uint32_t pending_transfers() const noexcept { return 0; }
-  /// The first waiter without a source has to wait for a place; others are told. True: things have changed meanwhile,
-  /// so that it is worth trying again.
+  /// The first waiter without a source has to wait for a place, which the other workers can see from now on. True: a
+  /// place has come free meanwhile, so that it is worth trying again.
   [[nodiscard]] virtual bool await_place(const CheckoutRequirements&, TimePoint) { return false; }
   /// Nobody waits for a place any more.
   virtual void stop_awaiting() noexcept {}
@@ -127,7 +127,7 @@ class Peers {
   virtual void resign_prewarming() noexcept {}
   /// How many idle connections here are expiring.
   virtual void show_expiring(std::uint32_t count) noexcept { expiring_ = count; }
-  /// The same of all workers.
+  /// How many idle connections of all workers are expiring.
   [[nodiscard]] virtual std::uint32_t expiring() const noexcept { return expiring_; }
   /// A request came; and when the last one came, at whichever worker.
   virtual void used(TimePoint now) noexcept { last_used_ = now; }

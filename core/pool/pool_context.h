@@ -25,7 +25,7 @@ class HostPoolOwner {
   /// All descriptors are in use: close an idle connection of any host. False: there is none here; other workers are
   /// asked to, for the next time.
   virtual bool free_a_descriptor() = 0;
-  /// The same without asking anybody.
+  /// Closes an idle connection of any host, without asking other workers. False: there is none here.
   virtual bool close_an_idle_one() = 0;
 
  protected:

@@ -129,7 +129,8 @@ class SharedPool {
     members_[worker] = {&messages, &context};
   }
 
-  /// The same object for all workers, however each keeps its settings: equal values are one key.
+  /// The SharedHost of a pool key: one object for all workers, each of which has settings of its own (equal values are
+  /// one key).
   [[nodiscard]] std::shared_ptr<SharedHost> host(const Origin& origin, const policy::HostSettings& settings);
 
   /// Has `message` called on that worker's thread.

@@ -111,13 +111,13 @@ class WaiterQueue {
   [[nodiscard]] Waiter* front() noexcept;
   /// The first in line of all that have no source. nullptr: each has one.
   [[nodiscard]] Waiter* first_without_source() noexcept;
-  /// The same among the waiters of local clients, or of the others.
+  /// The first in line without a source among the waiters of local clients, or of the others; nullptr: each has one.
   [[nodiscard]] Waiter* first_without_source_of(bool local_client) noexcept;
 
   /// Since when the one that has waited longest waits, whether it is the first in line or was passed by a retry: so
   /// this worker is compared with others. TimePoint::max(): nobody waits.
   [[nodiscard]] TimePoint waiting_since() noexcept;
-  /// The same among those that have no source.
+  /// As waiting_since(), but only of waiters that have no source.
   [[nodiscard]] TimePoint waiting_without_source_since() noexcept;
 
   // ---- Sources ----
