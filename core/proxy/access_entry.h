@@ -23,7 +23,8 @@ struct RequestName {
   std::string_view path{};
 };
 
-/// The same, kept for as long as a request takes. Used again in place, so that it allocates nothing in the long run.
+/// A RequestName that owns its text, for as long as a request takes. It is used again in place, so that it allocates
+/// nothing in the long run.
 class KeptRequestName {
  public:
   void clear() noexcept { text_.clear(); }

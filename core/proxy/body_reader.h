@@ -35,7 +35,7 @@ class BodyReader {
   /// Bytes that are still to come; nullopt: unknown.
   [[nodiscard]] std::optional<std::uint64_t> remaining() const noexcept;
   [[nodiscard]] std::uint64_t data_bytes() const noexcept { return data_bytes_; }
-  /// Of a chunked body, after its end.
+  /// The trailer fields of a chunked body, after its end.
   [[nodiscard]] std::span<const http::Field> trailers() const noexcept;
 
  private:

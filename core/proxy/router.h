@@ -42,8 +42,8 @@ struct Route {
 [[nodiscard]] std::string_view forwarded_target(const http::RequestHead& head, const http::Target& target,
                                                 std::string& scratch);
 
-/// The same for a parent proxy: the whole URL (RFC 9112 §3.2.2). OPTIONS without a path has none: the last proxy makes
-/// it "*".
+/// What goes into the request line for a parent proxy: the whole URL (RFC 9112 §3.2.2). OPTIONS without a path gets
+/// none: the last proxy makes it "*".
 [[nodiscard]] std::string_view target_for_parent(const http::RequestHead& head, const http::Target& target,
                                                  std::string& scratch);
 

@@ -34,7 +34,8 @@ class Tunnel final : public Deadline {
   Tunnel(const Tunnel&) = delete;
   Tunnel& operator=(const Tunnel&) = delete;
 
-  /// Once, first of all: bytes of either side that came before the tunnel was there. May end the tunnel.
+  /// To be called once, before anything else. It takes the bytes of either side that came before the tunnel was there,
+  /// and may end the tunnel.
   void start(std::string_view from_client, std::string_view from_upstream, bool client_ended);
 
   [[nodiscard]] std::uint64_t bytes_from_client() const noexcept { return client_.received; }

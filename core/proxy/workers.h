@@ -53,7 +53,7 @@ class Workers final : private WorkerGroup {
     std::unique_ptr<Engine> engine;
     std::thread thread;          ///< not for the caller's
     std::uint64_t assigned = 0;  ///< clients since the start; of the first worker's thread
-    /// Of the first worker's thread.
+    /// Only on the first worker's thread.
     [[nodiscard]] std::uint64_t clients() const noexcept { return assigned - engine->clients_gone(); }
   };
 
