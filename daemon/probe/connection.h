@@ -26,7 +26,7 @@ struct ProbeTarget {
   Duration answer_limit{};     ///< for a whole response
 };
 
-/// Of one whole response.
+/// What one whole response says.
 struct ProbeAnswer {
   std::uint16_t status = 0;
   http::KeepAliveHint hint{};
@@ -76,7 +76,7 @@ class ProbeConnection final : public pool::DialEvents, public net::StreamEvents 
     return plan_index_ < plan_.size() ? plan_[plan_index_] : Duration::zero();
   }
   [[nodiscard]] Duration idle_for(TimePoint now) const noexcept { return now - last_byte_; }
-  /// Of the last response.
+  /// What the last response said.
   [[nodiscard]] const ProbeAnswer& answer() const noexcept { return answer_; }
   [[nodiscard]] const pool::OpeningTimes& opening() const noexcept { return opening_; }
   /// What TCP had measured when the first response was there; nullopt: nothing.
