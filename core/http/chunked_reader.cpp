@@ -30,10 +30,6 @@ enum class State : std::uint8_t {
   Broken,
 };
 
-Fault fault_of_control(char c) noexcept {
-  return c == '\r' || c == '\n' ? Fault::BareCrOrLf : Fault::ForbiddenByte;
-}
-
 }  // namespace
 
 struct ChunkedReader::Impl : FieldCollector {

@@ -132,5 +132,9 @@ enum class Fault : std::uint8_t {
 
 /// A sentence fragment for messages: "bare CR or LF in the head".
 [[nodiscard]] std::string_view describe(Fault fault) noexcept;
+/// Of a control byte where none may be.
+[[nodiscard]] constexpr Fault fault_of_control(char c) noexcept {
+  return c == '\r' || c == '\n' ? Fault::BareCrOrLf : Fault::ForbiddenByte;
+}
 
 }  // namespace keepwarm::http

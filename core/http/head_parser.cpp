@@ -20,10 +20,6 @@ int on_headers_complete(llhttp_t* parser) {
   return HPE_PAUSED;  // what follows, framing included, is not llhttp's to judge
 }
 
-Fault fault_of_control(char c) noexcept {
-  return c == '\r' || c == '\n' ? Fault::BareCrOrLf : Fault::ForbiddenByte;
-}
-
 /// The line that begins at `begin`, as far as it has come.
 struct Line {
   std::string_view text;  ///< without CRLF

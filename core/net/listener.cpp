@@ -9,6 +9,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include "core/net/socket_calls.h"
+
 namespace keepwarm::net {
 
 namespace {
@@ -17,10 +19,6 @@ constexpr int kAcceptsPerTurn = 64;  // so that a flood of connections does not 
 
 ListenFailure failure_of(int error, const std::string& where) {
   return {error, where + ": " + std::generic_category().message(error)};
-}
-
-void set_option(int fd, int level, int option, int value) noexcept {
-  ::setsockopt(fd, level, option, &value, sizeof value);
 }
 
 /// 0, or an errno.

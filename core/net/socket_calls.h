@@ -5,10 +5,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/// recv(2) and send(2), without waiting and without SIGPIPE; they return as libc's do. Private to core/net.
+/// System calls on sockets. Private to core/net.
 ///
-/// libc's are cancellation points: in a process with threads each costs two locked instructions and some 40 others, a
-/// hundredth of an exchange. Nothing here cancels threads. The sanitizers know libc's, and get those.
+/// Here recv(2) and send(2) do not wait and raise no SIGPIPE; they return as libc's do. libc's are cancellation points:
+/// in a process with threads each costs two locked instructions and some 40 others, a hundredth of an exchange. Nothing
+/// here cancels threads. The sanitizers know libc's, and get those.
 namespace keepwarm::net {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -26,5 +27,10 @@ inline ssize_t send_bytes(int fd, const char* from, std::size_t size) noexcept {
   return ::syscall(SYS_sendto, fd, from, size, MSG_DONTWAIT | MSG_NOSIGNAL, nullptr, 0);
 }
 #endif
+
+/// An option that the kernel knows for sure.
+inline void set_option(int fd, int level, int name, int value) noexcept {
+  ::setsockopt(fd, level, name, &value, sizeof value);
+}
 
 }  // namespace keepwarm::net

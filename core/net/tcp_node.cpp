@@ -7,6 +7,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include "core/net/socket_calls.h"
 #include "core/net/tcp_facts.h"
 
 namespace keepwarm::net {
@@ -19,10 +20,6 @@ constexpr int kKeepaliveInterval = 4;  // seconds
 constexpr int kKeepaliveCount = 3;
 
 /// A socket that is not TCP lacks some of the options. It is left as it is then.
-void set_option(int fd, int level, int name, int value) noexcept {
-  ::setsockopt(fd, level, name, &value, sizeof value);
-}
-
 /// Samples TCP_INFO, and keeps the smallest round trip of all samples.
 std::optional<TcpFacts> sample(TcpNode& node) noexcept {
   const auto facts = tcp_facts(node.fd());

@@ -37,6 +37,7 @@ else()
       target_include_directories(keepwarm_llhttp SYSTEM PUBLIC ${LLHTTP_INCLUDE_DIR})
       # Its state machine is one huge generated function: -O2 in every configuration, as it is none of ours to debug.
       target_compile_options(keepwarm_llhttp PRIVATE -O2 -w)
+      set_target_properties(keepwarm_llhttp PROPERTIES UNITY_BUILD OFF)
       add_library(LLHTTP::llhttp ALIAS keepwarm_llhttp)
     endif()
   endif()

@@ -40,7 +40,7 @@ void add_synopsis(Page& page, const ProgramSpec& program) {
   }
 }
 
-void add_description(Page& page) {
+void add_command_description(Page& page) {
   page.section("DESCRIPTION");
   page.paragraph(plain(
       "keepwarm is a forward HTTP/1.1 proxy that runs on the machine of its clients. Clients that open a connection "
@@ -152,7 +152,7 @@ std::string command_page(const ProgramSpec& program, std::string_view date) {
   page.section("NAME");
   page.paragraph(plain(program.name) + " \\- " + plain(program.summary));
   add_synopsis(page, program);
-  add_description(page);
+  add_command_description(page);
   add_commands(page, program);
   add_options(page, program);
   add_exit_status(page);

@@ -27,7 +27,7 @@ std::string type_line(const Key& key) {
   return type + (allowed.empty() ? "" : " (" + allowed + ")") + "; default " + to_toml(value) + '.';
 }
 
-void add_description(Page& page) {
+void add_file_description(Page& page) {
   page.section("DESCRIPTION");
   page.paragraph(
       plain("The configuration of ") + bold("keepwarm") +
@@ -105,7 +105,7 @@ std::string configuration_page(std::string_view date) {
   page.paragraph("keepwarm.toml \\- " + plain("configuration of keepwarm(1)"));
   page.section("SYNOPSIS");
   page.paragraph(italic(daemon::kDefaultConfigFile));
-  add_description(page);
+  add_file_description(page);
   add_keys(page);
   page.section("FILES");
   page.item(italic(daemon::kDefaultConfigFile),

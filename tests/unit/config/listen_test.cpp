@@ -9,7 +9,7 @@ namespace keepwarm::config {
 namespace {
 
 /// The errors of `listen = VALUE`, one a line, without where they stand.
-std::string errors_of(const std::string& value) {
+std::string listen_errors_of(const std::string& value) {
   const Result<Config, ConfigErrors> config = parse_config("[proxy]\nlisten = " + value, "k.toml");
   if (config) return {};
   std::string all;
@@ -24,8 +24,8 @@ std::string path_of_length(std::size_t bytes) {
 constexpr const char* kAllowed = R"(; allowed: "ADDR:PORT", "[v6]:PORT" with port 0 to 65535, "unix:/PATH")";
 
 TEST_CASE("a unix socket may be listened on, alone or beside addresses, without allow_clients") {
-  CHECK(errors_of(R"(["unix:/run/keepwarm/proxy.sock"])").empty());
-  CHECK(errors_of(R"(["127.0.0.1:0", "unix:/run/a b/ü:0", "[::1]:0"])").empty());
+  CHECK(listen_errors_of(R"(["unix:/run/keepwarm/proxy.sock"])").empty());
+  CHECK(listen_errors_of(R"(["127.0.0.1:0", "unix:/run/a b/ü:0", "[::1]:0"])").empty());
 }
 
 TEST_CASE("the path of a unix socket is absolute, short enough, and that of a file") {
@@ -59,9 +59,9 @@ TEST_CASE("the path of a unix socket is absolute, short enough, and that of a fi
 }
 
 TEST_CASE("a unix socket stands there once, however its path is written") {
-  CHECK(errors_of(R"(["unix:/run/x", "unix:/run/y"])").empty());
-  CHECK(errors_of(R"(["unix:/run/x:0", "unix:/run/x:0"])") == "\"unix:/run/x:0\" stands there twice\n");
-  CHECK(errors_of(R"(["unix:/run/x", "unix:/run//a/.././x"])") == "\"unix:/run/x\" stands there twice\n");
+  CHECK(listen_errors_of(R"(["unix:/run/x", "unix:/run/y"])").empty());
+  CHECK(listen_errors_of(R"(["unix:/run/x:0", "unix:/run/x:0"])") == "\"unix:/run/x:0\" stands there twice\n");
+  CHECK(listen_errors_of(R"(["unix:/run/x", "unix:/run//a/.././x"])") == "\"unix:/run/x\" stands there twice\n");
 }
 
 }  // namespace

@@ -6,15 +6,14 @@
 #include <doctest/doctest.h>
 
 #include "daemon/cli/commands.h"
+#include "tests/unit/text.h"
 
 /// That the scripts do what they should is tried with the shells themselves
 /// (tests/daemon/lifecycle/test_completions.py); here it is that they leave nothing out.
 namespace keepwarm::manual {
 namespace {
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+using keepwarm::test::has;
 
 constexpr auto kBelow = std::to_array<daemon::CommandSpec>(
     {{.name = "create", .command = daemon::Command::Run, .summary = "it's [new]: one", .description = "Make one."}});

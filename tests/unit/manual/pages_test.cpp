@@ -7,15 +7,14 @@
 #include "config/keys.h"
 #include "daemon/cli/commands.h"
 #include "packaging/manual/roff.h"
+#include "tests/unit/text.h"
 
 namespace keepwarm::manual {
 namespace {
 
-constexpr const char* kDate = "2026-11-30";
+using keepwarm::test::has;
 
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
+constexpr const char* kDate = "2026-11-30";
 
 /// Lines as one, since it does not matter where they end.
 std::string flowing(std::string text) {

@@ -35,7 +35,7 @@ struct Filter final : AddressFilter {
 };
 
 /// Records every event in order, as text, and whether it came inside start().
-struct Recorder final : ConnectEvents {
+struct ConnectRecorder final : ConnectEvents {
   void on_connected(Connected c) override {
     log.emplace_back("connected");
     connected = std::move(c);
@@ -68,9 +68,9 @@ struct Recorder final : ConnectEvents {
   bool inside_start = false;
 };
 
-struct Fixture : LoopFixture {
-  Fixture() : Fixture(Resolver::Settings{.ttl = 1h, .negative_ttl = 1h}) {}
-  explicit Fixture(Resolver::Settings settings)
+struct ConnectorFixture : LoopFixture {
+  ConnectorFixture() : ConnectorFixture(Resolver::Settings{.ttl = 1h, .negative_ttl = 1h}) {}
+  explicit ConnectorFixture(Resolver::Settings settings)
       : resolver(loop, settings, [this](const std::string& name) { return look_up(name); }) {
     connector.emplace(loop, resolver, filter, events);
   }
@@ -116,7 +116,7 @@ struct Fixture : LoopFixture {
 
   std::map<std::string, std::vector<SocketAddress>> names;
   Filter filter;
-  Recorder events;
+  ConnectRecorder events;
   Resolver resolver;
   std::optional<Connector> connector;
 };
@@ -137,7 +137,7 @@ struct SamePort {
 TEST_CASE("a literal is connected to without a look-up") {
   for (const char* host : {"127.0.0.1", "::1"}) {
     CAPTURE(host);
-    Fixture fixture;
+    ConnectorFixture fixture;
     Listening origin(literal(host));
     fixture.run(host, origin.port());
     CHECK(fixture.connected().address == origin.address());
@@ -159,7 +159,7 @@ TEST_CASE("a connected stream carries bytes both ways, without Nagle's delay") {
     std::string got;
     bool ended = false;
   } bytes;
-  Fixture fixture;
+  ConnectorFixture fixture;
   Listening origin(literal("127.0.0.1"));
   fixture.run("127.0.0.1", origin.port());
   TcpStream& stream = *fixture.connected().stream;
@@ -182,7 +182,7 @@ TEST_CASE("a connected stream carries bytes both ways, without Nagle's delay") {
 }
 
 TEST_CASE("a name is looked up, its addresses are told, and then connected to") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   Listening origin(literal("127.0.0.1"));
   fixture.name("a.example", {"127.0.0.1"});
   fixture.run("a.example", origin.port());
@@ -192,7 +192,7 @@ TEST_CASE("a name is looked up, its addresses are told, and then connected to") 
   CHECK(fixture.events.addresses == std::vector{literal("127.0.0.1")});
 
   SUBCASE("and a cached answer costs no time and no turn of the loop") {
-    Recorder again;
+    ConnectRecorder again;
     Connector connector(fixture.loop, fixture.resolver, fixture.filter, again);
     connector.start("a.example", origin.port(), 10s);
     CHECK(again.log == std::vector<std::string>{"addresses"});
@@ -208,7 +208,7 @@ TEST_CASE("a name is looked up, its addresses are told, and then connected to") 
 TEST_CASE("localhost finds a server on either family") {
   for (const char* host : {"127.0.0.1", "::1"}) {
     CAPTURE(host);
-    Fixture fixture;
+    ConnectorFixture fixture;
     Listening origin(literal(host));
     fixture.run("localhost", origin.port());
     CHECK(fixture.connected().address == origin.address());
@@ -217,7 +217,7 @@ TEST_CASE("localhost finds a server on either family") {
 }
 
 TEST_CASE("a refused connection is told with its address") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   const RefusedPort nobody(literal("127.0.0.1"));
   fixture.run("127.0.0.1", nobody.port());
   CHECK(fixture.failure().kind == Kind::Refused);
@@ -226,7 +226,7 @@ TEST_CASE("a refused connection is told with its address") {
 }
 
 TEST_CASE("when an address fails the next one is tried at once") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   SamePort<RefusedPort> hosts;
   fixture.name("a.example", {"127.0.0.1", "127.0.0.2"});
   fixture.run("a.example", hosts.port());
@@ -236,7 +236,7 @@ TEST_CASE("when an address fails the next one is tried at once") {
 }
 
 TEST_CASE("when an address does not answer the next one is tried after the stagger, and the slow one is given up") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   SamePort<BlackHole> hosts;
   fixture.name("a.example", {"127.0.0.1", "127.0.0.2"});
   fixture.run("a.example", hosts.port());
@@ -248,7 +248,7 @@ TEST_CASE("when an address does not answer the next one is tried after the stagg
 }
 
 TEST_CASE("when an address answers the next one is not tried") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   SamePort<Listening> hosts;
   fixture.name("a.example", {"127.0.0.1", "127.0.0.2"});
   fixture.run("a.example", hosts.port());
@@ -271,11 +271,11 @@ void keep_busy_for(Duration time) {
 
 TEST_CASE("an answer that the loop comes to late was not late: no other address is tried, and no time limit is over") {
   for (const Duration limit : {Duration(10s), Connector::kStagger}) {
-    Fixture fixture;
+    ConnectorFixture fixture;
     SamePort<Listening> hosts;
     fixture.name("a.example", {"127.0.0.1", "127.0.0.2"});
     fixture.run("a.example", hosts.port());  // the name is cached: the next connect begins at once
-    Recorder late;
+    ConnectRecorder late;
     Connector connector(fixture.loop, fixture.resolver, fixture.filter, late);
     connector.start("a.example", hosts.port(), limit);
     keep_busy_for(Connector::kStagger + 10ms);
@@ -289,7 +289,7 @@ TEST_CASE("an answer that the loop comes to late was not late: no other address 
 }
 
 TEST_CASE("the addresses are tried in their order, each a stagger after the last") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   const BlackHole first(literal("127.0.0.1"));
   const BlackHole second(literal("127.0.0.2", first.port()));
   Listening third(literal("127.0.0.3", first.port()));
@@ -303,7 +303,7 @@ TEST_CASE("the addresses are tried in their order, each a stagger after the last
 }
 
 TEST_CASE("a failure while another address hangs brings the next one forward") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   const BlackHole first(literal("127.0.0.1"));
   const RefusedPort second(literal("127.0.0.2", first.port()));
   Listening third(literal("127.0.0.3", first.port()));
@@ -316,7 +316,7 @@ TEST_CASE("a failure while another address hangs brings the next one forward") {
 }
 
 TEST_CASE("the time limit ends an attempt that nobody answers") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   const BlackHole nowhere(literal("127.0.0.1"));
   const TimePoint before = Loop::now();
   fixture.run("127.0.0.1", nowhere.port(), 50ms);
@@ -330,7 +330,7 @@ TEST_CASE("the time limit ends an attempt that nobody answers") {
 TEST_CASE("a time limit with some addresses refused is a time limit") {
   for (const bool refused_first : {false, true}) {
     CAPTURE(refused_first);
-    Fixture fixture;
+    ConnectorFixture fixture;
     const BlackHole hole(literal("127.0.0.1"));
     const RefusedPort refused(literal("127.0.0.2", hole.port()));
     if (refused_first) {
@@ -344,7 +344,7 @@ TEST_CASE("a time limit with some addresses refused is a time limit") {
 }
 
 TEST_CASE("the time limit holds though the last address of a race fails at once while another hangs") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   const BlackHole hole(literal("127.0.0.1"));
   fixture.name("a.example", {"127.0.0.1", "255.255.255.255"});  // no SYN goes out to the second
   fixture.run("a.example", hole.port(), Connector::kStagger + 100ms);
@@ -354,7 +354,7 @@ TEST_CASE("the time limit holds though the last address of a race fails at once 
 }
 
 TEST_CASE("a time limit of zero is over in the next turn") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   const BlackHole nowhere(literal("127.0.0.1"));
   fixture.run("127.0.0.1", nowhere.port(), 0ms);
   CHECK(fixture.failure().kind == Kind::Timeout);
@@ -370,7 +370,7 @@ TEST_CASE("a name that hangs ends by the time limit, though its thread does not"
   {
     LoopFixture fixture;
     Filter filter;
-    Recorder events;
+    ConnectRecorder events;
     Resolver resolver(fixture.loop, {.ttl = 1h, .negative_ttl = 1h}, [gate](const std::string&) {
       std::unique_lock lock(gate->mutex);
       gate->opened.wait(lock, [&] { return gate->open; });
@@ -396,12 +396,12 @@ TEST_CASE("a name that hangs ends by the time limit, though its thread does not"
 }
 
 TEST_CASE("a name that does not resolve is told as such, from the cache too") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   fixture.run("no.example", 80);
   CHECK(fixture.failure().kind == Kind::Dns);
   CHECK(fixture.failure().error == UV_EAI_NONAME);
 
-  Recorder again;
+  ConnectRecorder again;
   Connector connector(fixture.loop, fixture.resolver, fixture.filter, again);
   again.inside_start = true;
   connector.start("no.example", 80, 10s);
@@ -412,7 +412,7 @@ TEST_CASE("a name that does not resolve is told as such, from the cache too") {
 }
 
 TEST_CASE("addresses that the filter denies are skipped") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   SamePort<Listening> hosts;
   fixture.filter.verdicts["127.0.0.1"] = Verdict::Denied;
   fixture.name("a.example", {"127.0.0.1", "127.0.0.2"});
@@ -424,7 +424,7 @@ TEST_CASE("addresses that the filter denies are skipped") {
 }
 
 TEST_CASE("when the filter denies all addresses nothing is sent") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   Listening origin(literal("127.0.0.1"));
   fixture.filter.verdicts["127.0.0.1"] = Verdict::Denied;
   SUBCASE("of a literal") {
@@ -440,7 +440,7 @@ TEST_CASE("when the filter denies all addresses nothing is sent") {
 }
 
 TEST_CASE("one address that is ourselves ends it all before anything is sent") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   SamePort<Listening> hosts;
   fixture.filter.verdicts["127.0.0.2"] = Verdict::Ourselves;
   fixture.name("a.example", {"127.0.0.1", "127.0.0.2"});
@@ -452,7 +452,7 @@ TEST_CASE("one address that is ourselves ends it all before anything is sent") {
 
 TEST_CASE("of several failures the one that says most is told, of equals the last") {
   // Connecting to a broadcast address is EACCES or ENETUNREACH, whatever the port: it stands for a missing route.
-  Fixture fixture;
+  ConnectorFixture fixture;
   const RefusedPort refused(literal("127.0.0.1"));
   SUBCASE("refused, then unroutable") {
     fixture.name("a.example", {"127.0.0.1", "255.255.255.255"});
@@ -466,18 +466,18 @@ TEST_CASE("of several failures the one that says most is told, of equals the las
 }
 
 TEST_CASE("an address without a route is told as such, never inside start()") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   fixture.run("255.255.255.255", 80);
   CHECK(fixture.failure().kind == Kind::Unroutable);
   CHECK(fixture.failure().address == literal("255.255.255.255", 80));
 }
 
 TEST_CASE("out of descriptors is our own shortage, whatever else failed") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   const RefusedPort refused(literal("127.0.0.1"));
   fixture.name("a.example", {"127.0.0.1", "127.0.0.2"});
   // Resolve first: the shortage is to hit the sockets.
-  Recorder warm_up;
+  ConnectRecorder warm_up;
   Connector first(fixture.loop, fixture.resolver, fixture.filter, warm_up);
   first.start("a.example", refused.port(), 10s);
   fixture.run_until([&] { return warm_up.ended(); });
@@ -513,7 +513,7 @@ TEST_CASE("a socket that is connected to itself is found out") {
 }
 
 TEST_CASE("a connector can be destroyed at any moment") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   SUBCASE("before start") {}
   SUBCASE("while a look-up is under way") {
     fixture.name("a.example", {"127.0.0.1"});
@@ -539,7 +539,7 @@ TEST_CASE("a connector can be destroyed at any moment") {
 }
 
 TEST_CASE("a connector can be destroyed inside any of its events") {
-  Fixture fixture;
+  ConnectorFixture fixture;
   Listening origin(literal("127.0.0.1"));
   fixture.name("a.example", {"127.0.0.1"});
   const auto destroy = [&] { fixture.connector.reset(); };
@@ -569,7 +569,7 @@ TEST_CASE("a connector can be destroyed inside any of its events") {
     CHECK_FALSE(origin.accept().valid());
   }
   SUBCASE("on_addresses, inside start()") {
-    Recorder warm_up;
+    ConnectRecorder warm_up;
     Connector first(fixture.loop, fixture.resolver, fixture.filter, warm_up);
     first.start("a.example", origin.port(), 10s);
     fixture.run_until([&] { return warm_up.ended(); });
@@ -583,10 +583,10 @@ TEST_CASE("a connector can be destroyed inside any of its events") {
 }
 
 TEST_CASE("connectors for the same name share its look-up") {
-  Fixture fixture({.ttl = 0s, .negative_ttl = 0s});
+  ConnectorFixture fixture({.ttl = 0s, .negative_ttl = 0s});
   Listening origin(literal("127.0.0.1"));
   fixture.name("a.example", {"127.0.0.1"});
-  Recorder other_events;
+  ConnectRecorder other_events;
   Connector other(fixture.loop, fixture.resolver, fixture.filter, other_events);
   fixture.start("a.example", origin.port());
   other.start("a.example", origin.port(), 10s);

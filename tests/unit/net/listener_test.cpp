@@ -14,7 +14,7 @@
 namespace keepwarm::net::test {
 namespace {
 
-struct Recorder final : AcceptEvents {
+struct AcceptRecorder final : AcceptEvents {
   void on_accepted(int fd, const SocketAddress& peer) override {
     accepted.emplace_back(fd);
     peers.push_back(peer);
@@ -25,13 +25,13 @@ struct Recorder final : AcceptEvents {
   std::vector<SocketAddress> peers;
 };
 
-struct Fixture : LoopFixture {
-  explicit Fixture(const char* host = "127.0.0.1") {
+struct ListenerFixture : LoopFixture {
+  explicit ListenerFixture(const char* host = "127.0.0.1") {
     auto opened = Listener::open(loop, literal(host), events, [this] { return has_capacity; });
     REQUIRE(opened);
     listener = std::move(*opened);
   }
-  Recorder events;
+  AcceptRecorder events;
   bool has_capacity = true;
   std::unique_ptr<Listener> listener;
 };
@@ -39,7 +39,7 @@ struct Fixture : LoopFixture {
 TEST_CASE("a listener tells each connection with its peer, non-blocking and without Nagle's delay") {
   for (const char* host : {"127.0.0.1", "::1"}) {
     CAPTURE(host);
-    Fixture fixture(host);
+    ListenerFixture fixture(host);
     CHECK(fixture.listener->endpoint().address().port() != 0);
     const std::vector<Fd> clients = connect_to(fixture.listener->endpoint().address(), 5);
     fixture.run_until([&] { return fixture.events.accepted.size() == 5; });
@@ -57,7 +57,7 @@ TEST_CASE("a listener tells each connection with its peer, non-blocking and with
 }
 
 TEST_CASE("a port that is taken is told with its address") {
-  Fixture fixture;
+  ListenerFixture fixture;
   const auto second =
       Listener::open(fixture.loop, fixture.listener->endpoint().address(), fixture.events, [] { return true; });
   REQUIRE_FALSE(second);
@@ -66,7 +66,7 @@ TEST_CASE("a port that is taken is told with its address") {
 }
 
 TEST_CASE("the port is free as soon as the listener is destroyed") {
-  Fixture fixture;
+  ListenerFixture fixture;
   const SocketAddress address = fixture.listener->endpoint().address();
   fixture.listener.reset();
   const auto again = Listener::open(fixture.loop, address, fixture.events, [] { return true; });
@@ -75,7 +75,7 @@ TEST_CASE("the port is free as soon as the listener is destroyed") {
 
 TEST_CASE("only a listening socket is taken over") {
   LoopFixture fixture;
-  Recorder events;
+  AcceptRecorder events;
   Fd plain(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   CHECK_FALSE(Listener::adopt(fixture.loop, plain.get(), events, [] { return true; }).ok());
 
@@ -92,7 +92,7 @@ TEST_CASE("only a listening socket is taken over") {
 }
 
 TEST_CASE("without room connections wait in the kernel, and are accepted when there is room again") {
-  Fixture fixture;
+  ListenerFixture fixture;
   fixture.has_capacity = false;
   const Fd client = connect_to(fixture.listener->endpoint().address());
   fixture.turn();
@@ -102,7 +102,7 @@ TEST_CASE("without room connections wait in the kernel, and are accepted when th
 }
 
 TEST_CASE("without descriptors the loop does not spin, and accepting goes on when they are back") {
-  Fixture fixture;
+  ListenerFixture fixture;
   const Fd client = connect_to(fixture.listener->endpoint().address());
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
@@ -119,7 +119,7 @@ TEST_CASE("without descriptors the loop does not spin, and accepting goes on whe
 }
 
 TEST_CASE("a listener can be destroyed inside on_accepted") {
-  Fixture fixture;
+  ListenerFixture fixture;
   fixture.events.then = [&] { fixture.listener.reset(); };
   const std::vector<Fd> clients = connect_to(fixture.listener->endpoint().address(), 3);
   fixture.run_until([&] { return !fixture.listener; });
@@ -128,7 +128,7 @@ TEST_CASE("a listener can be destroyed inside on_accepted") {
 }
 
 TEST_CASE("what the kernel has queued can be accepted before a listener closes") {
-  Fixture fixture;
+  ListenerFixture fixture;
   const std::vector<Fd> clients = connect_to(fixture.listener->endpoint().address(), 3);
   fixture.listener->accept_last();
   CHECK(fixture.events.accepted.size() == 3);

@@ -14,11 +14,11 @@
 namespace keepwarm::net {
 namespace {
 
-struct Fixture : test::LoopFixture {
+struct MailboxFixture : test::LoopFixture {
   std::optional<Mailbox> mailbox{std::in_place, loop};
 };
 
-TEST_CASE_FIXTURE(Fixture, "messages are delivered on the loop, in the order in which they were posted") {
+TEST_CASE_FIXTURE(MailboxFixture, "messages are delivered on the loop, in the order in which they were posted") {
   std::vector<int> delivered;
   for (int i = 0; i < 5; ++i) mailbox->post([&delivered, i] { delivered.push_back(i); });
   CHECK(delivered.empty());
@@ -27,7 +27,7 @@ TEST_CASE_FIXTURE(Fixture, "messages are delivered on the loop, in the order in 
   mailbox.reset();
 }
 
-TEST_CASE_FIXTURE(Fixture, "a message posted by a message is delivered, too") {
+TEST_CASE_FIXTURE(MailboxFixture, "a message posted by a message is delivered, too") {
   int delivered = 0;
   mailbox->post([&] {
     mailbox->post([&] { delivered = 2; });
@@ -37,7 +37,8 @@ TEST_CASE_FIXTURE(Fixture, "a message posted by a message is delivered, too") {
   mailbox.reset();
 }
 
-TEST_CASE_FIXTURE(Fixture, "messages of other threads all come, those of each in order, on the thread of the loop") {
+TEST_CASE_FIXTURE(MailboxFixture,
+                  "messages of other threads all come, those of each in order, on the thread of the loop") {
   constexpr int kThreads = 4, kLetters = 2000;
   std::vector<std::vector<int>> delivered(kThreads);
   const auto here = std::this_thread::get_id();
@@ -62,7 +63,7 @@ TEST_CASE_FIXTURE(Fixture, "messages of other threads all come, those of each in
   mailbox.reset();
 }
 
-TEST_CASE_FIXTURE(Fixture, "a message is destroyed once it was called") {
+TEST_CASE_FIXTURE(MailboxFixture, "a message is destroyed once it was called") {
   auto watched = std::make_shared<int>(0);
   bool called = false;
   mailbox->post([&called, held = watched] { called = true; });
@@ -72,7 +73,7 @@ TEST_CASE_FIXTURE(Fixture, "a message is destroyed once it was called") {
   mailbox.reset();
 }
 
-TEST_CASE_FIXTURE(Fixture, "what was not delivered is destroyed at the end, uncalled") {
+TEST_CASE_FIXTURE(MailboxFixture, "what was not delivered is destroyed at the end, uncalled") {
   auto watched = std::make_shared<int>(0);
   mailbox->post([held = watched] { FAIL("delivered"); });
   mailbox->close();
@@ -81,7 +82,7 @@ TEST_CASE_FIXTURE(Fixture, "what was not delivered is destroyed at the end, unca
   mailbox.reset();
 }
 
-TEST_CASE_FIXTURE(Fixture, "what is posted after the end is destroyed at once, and its descriptor closed") {
+TEST_CASE_FIXTURE(MailboxFixture, "what is posted after the end is destroyed at once, and its descriptor closed") {
   mailbox->close();
   int ends[2] = {-1, -1};
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);

@@ -23,6 +23,14 @@ namespace keepwarm::net::test {
 
 using namespace std::chrono_literals;
 
+/// Bytes that are the same nowhere else, so that what is lost, doubled or out of order shows.
+inline std::string numbered(std::size_t size) {
+  std::string bytes;
+  for (std::size_t i = 0; bytes.size() < size; ++i) bytes += std::to_string(i) + ',';
+  bytes.resize(size);
+  return bytes;
+}
+
 inline SocketAddress literal(std::string_view host, std::uint16_t port = 0) {
   const auto address = SocketAddress::parse(host, port);
   REQUIRE(address);

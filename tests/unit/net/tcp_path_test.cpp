@@ -30,8 +30,8 @@ struct Nobody final : StreamEvents {
 };
 
 /// A stream that has been connected, and the plain socket at its other end.
-struct Fixture : LoopFixture {
-  Fixture() {
+struct TcpPathFixture : LoopFixture {
+  TcpPathFixture() {
     Listening listening(literal("127.0.0.1"));
     Fd near = connect_to(listening.address());
     peer = listening.accept();
@@ -78,7 +78,7 @@ int option(const TcpStream& stream, int level, int name) {
 }  // namespace
 
 TEST_CASE("what the peer's kernel took is acknowledged, to the byte") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   CHECK(fixture.stream->path().written_bytes() == 0);
   CHECK(fixture.state().acknowledged == 0);
   std::uint64_t written = 0;
@@ -92,14 +92,14 @@ TEST_CASE("what the peer's kernel took is acknowledged, to the byte") {
 }
 
 TEST_CASE("several pieces count as what they are in all") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   const std::array<std::string_view, 3> pieces = {"one", "", "three"};
   REQUIRE(fixture.stream->write(pieces) == WriteResult::Done);
   CHECK(fixture.stream->path().written_bytes() == 8);
 }
 
 TEST_CASE("what is queued counts as written, and is acknowledged once the peer reads") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   const std::string chunk(1000000, 'x');
   std::uint64_t written = 0;
   WriteResult result = WriteResult::Done;
@@ -117,7 +117,7 @@ TEST_CASE("what is queued counts as written, and is acknowledged once the peer r
 }
 
 TEST_CASE("what the peer's kernel never saw is not acknowledged, though the peer has ended") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   REQUIRE(write_all(*fixture.stream, "heard") == WriteResult::Done);
   fixture.run_until_acknowledged(5);
   fixture.deafen_peer();
@@ -131,7 +131,7 @@ TEST_CASE("what the peer's kernel never saw is not acknowledged, though the peer
 }
 
 TEST_CASE("the least round trip is known, and no longer than what is usual") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   REQUIRE(write_all(*fixture.stream, "x") == WriteResult::Done);
   fixture.run_until_acknowledged(1);
   const SendState state = fixture.state();
@@ -140,7 +140,7 @@ TEST_CASE("the least round trip is known, and no longer than what is usual") {
 }
 
 TEST_CASE("the send state is of the time at which it is asked for, and not of the event that it is asked in") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   const TimePoint began = Loop::event_time();
   while (Loop::now() == began) {
   }
@@ -176,7 +176,7 @@ TEST_CASE("of a unix socket nothing is known") {
 }
 
 TEST_CASE("an idle connection is probed, so that a peer that died is noticed within 30 s") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   fixture.stream->path().enable_keepalive();
   const TcpStream& stream = *fixture.stream;
   CHECK(option(stream, SOL_SOCKET, SO_KEEPALIVE) == 1);
@@ -190,7 +190,7 @@ TEST_CASE("an idle connection is probed, so that a peer that died is noticed wit
 }
 
 TEST_CASE("a limit for what is not acknowledged breaks the connection") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   fixture.deafen_peer();
   REQUIRE(write_all(*fixture.stream, "unheard") == WriteResult::Done);
   fixture.stream->path().limit_unacknowledged(1ms);
@@ -199,7 +199,7 @@ TEST_CASE("a limit for what is not acknowledged breaks the connection") {
 }
 
 TEST_CASE("a limit that the kernel cannot hold is the longest that it can") {
-  Fixture fixture;
+  TcpPathFixture fixture;
   fixture.stream->path().limit_unacknowledged(5min);
   CHECK(option(*fixture.stream, IPPROTO_TCP, TCP_USER_TIMEOUT) == 300000);
   fixture.stream->path().limit_unacknowledged(std::chrono::hours(8760));

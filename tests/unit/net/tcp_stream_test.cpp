@@ -15,7 +15,7 @@
 namespace keepwarm::net::test {
 namespace {
 
-struct Recorder final : StreamEvents {
+struct StreamRecorder final : StreamEvents {
   void on_bytes(std::string_view bytes) override { report(then_on_bytes, got.append(bytes)); }
   void on_end() override { report(then_on_end, ++ended); }
   void on_broken(int error) override { report(then_on_broken, broken.emplace_back(error)); }
@@ -45,17 +45,9 @@ void send(const Fd& fd, std::string_view bytes) {
   REQUIRE(::send(fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
 }
 
-/// Bytes that are the same nowhere else, so that what is lost, doubled or out of order shows.
-std::string numbered(std::size_t size) {
-  std::string bytes;
-  for (std::size_t i = 0; bytes.size() < size; ++i) bytes += std::to_string(i) + ',';
-  bytes.resize(size);
-  return bytes;
-}
-
 /// A stream and the plain socket at its other end.
-struct Fixture : LoopFixture {
-  explicit Fixture(bool reading = true) {
+struct TcpStreamFixture : LoopFixture {
+  explicit TcpStreamFixture(bool reading = true) {
     Listening listening(literal("127.0.0.1"));
     Fd near = connect_to(listening.address());
     peer = listening.accept();
@@ -106,12 +98,12 @@ struct Fixture : LoopFixture {
 
   Fd peer;
   std::string peer_got;
-  Recorder events;
+  StreamRecorder events;
   std::unique_ptr<TcpStream> stream;
 };
 
 TEST_CASE("bytes are told as they come, and nothing before reading is on") {
-  Fixture fixture(false);
+  TcpStreamFixture fixture(false);
   send(fixture.peer, "hello");
   fixture.turn();
   CHECK(fixture.events.got.empty());
@@ -123,7 +115,7 @@ TEST_CASE("bytes are told as they come, and nothing before reading is on") {
 }
 
 TEST_CASE("a paused stream tells nothing until it is resumed") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   fixture.stream->pause_reading();
   send(fixture.peer, "hello");
   fixture.turn();
@@ -133,7 +125,7 @@ TEST_CASE("a paused stream tells nothing until it is resumed") {
 }
 
 TEST_CASE("a stream paused inside on_bytes tells no more in that turn") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   fixture.events.then_on_bytes = [&] { fixture.stream->pause_reading(); };
   send(fixture.peer, std::string(Loop::kReadBufferSize + 1000, 'x'));
   fixture.run_until([&] { return !fixture.events.got.empty(); });
@@ -146,7 +138,7 @@ TEST_CASE("a stream paused inside on_bytes tells no more in that turn") {
 }
 
 TEST_CASE("the peer's end is told once, after its bytes, and writing still works") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   send(fixture.peer, "last words");
   REQUIRE(::shutdown(fixture.peer.get(), SHUT_WR) == 0);
   fixture.events.then_on_end = [&] { CHECK(fixture.events.got == "last words"); };
@@ -163,7 +155,7 @@ TEST_CASE("the peer's end is told once, after its bytes, and writing still works
 TEST_CASE("pieces are written in order, however many there are") {
   for (const std::size_t count : {1U, 2U, 64U, 65U, 1000U}) {
     CAPTURE(count);
-    Fixture fixture;
+    TcpStreamFixture fixture;
     std::vector<std::string> texts;
     std::string all;
     for (std::size_t i = 0; i < count; ++i) all += texts.emplace_back(i % 7 == 3 ? "" : std::to_string(i) + ' ');
@@ -177,7 +169,7 @@ TEST_CASE("pieces are written in order, however many there are") {
 }
 
 TEST_CASE("what the kernel does not take is queued, goes out in order, and is told as drained once") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   std::string written = fixture.fill();
   const std::size_t queued = fixture.stream->queued_bytes();
   CHECK(queued > 0);
@@ -200,7 +192,7 @@ TEST_CASE("what the kernel does not take is queued, goes out in order, and is to
 }
 
 TEST_CASE("many pieces of which the kernel takes only some arrive whole") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   const std::string piece = numbered(100003);
   const std::vector<std::string_view> pieces(150, piece);
   CHECK(fixture.stream->write(pieces) == WriteResult::Queued);
@@ -211,7 +203,7 @@ TEST_CASE("many pieces of which the kernel takes only some arrive whole") {
 }
 
 TEST_CASE("the end of writing comes behind what is queued, and reading goes on") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   std::string written;
   SUBCASE("with nothing queued") {
     CHECK(write_all(*fixture.stream, "bye") == WriteResult::Done);
@@ -229,7 +221,7 @@ TEST_CASE("the end of writing comes behind what is queued, and reading goes on")
 }
 
 TEST_CASE("a reset by the peer is told once") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   reset(fixture.peer);
   fixture.run_until([&] { return !fixture.events.broken.empty(); });
   fixture.turn();
@@ -242,7 +234,7 @@ TEST_CASE("a reset that comes along with the last bytes is no clean end") {
   // libuv 1.44 reports the end of the stream for a hang-up behind a short read, without having read it.
   for (const std::size_t size : {1U, 1000U, 20000U}) {  // what the kernel takes at once
     CAPTURE(size);
-    Fixture fixture(false);
+    TcpStreamFixture fixture(false);
     const std::string bytes = numbered(size);
     send(fixture.peer, bytes);
     reset(fixture.peer);  // both have arrived before the loop first looks
@@ -256,7 +248,7 @@ TEST_CASE("a reset that comes along with the last bytes is no clean end") {
 }
 
 TEST_CASE("a FIN that comes along with the last bytes is a clean end, though both directions are closed") {
-  Fixture fixture(false);
+  TcpStreamFixture fixture(false);
   fixture.stream->finish_writing();
   send(fixture.peer, "last words");
   fixture.peer = Fd();  // nothing was unread there, so no RST
@@ -268,7 +260,7 @@ TEST_CASE("a FIN that comes along with the last bytes is a clean end, though bot
 }
 
 TEST_CASE("a reset while writing is under way is told once, though both directions fail") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   fixture.fill();
   reset(fixture.peer);
   fixture.run_until([&] { return !fixture.events.broken.empty(); });
@@ -278,7 +270,7 @@ TEST_CASE("a reset while writing is under way is told once, though both directio
 }
 
 TEST_CASE("a failed write leaves what came before it to be read") {
-  Fixture fixture(false);
+  TcpStreamFixture fixture(false);
   send(fixture.peer, "refused, because");
   fixture.stream->finish_writing();
   CHECK(write_all(*fixture.stream, "too late") == WriteResult::Failed);
@@ -288,7 +280,7 @@ TEST_CASE("a failed write leaves what came before it to be read") {
 }
 
 TEST_CASE("destroying a stream sends FIN, or RST if that was asked for") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   SUBCASE("FIN") {
     fixture.stream.reset();
     CHECK(fixture.end_of_peer() == 0);
@@ -301,7 +293,7 @@ TEST_CASE("destroying a stream sends FIN, or RST if that was asked for") {
 }
 
 TEST_CASE("a stream can be destroyed inside any of its events, and nothing follows") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   const auto destroy = [&] { fixture.stream.reset(); };
   const auto run = [&] {
     fixture.run_until([&] { return !fixture.stream; });
@@ -343,7 +335,7 @@ TEST_CASE("a stream can be destroyed inside any of its events, and nothing follo
 }
 
 TEST_CASE("a stream can be destroyed with bytes still queued") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   fixture.fill();
   REQUIRE(write_all(*fixture.stream, "and more") == WriteResult::Queued);
   fixture.stream.reset();
@@ -353,8 +345,8 @@ TEST_CASE("a stream can be destroyed with bytes still queued") {
 }
 
 TEST_CASE("a stream may change hands inside its events") {
-  Fixture fixture;
-  Recorder next;
+  TcpStreamFixture fixture;
+  StreamRecorder next;
   fixture.events.then_on_bytes = [&] { fixture.stream->set_events(next); };
   send(fixture.peer, "one");
   fixture.run_until([&] { return fixture.events.got == "one"; });
@@ -364,7 +356,7 @@ TEST_CASE("a stream may change hands inside its events") {
 }
 
 TEST_CASE("a stream is alive until anything at all arrives") {
-  Fixture fixture(false);
+  TcpStreamFixture fixture(false);
   CHECK(fixture.stream->check_idle_alive());
   SUBCASE("bytes") {
     send(fixture.peer, "x");
@@ -382,7 +374,7 @@ TEST_CASE("a stream is alive until anything at all arrives") {
 }
 
 TEST_CASE("the round trip is known once bytes went there and back") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   CHECK(write_all(*fixture.stream, "ping") == WriteResult::Done);
   fixture.run_until_peer_has(4);
   send(fixture.peer, "pong");
@@ -393,16 +385,16 @@ TEST_CASE("the round trip is known once bytes went there and back") {
 
 TEST_CASE("a descriptor that is none is not adopted") {
   LoopFixture fixture;
-  Recorder events;
+  StreamRecorder events;
   CHECK(TcpStream::adopt(fixture.loop, -1, events) == nullptr);
 }
 
 TEST_CASE("the loop's read buffer serves all streams, one after the other") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   Listening listening(literal("127.0.0.1"));
   Fd near = connect_to(listening.address());
   const Fd other_peer = listening.accept();
-  Recorder other_events;
+  StreamRecorder other_events;
   const auto other = TcpStream::adopt(fixture.loop, near.release(), other_events);
   REQUIRE(other);
   other->resume_reading();
@@ -419,7 +411,7 @@ TEST_CASE("the loop's read buffer serves all streams, one after the other") {
 }
 
 TEST_CASE("a poll of all sockets serves for some milliseconds, but not what fell idle after it") {
-  Fixture fixture;
+  TcpStreamFixture fixture;
   fixture.turn();
   Loop::begin_event();
   const TimePoint idle_since = Loop::event_time();

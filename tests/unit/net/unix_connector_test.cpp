@@ -16,8 +16,6 @@
 namespace keepwarm::net::test {
 namespace {
 
-using Kind = ConnectFailure::Kind;
-
 struct Filter final : AddressFilter {
   Verdict verdict(const SocketAddress&) const override {
     FAIL("only an address is asked for a verdict");
@@ -27,7 +25,7 @@ struct Filter final : AddressFilter {
   std::string own;
 };
 
-struct Recorder final : ConnectEvents {
+struct UnixConnectRecorder final : ConnectEvents {
   void on_connected(Connected c) override {
     connected = std::move(c);
     final_event();
@@ -50,7 +48,7 @@ struct Recorder final : ConnectEvents {
   bool inside_start = false;
 };
 
-struct Fixture : LoopFixture {
+struct UnixConnectorFixture : LoopFixture {
   void start(Duration timeout = 10s) {
     events.inside_start = true;
     connector.start_unix(path, timeout);
@@ -65,7 +63,7 @@ struct Fixture : LoopFixture {
     turn();  // nothing may follow
     CHECK(events.final_events == 1);
   }
-  void check_failed(Kind kind, int error) {
+  void check_failed(ConnectFailure::Kind kind, int error) {
     REQUIRE(events.failure);
     CHECK(events.failure->kind == kind);
     CHECK(events.failure->error == error);
@@ -75,7 +73,7 @@ struct Fixture : LoopFixture {
   TempFolder folder;
   std::string path = folder / "app.sock";
   Filter filter;
-  Recorder events;
+  UnixConnectRecorder events;
   Resolver resolver{loop, {.ttl = 1h, .negative_ttl = 1h}, [](const std::string&) { return LookupAnswer{}; }};
   std::optional<Connector> holder{std::in_place, loop, resolver, filter, events};
   Connector& connector = *holder;
@@ -94,7 +92,7 @@ struct StreamRecorder final : StreamEvents {
 };
 
 /// Both ends of a connection over a path: `ours` is the connector's, `theirs` a plain socket.
-struct Connection : Fixture {
+struct Connection : UnixConnectorFixture {
   explicit Connection(int flags = 0) : listening(listen_on_path(path)) {
     run();
     REQUIRE(events.connected);
@@ -111,7 +109,7 @@ struct Connection : Fixture {
 };
 
 TEST_CASE("a path is connected to, and its address is called unix") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening = listen_on_path(fixture.path);
   fixture.run();
   REQUIRE(fixture.events.connected);
@@ -123,14 +121,14 @@ TEST_CASE("a path is connected to, and its address is called unix") {
 }
 
 TEST_CASE("a time limit of nothing still allows one try") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening = listen_on_path(fixture.path);
   fixture.run(0s);
   CHECK(fixture.events.connected);
 }
 
 TEST_CASE("a path where nobody listens is refused with the reason") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   int error = 0;
   SUBCASE("nothing is there") {
     error = UV_ENOENT;
@@ -149,47 +147,47 @@ TEST_CASE("a path where nobody listens is refused with the reason") {
     error = UV_ENOTDIR;
   }
   fixture.run();
-  fixture.check_failed(Kind::Refused, error);
+  fixture.check_failed(ConnectFailure::Kind::Refused, error);
 }
 
 TEST_CASE("a socket that we may not write to is refused with the reason") {
   if (::geteuid() == 0) return;  // root may always
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening = listen_on_path(fixture.path);
   std::filesystem::permissions(fixture.path, std::filesystem::perms::none);
   fixture.run();
-  fixture.check_failed(Kind::Refused, UV_EACCES);
+  fixture.check_failed(ConnectFailure::Kind::Refused, UV_EACCES);
 }
 
 TEST_CASE("a socket of another kind is no upstream") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd datagrams(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   const sockaddr_un address = unix_address(fixture.path);
   REQUIRE(::bind(datagrams.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0);
   fixture.run();
-  fixture.check_failed(Kind::Other, UV_EPROTOTYPE);
+  fixture.check_failed(ConnectFailure::Kind::Other, UV_EPROTOTYPE);
 }
 
 TEST_CASE("a path that is too long for a socket is told, not cut") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening =
       listen_on_path(fixture.path = fixture.folder / std::string(107 - (fixture.folder / "").size(), 'x'));
   fixture.path += 'x';
   fixture.run();
-  fixture.check_failed(Kind::Other, UV_ENAMETOOLONG);
+  fixture.check_failed(ConnectFailure::Kind::Other, UV_ENAMETOOLONG);
 }
 
 TEST_CASE("one of our own listeners is not connected to") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening = listen_on_path(fixture.path);
   fixture.filter.own = fixture.path;
   fixture.run();
-  fixture.check_failed(Kind::Ourselves, 0);
+  fixture.check_failed(ConnectFailure::Kind::Ourselves, 0);
   CHECK(::accept(listening.get(), nullptr, nullptr) == -1);
 }
 
 TEST_CASE("while the backlog is full it tries again") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening = listen_on_path(fixture.path, 0);
   const Fd first = connect_to_path(fixture.path);
   fixture.start();
@@ -202,17 +200,17 @@ TEST_CASE("while the backlog is full it tries again") {
 }
 
 TEST_CASE("a backlog that stays full is a timeout, at the time limit") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening = listen_on_path(fixture.path, 0);
   const Fd first = connect_to_path(fixture.path);
   const TimePoint began = Loop::now();
   fixture.run(35ms);
-  fixture.check_failed(Kind::Timeout, UV_ETIMEDOUT);
+  fixture.check_failed(ConnectFailure::Kind::Timeout, UV_ETIMEDOUT);
   CHECK(Loop::now() - began >= 35ms);
 }
 
 TEST_CASE("a lack of descriptors is our own shortage") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening = listen_on_path(fixture.path);
   fixture.turn();
   fixture.start();
@@ -223,11 +221,11 @@ TEST_CASE("a lack of descriptors is our own shortage") {
   fixture.turn();
   REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
   fixture.wait();
-  fixture.check_failed(Kind::OutOfDescriptors, UV_EMFILE);
+  fixture.check_failed(ConnectFailure::Kind::OutOfDescriptors, UV_EMFILE);
 }
 
 TEST_CASE("a connector to a path may be destroyed at any moment") {
-  Fixture fixture;
+  UnixConnectorFixture fixture;
   const Fd listening = listen_on_path(fixture.path, 0);
   SUBCASE("before the first try") {
     fixture.start();

@@ -16,7 +16,7 @@
 namespace keepwarm::net::test {
 namespace {
 
-struct Recorder final : AcceptEvents {
+struct UnixAcceptRecorder final : AcceptEvents {
   void on_accepted(int fd, const SocketAddress& peer) override {
     accepted.emplace_back(fd);
     peers.push_back(peer);
@@ -27,7 +27,7 @@ struct Recorder final : AcceptEvents {
   std::vector<SocketAddress> peers;
 };
 
-struct Fixture : LoopFixture {
+struct UnixListenerFixture : LoopFixture {
   Result<std::unique_ptr<Listener>, ListenFailure> try_open(const std::string& at) {
     return Listener::open(loop, Endpoint::unix_path(at), events, [] { return true; });
   }
@@ -40,12 +40,12 @@ struct Fixture : LoopFixture {
 
   TempFolder folder;
   std::string path = folder / "x.sock";
-  Recorder events;
+  UnixAcceptRecorder events;
   std::unique_ptr<Listener> listener;
 };
 
 TEST_CASE("a listener on a path accepts, and tells its peers as unix") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   fixture.open();
   CHECK(fixture.listener->endpoint().text() == "unix:" + fixture.path);
   const Fd client = connect_to_path(fixture.path);
@@ -57,7 +57,7 @@ TEST_CASE("a listener on a path accepts, and tells its peers as unix") {
 }
 
 TEST_CASE("everybody may connect to its file, whatever the umask is") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   const mode_t before = ::umask(0777);
   fixture.open();
   ::umask(before);
@@ -65,7 +65,7 @@ TEST_CASE("everybody may connect to its file, whatever the umask is") {
 }
 
 TEST_CASE("its file goes with it") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   fixture.open();
   REQUIRE(fixture.exists());
   fixture.listener.reset();
@@ -73,7 +73,7 @@ TEST_CASE("its file goes with it") {
 }
 
 TEST_CASE("a file that somebody put in its place stays") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   fixture.open();
   std::filesystem::remove(fixture.path);
   const Fd other = listen_on_path(fixture.path);
@@ -85,7 +85,7 @@ TEST_CASE("a file that somebody put in its place stays") {
 }
 
 TEST_CASE("before it closes its path is gone, and who was connected is accepted") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   fixture.open();
   const Fd first = connect_to_path(fixture.path);
   const Fd second = connect_to_path(fixture.path);
@@ -101,7 +101,7 @@ TEST_CASE("before it closes its path is gone, and who was connected is accepted"
 }
 
 TEST_CASE("a socket that nobody listens on any more is replaced") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   listen_on_path(fixture.path);  // and closed at once: its file stays
   REQUIRE(fixture.exists());
   fixture.open();
@@ -110,7 +110,7 @@ TEST_CASE("a socket that nobody listens on any more is replaced") {
 }
 
 TEST_CASE("a socket on which somebody listens is left to him") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   std::optional<Fd> client;
   const auto check_in_use = [&] {
     const ino_t before = stat_of(fixture.path).st_ino;
@@ -143,7 +143,7 @@ TEST_CASE("a socket on which somebody listens is left to him") {
 }
 
 TEST_CASE("a socket that cannot be tried is left as it is") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   listen_on_path(fixture.path);
   rlimit before{};
   REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
@@ -156,7 +156,7 @@ TEST_CASE("a socket that cannot be tried is left as it is") {
 }
 
 TEST_CASE("what is not a socket is left as it is") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   SUBCASE("a file") {
     std::ofstream(fixture.path) << "precious";
   }
@@ -174,7 +174,7 @@ TEST_CASE("what is not a socket is left as it is") {
 }
 
 TEST_CASE("why a path cannot be had is told") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   struct Case {
     std::string path;
     int error;
@@ -193,7 +193,7 @@ TEST_CASE("why a path cannot be had is told") {
 }
 
 TEST_CASE("the file of a socket that was passed to us stays") {
-  Fixture fixture;
+  UnixListenerFixture fixture;
   auto adopted =
       Listener::adopt(fixture.loop, listen_on_path(fixture.path).release(), fixture.events, [] { return true; });
   REQUIRE(adopted);

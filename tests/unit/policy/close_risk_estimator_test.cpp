@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 using HostSample = CloseRiskEstimator::HostSample;
 
 /// Hosts that come one after another, each with what it tells.
-struct Fixture {
+struct EstimatorFixture {
   CloseRiskEstimator prior;
 
   void hosts_live(int count, Duration age) {
@@ -32,11 +32,11 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "without evidence nothing is trusted") {
+TEST_CASE_FIXTURE(EstimatorFixture, "without evidence nothing is trusted") {
   for (const Duration age : {0ms, 250ms, 1000ms, 60'000ms, 3'600'000ms}) CHECK_FALSE(trusts(age));
 }
 
-TEST_CASE_FIXTURE(Fixture, "ninety-eight hosts that lived through an age are enough") {
+TEST_CASE_FIXTURE(EstimatorFixture, "ninety-eight hosts that lived through an age are enough") {
   hosts_live(97, 10s);
   CHECK_FALSE(trusts(5s));
   hosts_live(1, 10s);
@@ -44,7 +44,7 @@ TEST_CASE_FIXTURE(Fixture, "ninety-eight hosts that lived through an age are eno
   CHECK(trusts(250ms));
 }
 
-TEST_CASE_FIXTURE(Fixture, "hosts count, not what one of them tells again and again") {
+TEST_CASE_FIXTURE(EstimatorFixture, "hosts count, not what one of them tells again and again") {
   HostSample busy;
   for (int i = 1; i <= 1000; ++i) prior.lived(busy, i * 10ms);
   for (int i = 0; i < 1000; ++i) prior.lived(busy, 10s);
@@ -54,7 +54,7 @@ TEST_CASE_FIXTURE(Fixture, "hosts count, not what one of them tells again and ag
   CHECK(busy.bins > 100);
 }
 
-TEST_CASE_FIXTURE(Fixture, "only what was lived through to its end is trusted, with the round trip") {
+TEST_CASE_FIXTURE(EstimatorFixture, "only what was lived through to its end is trusted, with the round trip") {
   hosts_live(98, 10s);
   CHECK(trusts(9s, 500ms));
   CHECK_FALSE(trusts(9s, 1s));
@@ -64,7 +64,8 @@ TEST_CASE_FIXTURE(Fixture, "only what was lived through to its end is trusted, w
   CHECK_FALSE(trusts(249ms));
 }
 
-TEST_CASE_FIXTURE(Fixture, "where a few in a hundred close is not trusted, nor from where a request arrives there") {
+TEST_CASE_FIXTURE(EstimatorFixture,
+                  "where a few in a hundred close is not trusted, nor from where a request arrives there") {
   hosts_live(97, 10s);
   hosts_close(3, 5s);
   CHECK(trusts(4s));
@@ -73,7 +74,7 @@ TEST_CASE_FIXTURE(Fixture, "where a few in a hundred close is not trusted, nor f
   CHECK_FALSE(trusts(5s));
 }
 
-TEST_CASE_FIXTURE(Fixture, "beyond the ages at which servers close others are trusted again") {
+TEST_CASE_FIXTURE(EstimatorFixture, "beyond the ages at which servers close others are trusted again") {
   hosts_live(98, 10s);
   hosts_close(50, 5s);
   CHECK(trusts(4s));
@@ -81,7 +82,7 @@ TEST_CASE_FIXTURE(Fixture, "beyond the ages at which servers close others are tr
   CHECK(trusts(6s));
 }
 
-TEST_CASE_FIXTURE(Fixture, "each close asks for another hundred hosts") {
+TEST_CASE_FIXTURE(EstimatorFixture, "each close asks for another hundred hosts") {
   hosts_close(1, 5s);
   hosts_live(196, 10s);
   CHECK_FALSE(trusts(5s));
@@ -94,7 +95,7 @@ TEST_CASE_FIXTURE(Fixture, "each close asks for another hundred hosts") {
   CHECK(trusts(5s));
 }
 
-TEST_CASE_FIXTURE(Fixture, "closes at different ages between now and the arrival count together") {
+TEST_CASE_FIXTURE(EstimatorFixture, "closes at different ages between now and the arrival count together") {
   hosts_live(190, 10s);
   hosts_close(1, 4100ms);
   hosts_close(1, 4900ms);
@@ -103,13 +104,13 @@ TEST_CASE_FIXTURE(Fixture, "closes at different ages between now and the arrival
   CHECK(trusts(4s, 1s));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a host that closed has lived until then") {
+TEST_CASE_FIXTURE(EstimatorFixture, "a host that closed has lived until then") {
   hosts_close(98, 10s);
   CHECK(trusts(9s));
   CHECK_FALSE(trusts(10s));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a host that closed neither tells nor asks any more") {
+TEST_CASE_FIXTURE(EstimatorFixture, "a host that closed neither tells nor asks any more") {
   hosts_live(99, 10s);
   HostSample host;
   CHECK(prior.may_trust(host, 5s, 10ms));
@@ -122,7 +123,7 @@ TEST_CASE_FIXTURE(Fixture, "a host that closed neither tells nor asks any more")
   CHECK(host.bins < 150);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a host that lived long and then closes early counts as one that closes there") {
+TEST_CASE_FIXTURE(EstimatorFixture, "a host that lived long and then closes early counts as one that closes there") {
   HostSample host;
   prior.lived(host, 10s);
   hosts_live(97, 10s);
@@ -132,7 +133,7 @@ TEST_CASE_FIXTURE(Fixture, "a host that lived long and then closes early counts 
   CHECK(trusts(5s));
 }
 
-TEST_CASE_FIXTURE(Fixture, "closes at ages that are not counted are forgotten") {
+TEST_CASE_FIXTURE(EstimatorFixture, "closes at ages that are not counted are forgotten") {
   hosts_live(98, 2h);
   hosts_close(5, 100ms);
   hosts_close(5, 3h);
@@ -141,7 +142,7 @@ TEST_CASE_FIXTURE(Fixture, "closes at ages that are not counted are forgotten") 
   CHECK_FALSE(trusts(4100s));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a world that has changed is seen, however many hosts told of the old one") {
+TEST_CASE_FIXTURE(EstimatorFixture, "a world that has changed is seen, however many hosts told of the old one") {
   hosts_live(100'000, 60s);
   CHECK(trusts(5s));
   hosts_close(10, 5s);
@@ -159,7 +160,7 @@ TEST_CASE_FIXTURE(Fixture, "a world that has changed is seen, however many hosts
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "counts do not overflow where hosts only close") {
+TEST_CASE_FIXTURE(EstimatorFixture, "counts do not overflow where hosts only close") {
   hosts_close(65'536, 250ms);
   hosts_live(300, 10s);
   CHECK_FALSE(trusts(250ms));

@@ -12,7 +12,7 @@ constexpr std::uint64_t kThere = 42;
 constexpr Duration kMargin = 1s;
 
 /// A history, and a clock that moves only when told to.
-struct Fixture {
+struct HistoryFixture {
   IdleHistory history;
   TimePoint now = TimePoint{} + 24h * 365;
 
@@ -41,13 +41,13 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE_FIXTURE(Fixture, "nothing was seen: nothing is known") {
+TEST_CASE_FIXTURE(HistoryFixture, "nothing was seen: nothing is known") {
   CHECK(history.learned() == std::nullopt);
   CHECK(history.survived() == 0s);
   CHECK(history.proved() == 0s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "the first close counts at once, and then the least of them") {
+TEST_CASE_FIXTURE(HistoryFixture, "the first close counts at once, and then the least of them") {
   closes(5s);
   CHECK(history.learned() == 5s);
   closes_later(5900ms);
@@ -56,7 +56,7 @@ TEST_CASE_FIXTURE(Fixture, "the first close counts at once, and then the least o
   CHECK(history.learned() == 4800ms);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a close right after an answer is no idle timeout, and disproves nothing") {
+TEST_CASE_FIXTURE(HistoryFixture, "a close right after an answer is no idle timeout, and disproves nothing") {
   survives(10s);
   closes(249ms);
   CHECK(history.learned() == std::nullopt);
@@ -67,7 +67,8 @@ TEST_CASE_FIXTURE(Fixture, "a close right after an answer is no idle timeout, an
 
 // ---- Bursts ----
 
-TEST_CASE_FIXTURE(Fixture, "closes of clearly different ages at one moment are a restart, and none of them counts") {
+TEST_CASE_FIXTURE(HistoryFixture,
+                  "closes of clearly different ages at one moment are a restart, and none of them counts") {
   SUBCASE("the younger one first") {
     closes(3s);
     pass(200ms);
@@ -103,25 +104,25 @@ TEST_CASE_FIXTURE(Fixture, "closes of clearly different ages at one moment are a
   CHECK(history.learned() == std::nullopt);
 }
 
-TEST_CASE_FIXTURE(Fixture, "connections that fell idle at one moment may close at one moment") {
+TEST_CASE_FIXTURE(HistoryFixture, "connections that fell idle at one moment may close at one moment") {
   for (int i = 0; i < 5; ++i) closes(5s + i * 10ms);
   CHECK(history.learned() == 5s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "closes that are further apart are no burst") {
+TEST_CASE_FIXTURE(HistoryFixture, "closes that are further apart are no burst") {
   closes(3s);
   pass(251ms);
   closes(10s);
   CHECK(history.learned() == 3s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "two servers may close at one moment") {
+TEST_CASE_FIXTURE(HistoryFixture, "two servers may close at one moment") {
   closes(3s, kHere);
   closes(10s, kThere);
   CHECK(history.learned() == 3s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a burst takes back nothing that was learned before") {
+TEST_CASE_FIXTURE(HistoryFixture, "a burst takes back nothing that was learned before") {
   closes(5s);
   pass(1s);
   closes(5s);
@@ -129,7 +130,7 @@ TEST_CASE_FIXTURE(Fixture, "a burst takes back nothing that was learned before")
   CHECK(history.learned() == 5s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "after a burst closes count again") {
+TEST_CASE_FIXTURE(HistoryFixture, "after a burst closes count again") {
   closes(3s);
   closes(10s);
   closes_later(7s);
@@ -138,7 +139,7 @@ TEST_CASE_FIXTURE(Fixture, "after a burst closes count again") {
 
 // ---- Contradictions ----
 
-TEST_CASE_FIXTURE(Fixture, "a close that four connections outlived is dropped") {
+TEST_CASE_FIXTURE(HistoryFixture, "a close that four connections outlived is dropped") {
   closes(5s);
   survives_times(3, 20s);
   CHECK(history.learned() == 5s);
@@ -146,7 +147,7 @@ TEST_CASE_FIXTURE(Fixture, "a close that four connections outlived is dropped") 
   CHECK(history.learned() == std::nullopt);
 }
 
-TEST_CASE_FIXTURE(Fixture, "to outlive a close is to be clearly older") {
+TEST_CASE_FIXTURE(HistoryFixture, "to outlive a close is to be clearly older") {
   SUBCASE("a quarter more is not enough") {
     closes(8s);
     survives_times(10, 10s);
@@ -163,7 +164,7 @@ TEST_CASE_FIXTURE(Fixture, "to outlive a close is to be clearly older") {
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a close of about that age again starts the count anew") {
+TEST_CASE_FIXTURE(HistoryFixture, "a close of about that age again starts the count anew") {
   closes(5s);
   survives_times(3, 20s);
   closes_later(5500ms);
@@ -173,14 +174,14 @@ TEST_CASE_FIXTURE(Fixture, "a close of about that age again starts the count ane
   CHECK(history.learned() == std::nullopt);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a close of another age does not") {
+TEST_CASE_FIXTURE(HistoryFixture, "a close of another age does not") {
   closes(5s);
   survives_times(3, 20s);
   closes_later(30s);
   CHECK(history.learned() == 30s);  // it was the fourth that lived longer
 }
 
-TEST_CASE_FIXTURE(Fixture, "what lives longer at another address contradicts nothing") {
+TEST_CASE_FIXTURE(HistoryFixture, "what lives longer at another address contradicts nothing") {
   closes(5s, kHere);
   survives_times(20, 60s, kThere);
   closes_later(90s, kThere);
@@ -189,7 +190,7 @@ TEST_CASE_FIXTURE(Fixture, "what lives longer at another address contradicts not
   CHECK(history.learned() == 90s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "only the closes that were outlived are dropped") {
+TEST_CASE_FIXTURE(HistoryFixture, "only the closes that were outlived are dropped") {
   closes(5s);
   closes_later(30s);
   survives_times(3, 20s);  // the close at 30 s is the first that contradicts the one at 5 s
@@ -198,7 +199,7 @@ TEST_CASE_FIXTURE(Fixture, "only the closes that were outlived are dropped") {
 
 // ---- What was survived and proved ----
 
-TEST_CASE_FIXTURE(Fixture, "what three connections survived counts: the third-longest age") {
+TEST_CASE_FIXTURE(HistoryFixture, "what three connections survived counts: the third-longest age") {
   survives(10s);
   survives(30s);
   CHECK(history.survived() == 0s);
@@ -211,14 +212,14 @@ TEST_CASE_FIXTURE(Fixture, "what three connections survived counts: the third-lo
   CHECK(history.proved() == 30s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a connection that is still open proves an age without having survived it") {
+TEST_CASE_FIXTURE(HistoryFixture, "a connection that is still open proves an age without having survived it") {
   for (int i = 0; i < 5; ++i) history.seen_open(8s);
   history.seen_open(2s);
   CHECK(history.proved() == 8s);
   CHECK(history.survived() == 0s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a close disproves longer ages, and its own less the margin") {
+TEST_CASE_FIXTURE(HistoryFixture, "a close disproves longer ages, and its own less the margin") {
   survives_times(3, 20s);
   closes(12s);
   CHECK(history.proved() == 11s);
@@ -228,7 +229,7 @@ TEST_CASE_FIXTURE(Fixture, "a close disproves longer ages, and its own less the 
   CHECK(history.survived() == 0s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a restart disproves, too: whoever takes it for one may be wrong") {
+TEST_CASE_FIXTURE(HistoryFixture, "a restart disproves, too: whoever takes it for one may be wrong") {
   survives_times(3, 20s);
   closes(5s);
   closes(10s);
@@ -236,7 +237,7 @@ TEST_CASE_FIXTURE(Fixture, "a restart disproves, too: whoever takes it for one m
   CHECK(history.proved() == 4s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "what was disproved without a close that counts can be proved again") {
+TEST_CASE_FIXTURE(HistoryFixture, "what was disproved without a close that counts can be proved again") {
   survives_times(3, 20s);
   history.invalidate_survival(4s);
   CHECK(history.learned() == std::nullopt);
@@ -252,7 +253,7 @@ TEST_CASE_FIXTURE(Fixture, "what was disproved without a close that counts can b
 
 // ---- Forgetting ----
 
-TEST_CASE_FIXTURE(Fixture, "of one address the last eight closes count: a timeout that crept up is followed") {
+TEST_CASE_FIXTURE(HistoryFixture, "of one address the last eight closes count: a timeout that crept up is followed") {
   closes(5s);
   for (int i = 0; i < 7; ++i) closes_later(6s);
   CHECK(history.learned() == 5s);
@@ -260,13 +261,13 @@ TEST_CASE_FIXTURE(Fixture, "of one address the last eight closes count: a timeou
   CHECK(history.learned() == 6s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "many closes at one address do not push out what was learned of another") {
+TEST_CASE_FIXTURE(HistoryFixture, "many closes at one address do not push out what was learned of another") {
   closes(5s, kHere);
   for (int i = 0; i < 50; ++i) closes_later(60s, kThere);
   CHECK(history.learned() == 5s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "of more addresses than there is room for the last ones count") {
+TEST_CASE_FIXTURE(HistoryFixture, "of more addresses than there is room for the last ones count") {
   closes(5s, 100);
   for (std::uint64_t address = 1; address <= 7; ++address) closes_later(60s, address);
   CHECK(history.learned() == 5s);
@@ -274,7 +275,7 @@ TEST_CASE_FIXTURE(Fixture, "of more addresses than there is room for the last on
   CHECK(history.learned() == 60s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "what was not seen again for an hour is forgotten") {
+TEST_CASE_FIXTURE(HistoryFixture, "what was not seen again for an hour is forgotten") {
   closes(5s, kThere);
   pass(40min);
   closes(60s);
@@ -289,13 +290,13 @@ TEST_CASE_FIXTURE(Fixture, "what was not seen again for an hour is forgotten") {
 
 // ---- Probes ----
 
-TEST_CASE_FIXTURE(Fixture, "there is nothing to test before something was learned") {
+TEST_CASE_FIXTURE(HistoryFixture, "there is nothing to test before something was learned") {
   CHECK_FALSE(history.may_test_lapse(now));
   closes(5s);
   CHECK(history.may_test_lapse(now));
 }
 
-TEST_CASE_FIXTURE(Fixture, "one lapse test at a time") {
+TEST_CASE_FIXTURE(HistoryFixture, "one lapse test at a time") {
   closes(5s);
   history.lapse_test_begun(now);
   pass(30min);
@@ -304,7 +305,7 @@ TEST_CASE_FIXTURE(Fixture, "one lapse test at a time") {
   CHECK(history.may_test_lapse(now));
 }
 
-TEST_CASE_FIXTURE(Fixture, "until three closes are known lapse tests follow one another") {
+TEST_CASE_FIXTURE(HistoryFixture, "until three closes are known lapse tests follow one another") {
   closes(5s);
   for (int i = 0; i < 2; ++i) {
     REQUIRE(history.may_test_lapse(now));
@@ -313,7 +314,7 @@ TEST_CASE_FIXTURE(Fixture, "until three closes are known lapse tests follow one 
   CHECK_FALSE(history.may_test_lapse(now));
 }
 
-TEST_CASE_FIXTURE(Fixture, "a minute between lapse tests, and up to ten while they confirm what is known") {
+TEST_CASE_FIXTURE(HistoryFixture, "a minute between lapse tests, and up to ten while they confirm what is known") {
   for (int i = 0; i < 3; ++i) closes_later(5s);
   for (const Duration pause : {2min, 4min, 8min, 10min, 10min}) {
     CAPTURE(pause.count());
@@ -325,7 +326,7 @@ TEST_CASE_FIXTURE(Fixture, "a minute between lapse tests, and up to ten while th
   }
 }
 
-TEST_CASE_FIXTURE(Fixture, "a lapse test that tells nothing keeps the pace") {
+TEST_CASE_FIXTURE(HistoryFixture, "a lapse test that tells nothing keeps the pace") {
   survives_times(3, 10s);
   for (int i = 0; i < 3; ++i) closes_later(5s);
   for (int i = 0; i < 3; ++i) {
@@ -338,7 +339,7 @@ TEST_CASE_FIXTURE(Fixture, "a lapse test that tells nothing keeps the pace") {
   }
 }
 
-TEST_CASE_FIXTURE(Fixture,
+TEST_CASE_FIXTURE(HistoryFixture,
                   "a lapse test that contradicts is followed by the next one at once, until the close is dropped") {
   for (int i = 0; i < 2; ++i) closes_later(5s);
   lapse_test_is_closed(5s);
@@ -352,7 +353,7 @@ TEST_CASE_FIXTURE(Fixture,
   CHECK(history.survived() == 60s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "after a contradiction the pauses begin at a minute again") {
+TEST_CASE_FIXTURE(HistoryFixture, "after a contradiction the pauses begin at a minute again") {
   for (int i = 0; i < 3; ++i) closes_later(5s);
   for (int i = 0; i < 4; ++i) {
     lapse_test_is_closed(5s);

@@ -7,13 +7,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-TimePoint at(Duration since_start) {
+TimePoint after(Duration since_start) {
   return TimePoint{} + 1000s + since_start;
 }
 
 /// A host in use that wants two, with room for more.
 WarmView view_of(std::uint32_t open, std::uint32_t expiring = 0) {
-  return {.wanted = 2, .open = open, .expiring = expiring, .idle_capacity = 64, .in_use_until = at(10min)};
+  return {.wanted = 2, .open = open, .expiring = expiring, .idle_capacity = 64, .in_use_until = after(10min)};
 }
 
 }  // namespace
@@ -129,13 +129,13 @@ TEST_CASE("what is to be opened") {
        6, 2},
       {"no more than may lie idle", but(view_of(0), [](WarmView& view) { view.idle_capacity = 1; }), 2, 1},
       {"as many are open as may be", but(view_of(0), [](WarmView& view) { view.connections_full = true; }), 2, 0},
-      {"during a pause", but(view_of(0), [](WarmView& view) { view.backoff_until = at(1s); }), 2, 0},
-      {"when it is over", but(view_of(0), [](WarmView& view) { view.backoff_until = at(0s); }), 2, 2},
+      {"during a pause", but(view_of(0), [](WarmView& view) { view.backoff_until = after(1s); }), 2, 0},
+      {"when it is over", but(view_of(0), [](WarmView& view) { view.backoff_until = after(0s); }), 2, 2},
       {"another worker does it", but(view_of(0), [](WarmView& view) { view.elsewhere = true; }), 2, 0},
   };
   for (const Case& c : cases) {
     CAPTURE(c.name);
-    const WarmPlan plan = warm_plan(c.view, at(0s));
+    const WarmPlan plan = warm_plan(c.view, after(0s));
     CHECK_FALSE(plan.close_all);
     CHECK(plan.missing == c.missing);
     CHECK(plan.open == c.open);
@@ -144,33 +144,33 @@ TEST_CASE("what is to be opened") {
 
 TEST_CASE("a host that was not used for its time lets go, and nothing is opened for it") {
   WarmView view = view_of(0);
-  view.in_use_until = at(0s);
-  const WarmPlan plan = warm_plan(view, at(0s));
+  view.in_use_until = after(0s);
+  const WarmPlan plan = warm_plan(view, after(0s));
   CHECK(plan.close_all);
   CHECK(plan.open == 0);
-  view.in_use_until = at(1ms);
-  CHECK_FALSE(warm_plan(view, at(0s)).close_all);
+  view.in_use_until = after(1ms);
+  CHECK_FALSE(warm_plan(view, after(0s)).close_all);
 }
 
 TEST_CASE("those whose time is over are needed no more when as many others are open, not before") {
   WarmView view = view_of(4, 2);
-  CHECK(warm_plan(view, at(0s)).replaced);
+  CHECK(warm_plan(view, after(0s)).replaced);
   view.opening = 1;
-  CHECK_FALSE(warm_plan(view, at(0s)).replaced);
+  CHECK_FALSE(warm_plan(view, after(0s)).replaced);
   view = view_of(3, 2);
-  CHECK_FALSE(warm_plan(view, at(0s)).replaced);
+  CHECK_FALSE(warm_plan(view, after(0s)).replaced);
 }
 
 TEST_CASE("they make room where there is none, as many as are missing") {
   WarmView view = view_of(3, 2);
-  CHECK(warm_plan(view, at(0s)).close_expired == 0);
+  CHECK(warm_plan(view, after(0s)).close_expired == 0);
   view.connections_full = true;
-  CHECK(warm_plan(view, at(0s)).close_expired == 1);
+  CHECK(warm_plan(view, after(0s)).close_expired == 1);
   view = view_of(2, 2);
   view.idle_full = true;
-  CHECK(warm_plan(view, at(0s)).close_expired == 2);
+  CHECK(warm_plan(view, after(0s)).close_expired == 2);
   view.elsewhere = true;  // which is why another worker cannot open any
-  CHECK(warm_plan(view, at(0s)).close_expired == 2);
+  CHECK(warm_plan(view, after(0s)).close_expired == 2);
 }
 
 TEST_CASE("when it looks again: at the next change, and when what holds it up may be over") {
@@ -181,12 +181,12 @@ TEST_CASE("when it looks again: at the next change, and when what holds it up ma
   };
   const Case cases[] = {
       {"nothing changes", [](WarmView& view) { view.open = 2; }, 10min},
-      {"one expires", [](WarmView& view) { view.next_change = at(3s); }, 3s},
-      {"during a pause", [](WarmView& view) { view.backoff_until = at(2s); }, 2s},
+      {"one expires", [](WarmView& view) { view.next_change = after(3s); }, 3s},
+      {"during a pause", [](WarmView& view) { view.backoff_until = after(2s); }, 2s},
       {"no pause matters while none is missing",
        [](WarmView& view) {
          view.open = 2;
-         view.backoff_until = at(2s);
+         view.backoff_until = after(2s);
        },
        10min},
       {"all connections are open", [](WarmView& view) { view.connections_full = true; }, 1s},
@@ -194,7 +194,7 @@ TEST_CASE("when it looks again: at the next change, and when what holds it up ma
       {"the pause is longer",
        [](WarmView& view) {
          view.connections_full = true;
-         view.backoff_until = at(2s);
+         view.backoff_until = after(2s);
        },
        2s},
       {"another worker might leave",
@@ -205,8 +205,8 @@ TEST_CASE("when it looks again: at the next change, and when what holds it up ma
        5s},
       {"a change comes first",
        [](WarmView& view) {
-         view.backoff_until = at(2s);
-         view.next_change = at(1500ms);
+         view.backoff_until = after(2s);
+         view.next_change = after(1500ms);
        },
        1500ms},
   };
@@ -214,14 +214,14 @@ TEST_CASE("when it looks again: at the next change, and when what holds it up ma
     CAPTURE(c.name);
     WarmView view = view_of(0);
     c.change(view);
-    CHECK(warm_plan(view, at(0s)).check_again == at(c.check_again));
+    CHECK(warm_plan(view, after(0s)).check_again == after(c.check_again));
   }
 }
 
 TEST_CASE("pauses double up to a minute while attempts fail one after the other") {
   WarmBackoff backoff;
-  CHECK(backoff.until() <= at(0s));
-  TimePoint moment = at(0s);
+  CHECK(backoff.until() <= after(0s));
+  TimePoint moment = after(0s);
   for (const Duration pause : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s}) {
     const TimePoint began = moment;
     moment += 500ms;  // an attempt takes a while
@@ -233,29 +233,29 @@ TEST_CASE("pauses double up to a minute while attempts fail one after the other"
 
 TEST_CASE("attempts that fail together count as one failure") {
   WarmBackoff backoff;
-  backoff.failed(at(0s), at(100ms));
-  backoff.failed(at(0s), at(150ms));
-  CHECK(backoff.until() == at(1100ms));
+  backoff.failed(after(0s), after(100ms));
+  backoff.failed(after(0s), after(150ms));
+  CHECK(backoff.until() == after(1100ms));
 }
 
 TEST_CASE("after a success pauses begin anew") {
   WarmBackoff backoff;
-  backoff.failed(at(0s), at(0s));
-  backoff.failed(at(1s), at(1s));
-  REQUIRE(backoff.until() == at(3s));
-  backoff.failed(at(10s), at(10s));  // what began at 3 s was well until then
-  CHECK(backoff.until() == at(11s));
+  backoff.failed(after(0s), after(0s));
+  backoff.failed(after(1s), after(1s));
+  REQUIRE(backoff.until() == after(3s));
+  backoff.failed(after(10s), after(10s));  // what began at 3 s was well until then
+  CHECK(backoff.until() == after(11s));
 }
 
 TEST_CASE("a client's connection ends the pause; a failure behind it makes the next one longer") {
   WarmBackoff backoff;
-  backoff.failed(at(0s), at(0s));
-  backoff.lift(at(200ms));
-  CHECK(backoff.until() == at(200ms));
-  backoff.failed(at(250ms), at(300ms));
-  CHECK(backoff.until() == at(2300ms));
-  backoff.lift(at(60s));  // over long ago
-  CHECK(backoff.until() == at(2300ms));
+  backoff.failed(after(0s), after(0s));
+  backoff.lift(after(200ms));
+  CHECK(backoff.until() == after(200ms));
+  backoff.failed(after(250ms), after(300ms));
+  CHECK(backoff.until() == after(2300ms));
+  backoff.lift(after(60s));  // over long ago
+  CHECK(backoff.until() == after(2300ms));
 }
 
 }  // namespace keepwarm::policy

@@ -19,7 +19,7 @@ using net::test::Fd;
 constexpr std::string_view kYes = "HTTP/1.1 200 Connection established\r\n\r\n";
 
 /// What it is told, in words; and what is to happen inside an event.
-struct Recorder final : ParentTunnelEvents {
+struct TunnelRecorder final : ParentTunnelEvents {
   void on_tunnel_open(std::unique_ptr<net::TcpStream> given, std::string behind) override {
     stream = std::move(given);
     early = std::move(behind);
@@ -49,8 +49,8 @@ struct User final : net::StreamEvents {
 };
 
 /// A tunnel that is asked for, and the parent as a plain socket.
-struct Fixture : net::test::LoopFixture {
-  explicit Fixture(const http::HeadLimits& limits = {}) {
+struct TunnelFixture : net::test::LoopFixture {
+  explicit TunnelFixture(const http::HeadLimits& limits = {}) {
     net::test::Listening listening(net::test::literal("127.0.0.1"));
     Fd near = net::test::connect_to(listening.address());
     parent = listening.accept();
@@ -87,7 +87,7 @@ struct Fixture : net::test::LoopFixture {
   }
 
   Fd parent;
-  Recorder events;
+  TunnelRecorder events;
   User user;
   std::unique_ptr<ParentTunnel> tunnel;
 };
@@ -101,7 +101,7 @@ TEST_CASE("credentials become the value of Proxy-Authorization") {
 }
 
 TEST_CASE("the request for a tunnel, byte for byte") {
-  Fixture fixture;
+  TunnelFixture fixture;
   SUBCASE("bare") {
     fixture.start();
     CHECK(fixture.heard() == "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n");
@@ -147,7 +147,7 @@ TEST_CASE("what a parent's answer means, whole and byte by byte") {
     for (const std::size_t size : {std::string_view::npos, std::size_t{1}}) {
       if (size == 1 && each.answer.size() > 1000) continue;
       CAPTURE(size);
-      Fixture fixture;
+      TunnelFixture fixture;
       fixture.start();
       CHECK(fixture.answer(each.answer, size) == Told{each.told});
       CHECK((fixture.events.stream != nullptr) == (each.told == std::string("open")));
@@ -157,7 +157,7 @@ TEST_CASE("what a parent's answer means, whole and byte by byte") {
 }
 
 TEST_CASE("a head limit of the configuration holds") {
-  Fixture fixture({.max_size = 100, .max_fields = 10});
+  TunnelFixture fixture({.max_size = 100, .max_fields = 10});
   fixture.start();
   CHECK(fixture.answer("HTTP/1.1 200 OK\r\nX: " + std::string(100, 'x') + "\r\n\r\n") == Told{"refused 0"});
 }
@@ -165,7 +165,7 @@ TEST_CASE("a head limit of the configuration holds") {
 TEST_CASE("a hundred interim responses are borne, and not one more") {
   std::string interims;
   for (int i = 0; i < 100; ++i) interims += "HTTP/1.1 103 Hints\r\n\r\n";
-  Fixture fixture;
+  TunnelFixture fixture;
   fixture.start();
   SUBCASE("a hundred") {
     CHECK(fixture.answer(interims + std::string(kYes)) == Told{"open"});
@@ -176,7 +176,7 @@ TEST_CASE("a hundred interim responses are borne, and not one more") {
 }
 
 TEST_CASE("what comes behind the answer is the tunnel's, and what comes later goes to the next user") {
-  Fixture fixture;
+  TunnelFixture fixture;
   fixture.start();
   fixture.events.then = [&] { fixture.events.stream->set_events(fixture.user); };
   CHECK(fixture.answer(std::string(kYes) + "hello") == Told{"open"});
@@ -189,7 +189,7 @@ TEST_CASE("what comes behind the answer is the tunnel's, and what comes later go
 }
 
 TEST_CASE("an end or a reset before the answer is a refusal without a status") {
-  Fixture fixture;
+  TunnelFixture fixture;
   fixture.start();
   SUBCASE("at once") {}
   SUBCASE("within the head") {
@@ -211,7 +211,7 @@ TEST_CASE("an end or a reset before the answer is a refusal without a status") {
 }
 
 TEST_CASE("a parent that is gone before it is asked is a refusal, and not inside start()") {
-  Fixture fixture;
+  TunnelFixture fixture;
   const linger now{1, 0};
   ::setsockopt(fixture.parent.get(), SOL_SOCKET, SO_LINGER, &now, sizeof now);
   fixture.parent = Fd();
@@ -222,7 +222,7 @@ TEST_CASE("a parent that is gone before it is asked is a refusal, and not inside
 }
 
 TEST_CASE("after a refusal nothing more is told, whatever comes") {
-  Fixture fixture;
+  TunnelFixture fixture;
   fixture.start();
   fixture.say("HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\n\r\n");
   fixture.run_until([&] { return !fixture.events.told.empty(); });
@@ -240,7 +240,7 @@ TEST_CASE("after a refusal nothing more is told, whatever comes") {
 }
 
 TEST_CASE("after a refusal its connection is closed") {
-  Fixture fixture;
+  TunnelFixture fixture;
   fixture.start();
   CHECK(fixture.answer("HTTP/1.1 403 Forbidden\r\n\r\n") == Told{"refused 403"});
   fixture.turn();
@@ -248,7 +248,7 @@ TEST_CASE("after a refusal its connection is closed") {
 }
 
 TEST_CASE("it may be destroyed inside either event, and before any") {
-  Fixture fixture;
+  TunnelFixture fixture;
   fixture.start();
   fixture.events.then = [&] { fixture.tunnel.reset(); };
   SUBCASE("open") {

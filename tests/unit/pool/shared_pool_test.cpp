@@ -17,13 +17,13 @@ Origin origin(std::uint16_t port = 80) {
   return {Scheme::Http, "origin.test", port};
 }
 
-struct Fixture {
+struct SharedPoolFixture {
   SharedPool shared_pool{kWorkers};
   std::shared_ptr<SharedHost> host = shared_pool.host(origin(), {});
   TimePoint start{1h};
 };
 
-TEST_CASE_FIXTURE(Fixture, "equal settings are one key, wherever they are kept") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "equal settings are one key, wherever they are kept") {
   const policy::HostSettings one, two;
   CHECK(shared_pool.host(origin(), one) == host);
   CHECK(shared_pool.host(origin(), two) == host);
@@ -34,18 +34,18 @@ TEST_CASE_FIXTURE(Fixture, "equal settings are one key, wherever they are kept")
   CHECK(shared_pool.host(origin(), changed) != host);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a key that nobody holds any more begins anew") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "a key that nobody holds any more begins anew") {
   host->add(5);
   host.reset();
   CHECK(shared_pool.host(origin(), {})->open() == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "keys that nobody holds are forgotten in the end") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "keys that nobody holds are forgotten in the end") {
   for (std::uint16_t port = 1; port < 20000; ++port) static_cast<void>(shared_pool.host(origin(port), {}));
   CHECK(shared_pool.host_count() <= 2048);
 }
 
-TEST_CASE_FIXTURE(Fixture, "no more connections are reserved than may be, whoever asks") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "no more connections are reserved than may be, whoever asks") {
   constexpr std::uint32_t kMost = 1000;
   std::vector<std::uint32_t> got(4);
   std::vector<std::thread> threads;
@@ -63,7 +63,7 @@ TEST_CASE_FIXTURE(Fixture, "no more connections are reserved than may be, whoeve
   CHECK_FALSE(host->reserve(kMost));
 }
 
-TEST_CASE_FIXTURE(Fixture, "the worker with the most idle connections is asked, never the one that asks") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "the worker with the most idle connections is asked, never the one that asks") {
   CHECK_FALSE(host->most_idle(0));
   host->idle_rose(0, 9);
   CHECK_FALSE(host->most_idle(0));
@@ -76,7 +76,7 @@ TEST_CASE_FIXTURE(Fixture, "the worker with the most idle connections is asked, 
   CHECK(host->idle() == 12);
 }
 
-TEST_CASE_FIXTURE(Fixture, "who has waited longest is claimed first, once, and never by itself") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "who has waited longest is claimed first, once, and never by itself") {
   CHECK_FALSE(host->anybody_waits());
   host->await(0, start + 2s);
   host->await(1, start + 1s);
@@ -89,14 +89,14 @@ TEST_CASE_FIXTURE(Fixture, "who has waited longest is claimed first, once, and n
   CHECK_FALSE(host->anybody_waits());
 }
 
-TEST_CASE_FIXTURE(Fixture, "who has not waited as long as the one who gives is not claimed") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "who has not waited as long as the one who gives is not claimed") {
   host->await(0, start + 2s);
   CHECK_FALSE(host->claim(1, start + 2s));
   CHECK_FALSE(host->claim(1, start + 1s));
   CHECK(host->claim(1, start + 2s + 1ns) == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a worker counts once among those that wait, however often it says so") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "a worker counts once among those that wait, however often it says so") {
   host->await(0, start);
   host->await(0, start + 1s);
   host->stop_awaiting(0);
@@ -107,7 +107,7 @@ TEST_CASE_FIXTURE(Fixture, "a worker counts once among those that wait, however 
   CHECK(host->claim(1, TimePoint::max()) == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "each that waits is claimed by one of those who look") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "each that waits is claimed by one of those who look") {
   std::vector<int> got(2);
   std::atomic<bool> done = false;
   std::vector<std::thread> threads;
@@ -131,7 +131,7 @@ TEST_CASE_FIXTURE(Fixture, "each that waits is claimed by one of those who look"
   CHECK(got[0] + got[1] == kTimes);
 }
 
-TEST_CASE_FIXTURE(Fixture, "one worker at a time keeps connections warm, until it resigns") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "one worker at a time keeps connections warm, until it resigns") {
   CHECK_FALSE(host->prewarmer());
   CHECK(host->claim_prewarming(1));
   CHECK(host->claim_prewarming(1));
@@ -143,7 +143,7 @@ TEST_CASE_FIXTURE(Fixture, "one worker at a time keeps connections warm, until i
   CHECK(host->claim_prewarming(2));
 }
 
-TEST_CASE_FIXTURE(Fixture, "of several that would keep connections warm one does") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "of several that would keep connections warm one does") {
   std::atomic<int> claimed{0};
   std::vector<std::thread> threads;
   for (std::uint32_t worker = 0; worker < kWorkers; ++worker) {
@@ -155,7 +155,7 @@ TEST_CASE_FIXTURE(Fixture, "of several that would keep connections warm one does
   CHECK(claimed == 1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "the host was used last when any worker used it last") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "the host was used last when any worker used it last") {
   host->used(start + 2s);
   host->used(start + 1s);
   CHECK(host->last_used() == start + 2s);
@@ -163,7 +163,7 @@ TEST_CASE_FIXTURE(Fixture, "the host was used last when any worker used it last"
   CHECK(host->last_used() == start + 3s);
 }
 
-TEST_CASE_FIXTURE(Fixture, "expiring connections are counted over all workers") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "expiring connections are counted over all workers") {
   host->show_expiring(0, 2);
   host->show_expiring(2, 3);
   CHECK(host->expiring() == 5);
@@ -171,7 +171,7 @@ TEST_CASE_FIXTURE(Fixture, "expiring connections are counted over all workers") 
   CHECK(host->expiring() == 3);
 }
 
-TEST_CASE_FIXTURE(Fixture, "only the pool that is there can leave") {
+TEST_CASE_FIXTURE(SharedPoolFixture, "only the pool that is there can leave") {
   auto* const first = reinterpret_cast<SharedPeers*>(&host);
   auto* const later = reinterpret_cast<SharedPeers*>(&shared_pool);
   host->enter(1, *first);

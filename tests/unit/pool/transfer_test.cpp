@@ -9,7 +9,7 @@
 namespace keepwarm::pool::test {
 namespace {
 
-policy::HostSettings at_most(std::uint32_t max_connections) {
+policy::HostSettings with_max_connections(std::uint32_t max_connections) {
   policy::HostSettings settings;
   settings.max_connections = max_connections;
   return settings;
@@ -138,7 +138,7 @@ TEST_CASE_FIXTURE(Pair, "where loans are needed all the time a further connectio
 }
 
 struct PairOfOne : Pair {
-  PairOfOne() : Pair(at_most(1)) {}
+  PairOfOne() : Pair(with_max_connections(1)) {}
 };
 
 TEST_CASE_FIXTURE(PairOfOne, "at max_connections a returned one goes to the worker whose waiter has waited longest") {

@@ -27,10 +27,12 @@ struct Record {
   ExchangeOutcome outcome;
 };
 
-class Scene final : public SessionOwner, public AccessSink {
+class SessionScene final : public SessionOwner, public AccessSink {
  public:
-  explicit Scene(const policy::HostSettings& host = {}) : upstream(host) { settings_.connect_ports = {{1, 65535}}; }
-  ~Scene() {
+  explicit SessionScene(const policy::HostSettings& host = {}) : upstream(host) {
+    settings_.connect_ports = {{1, 65535}};
+  }
+  ~SessionScene() {
     session_.reset();
     exchange_.reset();
     // A tunnel of CONNECT is no connection of the pool, which counts its end alone.
@@ -38,8 +40,8 @@ class Scene final : public SessionOwner, public AccessSink {
       if (each.method == "CONNECT" && each.status == 200) ++upstream.stats.opened;
     }
   }
-  Scene(const Scene&) = delete;
-  Scene& operator=(const Scene&) = delete;
+  SessionScene(const SessionScene&) = delete;
+  SessionScene& operator=(const SessionScene&) = delete;
 
   void start() {
     upstream.clock.begin_event();
@@ -118,54 +120,54 @@ constexpr std::string_view kSwitched = "HTTP/1.1 101 S\r\nConnection: upgrade\r\
 
 // ---- The ways into the states ----
 
-void await_first_head(Scene& scene) {
+void await_first_head(SessionScene& scene) {
   scene.start();
 }
-void begin_head(Scene& scene) {
+void begin_head(SessionScene& scene) {
   scene.start();
   scene.send("GET ");
 }
-void await_next_head(Scene& scene) {
+void await_next_head(SessionScene& scene) {
   scene.start();
   scene.send(kGet);
   scene.run_until_origin_has("\r\n\r\n");
   scene.origin_sends(kOk);
   REQUIRE(scene.client.sent.ends_with("ok"));
 }
-void exchange(Scene& scene) {
+void exchange(SessionScene& scene) {
   scene.start();
   scene.send(kGet);
   scene.run_until_origin_has("\r\n\r\n");
 }
-void exchange_within_body(Scene& scene) {
+void exchange_within_body(SessionScene& scene) {
   scene.start();
   scene.send(kHalfPost);
   scene.run_until_origin_has("bo");
 }
-void connect(Scene& scene) {
+void connect(SessionScene& scene) {
   scene.upstream.network.hold();
   scene.start();
   scene.send(kConnect);
 }
-void tunnel(Scene& scene) {
+void tunnel(SessionScene& scene) {
   scene.start();
   scene.send(kConnect);
   scene.run_until_client_has("HTTP/1.1 200 ");
 }
-void upgrade(Scene& scene) {
+void upgrade(SessionScene& scene) {
   scene.start();
   scene.send(kUpgrade);
   scene.run_until_origin_has("\r\n\r\n");
   scene.origin_sends(kSwitched);
   REQUIRE(scene.client.sent.starts_with("HTTP/1.1 101 "));
 }
-void flush(Scene& scene) {
+void flush(SessionScene& scene) {
   scene.start();
   scene.client.full = true;
   scene.send(kMalformed);
   REQUIRE(scene.client.queued.starts_with("HTTP/1.1 400 "));
 }
-void linger(Scene& scene) {
+void linger(SessionScene& scene) {
   scene.start();
   scene.send(kMalformed);
   REQUIRE(scene.client.sent.starts_with("HTTP/1.1 400 "));
@@ -174,7 +176,7 @@ void linger(Scene& scene) {
 
 struct Way {
   const char* state;
-  void (*enter)(Scene&);
+  void (*enter)(SessionScene&);
   bool closes_at_end;        ///< the client's end is the session's
   bool reset_when_broken;    ///< what the client got must not look like all there was
   bool closes_when_drained;  ///< at once
@@ -196,7 +198,7 @@ constexpr Way kWays[] = {
 TEST_CASE("in each state: the client's end") {
   for (const Way& way : kWays) {
     CAPTURE(way.state);
-    Scene scene;
+    SessionScene scene;
     way.enter(scene);
     scene.client.end();
     CHECK(scene.retired == (way.closes_at_end ? 1 : 0));
@@ -209,7 +211,7 @@ TEST_CASE("in each state: the client's end") {
 TEST_CASE("in each state: the client's reset ends the session, and what is under way is logged as the client's end") {
   for (const Way& way : kWays) {
     CAPTURE(way.state);
-    Scene scene;
+    SessionScene scene;
     way.enter(scene);
     const std::size_t logged = scene.records.size();
     scene.client.broken(-ECONNRESET);
@@ -223,7 +225,7 @@ TEST_CASE("in each state: the client's reset ends the session, and what is under
 TEST_CASE("in each state: abort() ends the session once, and what is under way is logged once") {
   for (const Way& way : kWays) {
     CAPTURE(way.state);
-    Scene scene;
+    SessionScene scene;
     way.enter(scene);
     const std::size_t logged = scene.records.size();
     scene.session().abort();
@@ -238,7 +240,7 @@ TEST_CASE("in each state: abort() ends the session once, and what is under way i
 TEST_CASE("in each state: a session that is destroyed as it is logs what is under way") {
   for (const Way& way : kWays) {
     CAPTURE(way.state);
-    Scene scene;
+    SessionScene scene;
     way.enter(scene);
     const std::size_t logged = scene.records.size();
     scene.destroy_session();
@@ -251,7 +253,7 @@ TEST_CASE("in each state: a session that is destroyed as it is logs what is unde
 TEST_CASE("in each state: drain() closes at once only what awaits a further request") {
   for (const Way& way : kWays) {
     CAPTURE(way.state);
-    Scene scene;
+    SessionScene scene;
     way.enter(scene);
     scene.drain();
     CHECK(scene.retired == (way.closes_when_drained ? 1 : 0));
@@ -264,7 +266,7 @@ TEST_CASE("in each state: drain() closes at once only what awaits a further requ
 TEST_CASE("drain(): who has just connected has a moment to ask, and is served") {
   for (const bool asks : {false, true}) {
     CAPTURE(asks);
-    Scene scene;
+    SessionScene scene;
     scene.start();
     scene.drain();
     if (asks) {
@@ -289,7 +291,7 @@ TEST_CASE("drain(): who has just connected has a moment to ask, and is served") 
 TEST_CASE("a client that asks nothing is closed in silence, before its first request and after one") {
   for (const bool first : {true, false}) {
     CAPTURE(first);
-    Scene scene;
+    SessionScene scene;
     first ? await_first_head(scene) : await_next_head(scene);
     const std::string sent = scene.client.sent;
     scene.upstream.pass(59s);
@@ -302,7 +304,7 @@ TEST_CASE("a client that asks nothing is closed in silence, before its first req
 }
 
 TEST_CASE("a head that does not come in time is answered with 408") {
-  Scene scene;
+  SessionScene scene;
   begin_head(scene);
   scene.upstream.pass(9s);
   scene.send("http://");  // which puts nothing off
@@ -316,7 +318,7 @@ TEST_CASE("a head that does not come in time is answered with 408") {
 // ---- InExchange ----
 
 TEST_CASE("a half-closed client gets its answer, and only then the session ends") {
-  Scene scene;
+  SessionScene scene;
   exchange(scene);
   scene.client.end();
   scene.origin_sends(kOk);
@@ -327,7 +329,7 @@ TEST_CASE("a half-closed client gets its answer, and only then the session ends"
 }
 
 TEST_CASE("while an exchange is under way the session has no time limit of its own") {
-  Scene scene;
+  SessionScene scene;
   exchange(scene);
   scene.upstream.pass(90s);
   CHECK(scene.retired == 0);
@@ -335,7 +337,7 @@ TEST_CASE("while an exchange is under way the session has no time limit of its o
 }
 
 TEST_CASE("a pipelined request waits for the answer to the first") {
-  Scene scene;
+  SessionScene scene;
   scene.start();
   scene.send(std::string(kGet) + std::string(kGet));
   scene.run_until_origin_has("\r\n\r\n");
@@ -350,7 +352,7 @@ TEST_CASE("a pipelined request waits for the answer to the first") {
 // ---- Connecting ----
 
 TEST_CASE("Connecting: early bytes and the client's end are kept for the tunnel") {
-  Scene scene;
+  SessionScene scene;
   scene.upstream.network.hold();
   scene.start();
   scene.send(std::string(kConnect) + "early ");
@@ -369,7 +371,7 @@ TEST_CASE("Connecting: early bytes and the client's end are kept for the tunnel"
 }
 
 TEST_CASE("a CONNECT that is cut while it connects has no status in the log, and opens nothing any more") {
-  Scene scene;
+  SessionScene scene;
   connect(scene);
   scene.client.broken(-ECONNRESET);
   REQUIRE(scene.records.size() == 1);
@@ -383,7 +385,7 @@ TEST_CASE("a CONNECT that is cut while it connects has no status in the log, and
 }
 
 TEST_CASE("a CONNECT that fails when its session is closed already is neither answered nor logged again") {
-  Scene scene;
+  SessionScene scene;
   connect(scene);
   scene.session().abort();
   scene.upstream.network.forget("origin.test");
@@ -395,7 +397,7 @@ TEST_CASE("a CONNECT that fails when its session is closed already is neither an
 }
 
 TEST_CASE("a CONNECT that fails is answered, and its early bytes are no requests") {
-  Scene scene;
+  SessionScene scene;
   scene.upstream.network.forget("origin.test");
   scene.start();
   scene.send(std::string(kConnect) + std::string(kGet));
@@ -409,7 +411,7 @@ TEST_CASE("a CONNECT that fails is answered, and its early bytes are no requests
 }
 
 TEST_CASE("a CONNECT that is not connected in time is answered with 504") {
-  Scene scene;
+  SessionScene scene;
   connect(scene);
   scene.upstream.pass(4900ms);
   CHECK(scene.client.sent.empty());
@@ -427,7 +429,7 @@ TEST_CASE("a tunnel passes bytes both ways; both ends in turn end it, and so the
     for (const bool client_first : {true, false}) {
       CAPTURE(by_connect);
       CAPTURE(client_first);
-      Scene scene;
+      SessionScene scene;
       by_connect ? tunnel(scene) : upgrade(scene);
       scene.client.bytes("hello");
       CHECK(scene.origin().sent.ends_with("hello"));
@@ -451,7 +453,7 @@ TEST_CASE("a tunnel in which nothing passes ends by reset at tunnel_timeout") {
   settings.tunnel_timeout = 10s;
   for (const bool by_connect : {true, false}) {
     CAPTURE(by_connect);
-    Scene scene(settings);
+    SessionScene scene(settings);
     by_connect ? tunnel(scene) : upgrade(scene);
     scene.upstream.pass(9s);
     scene.client.bytes("x");
@@ -466,7 +468,7 @@ TEST_CASE("a tunnel in which nothing passes ends by reset at tunnel_timeout") {
 }
 
 TEST_CASE("what comes with the 101, and behind the request that asked for it, goes first") {
-  Scene scene;
+  SessionScene scene;
   scene.start();
   scene.send(std::string(kUpgrade) + "early");
   scene.run_until_origin_has("\r\n\r\n");
@@ -476,7 +478,7 @@ TEST_CASE("what comes with the 101, and behind the request that asked for it, go
 }
 
 TEST_CASE("a client that ended before its 101 came: the tunnel ends with the origin's end") {
-  Scene scene;
+  SessionScene scene;
   scene.start();
   scene.send(kUpgrade);
   scene.run_until_origin_has("\r\n\r\n");
@@ -493,7 +495,7 @@ TEST_CASE("a client that ended before its 101 came: the tunnel ends with the ori
 TEST_CASE("Flushing: our answer goes out, then the session lingers, unless the client has ended") {
   for (const bool ends : {false, true}) {
     CAPTURE(ends);
-    Scene scene;
+    SessionScene scene;
     flush(scene);
     if (ends) scene.client.end();
     scene.client.drain();
@@ -504,7 +506,7 @@ TEST_CASE("Flushing: our answer goes out, then the session lingers, unless the c
 }
 
 TEST_CASE("Flushing: what the client sends waits in the kernel") {
-  Scene scene;
+  SessionScene scene;
   flush(scene);
   scene.send("more");
   CHECK_FALSE(scene.client.reading);
@@ -513,7 +515,7 @@ TEST_CASE("Flushing: what the client sends waits in the kernel") {
 }
 
 TEST_CASE("Flushing: a client that reads slowly has time, one that reads nothing does not") {
-  Scene scene;
+  SessionScene scene;
   std::size_t unacknowledged = 100;
   scene.client.unacknowledged = [&] { return unacknowledged; };
   flush(scene);
@@ -529,7 +531,7 @@ TEST_CASE("Flushing: a client that reads slowly has time, one that reads nothing
 TEST_CASE("Lingering ends after 2 s, or when the client has sent too much") {
   for (const bool by_time : {true, false}) {
     CAPTURE(by_time);
-    Scene scene;
+    SessionScene scene;
     linger(scene);
     if (by_time) {
       scene.upstream.pass(1900ms);

@@ -5,8 +5,12 @@
 
 #include <doctest/doctest.h>
 
+#include "tests/unit/text.h"
+
 namespace keepwarm::proxy::test {
 namespace {
+
+using keepwarm::test::has;
 
 using namespace std::chrono_literals;
 using policy::FailureKind;
@@ -18,10 +22,6 @@ std::string written(const ErrorReply& reply, ProxyStatusMode mode = ProxyStatusM
   std::string out;
   write_error_reply(out, reply, mode, timeout, kDate);
   return out;
-}
-
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
 }
 
 TEST_CASE("an answer of our own is complete, to the byte") {

@@ -14,9 +14,10 @@ using pool::CloseReason;
 
 constexpr std::string_view kHead4 = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n";
 constexpr std::string_view kChunkedHead = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-constexpr std::string_view kUntilClose = "HTTP/1.1 200 OK\r\n\r\n";
+constexpr std::string_view kAnswerUntilClose = "HTTP/1.1 200 OK\r\n\r\n";
 constexpr std::string_view kOldGet = "GET http://ORIGIN/x HTTP/1.0\r\nHost: ORIGIN\r\n\r\n";
-constexpr std::string_view kHalfPost = "POST http://ORIGIN/x HTTP/1.1\r\nHost: ORIGIN\r\nContent-Length: 8\r\n\r\nhalf";
+constexpr std::string_view kHalfSentPost =
+    "POST http://ORIGIN/x HTTP/1.1\r\nHost: ORIGIN\r\nContent-Length: 8\r\n\r\nhalf";
 
 bool contains(const std::string& text, std::string_view part) {
   return text.find(part) != std::string::npos;
@@ -51,7 +52,7 @@ TEST_CASE("a client that leaves midway costs the upstream connection, and nothin
 
 TEST_CASE("a client that leaves while the rest of its answered request is read is not logged twice") {
   Scene scene;
-  scene.start(kHalfPost);
+  scene.start(kHalfSentPost);
   scene.receive();
   scene.answer(kOk);
   REQUIRE(scene.records.size() == 1);
@@ -111,7 +112,7 @@ TEST_CASE("a body that ends with the connection is chunked for HTTP/1.1, and end
   Scene scene;
   scene.start(kGet);
   scene.receive();
-  scene.answer(kUntilClose);
+  scene.answer(kAnswerUntilClose);
   scene.answer("data");
   scene.origin_ends();
   CHECK(scene.client.sent.ends_with("\r\n\r\n4\r\ndata\r\n0\r\n\r\n"));
@@ -121,7 +122,7 @@ TEST_CASE("a body that ends with the connection is chunked for HTTP/1.1, and end
   Scene old;
   old.start(kOldGet);
   old.receive();
-  old.answer(kUntilClose);
+  old.answer(kAnswerUntilClose);
   old.answer("data");
   CHECK(old.exchange().cut_looks_whole());
   old.origin_ends();
@@ -236,7 +237,7 @@ TEST_CASE("an early answer to a client that awaits 100 closes: it may never send
 
 TEST_CASE("an early answer is whole: the rest of the request is read and dropped, and the next one may follow") {
   Scene scene;
-  scene.start(kHalfPost);
+  scene.start(kHalfSentPost);
   scene.receive();
   scene.answer(kOk);
   CHECK(scene.client.sent.ends_with("\r\n\r\nok"));
@@ -250,7 +251,7 @@ TEST_CASE("an early answer is whole: the rest of the request is read and dropped
 TEST_CASE(
     "the rest of an answered request is given up after 10 s, or when there is too much of it, without a failure") {
   Scene late;
-  late.start(kHalfPost);
+  late.start(kHalfSentPost);
   late.receive();
   late.answer(kOk);
   CHECK(late.patience() <= 10s);
@@ -288,7 +289,7 @@ TEST_CASE("stall_timeout: of a request body 408, of an answer a cut") {
   policy::HostSettings settings;
   settings.stall_timeout = 3h;
   Scene request(settings);
-  request.start(kHalfPost);
+  request.start(kHalfSentPost);
   request.receive();
   CHECK(request.patience() <= 3h);
   CHECK(request.patience() > 2h);

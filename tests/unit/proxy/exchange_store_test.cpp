@@ -27,7 +27,7 @@ TEST_CASE("exchanges that a burst leaves behind go, all but a few" * doctest::sk
     REQUIRE(::send(client.get(), request.data(), request.size(), MSG_NOSIGNAL) > 0);
   }
   proxy.fixture.run_until([] { return exchanges() == kMany; });
-  const linger reset{1, 0};  // a FIN would be a half-close: the exchanges would go on
+  const ::linger reset{1, 0};  // a FIN would be a half-close: the exchanges would go on
   for (const net::test::Fd& client : clients) ::setsockopt(client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
   clients.clear();
   proxy.fixture.run_until([] { return exchanges() <= ExchangeStore::kKept; });

@@ -9,7 +9,7 @@ namespace keepwarm::proxy::test {
 namespace {
 
 using policy::FailureKind;
-using Kind = net::ConnectFailure::Kind;
+using Failed = net::ConnectFailure::Kind;
 
 TEST_CASE("every way not to get a connection has its kind and its words") {
   const auto address = net::SocketAddress::parse("192.0.2.1", 80);
@@ -22,22 +22,22 @@ TEST_CASE("every way not to get a connection has its kind and its words") {
     std::string_view text;
   };
   const Case cases[] = {
-      {{Kind::Dns, UV_EAI_NONAME, {}}, FailureKind::DnsError, "the name does not resolve: unknown node or service"},
-      {{Kind::DnsTimeout, UV_ETIMEDOUT, {}}, FailureKind::DnsTimeout, "the name look-up took too long"},
-      {{Kind::Timeout, UV_ETIMEDOUT, *address}, FailureKind::ConnectTimeout, "connecting took too long"},
-      {{Kind::Refused, UV_ECONNREFUSED, *address},
+      {{Failed::Dns, UV_EAI_NONAME, {}}, FailureKind::DnsError, "the name does not resolve: unknown node or service"},
+      {{Failed::DnsTimeout, UV_ETIMEDOUT, {}}, FailureKind::DnsTimeout, "the name look-up took too long"},
+      {{Failed::Timeout, UV_ETIMEDOUT, *address}, FailureKind::ConnectTimeout, "connecting took too long"},
+      {{Failed::Refused, UV_ECONNREFUSED, *address},
        FailureKind::ConnectionRefused,
        "cannot connect (192.0.2.1:80): connection refused"},
-      {{Kind::Unroutable, UV_ENETUNREACH, *address6},
+      {{Failed::Unroutable, UV_ENETUNREACH, *address6},
        FailureKind::Unroutable,
        "cannot connect ([2001:db8::1]:8080): network is unreachable"},
-      {{Kind::Denied, 0, *address}, FailureKind::DestinationDenied, "this destination may not be reached"},
-      {{Kind::Ourselves, 0, *address},
+      {{Failed::Denied, 0, *address}, FailureKind::DestinationDenied, "this destination may not be reached"},
+      {{Failed::Ourselves, 0, *address},
        FailureKind::NotForAProxy,
        "this is the proxy itself: a request through it to itself would never end"},
-      {{Kind::OutOfDescriptors, UV_EMFILE, {}}, FailureKind::OutOfResources, "cannot connect: too many open files"},
-      {{Kind::Other, UV_EIO, *address}, FailureKind::ConnectionRefused, "cannot connect (192.0.2.1:80): i/o error"},
-      {{Kind::Other, 0, {}}, FailureKind::ConnectionRefused, "cannot connect"},
+      {{Failed::OutOfDescriptors, UV_EMFILE, {}}, FailureKind::OutOfResources, "cannot connect: too many open files"},
+      {{Failed::Other, UV_EIO, *address}, FailureKind::ConnectionRefused, "cannot connect (192.0.2.1:80): i/o error"},
+      {{Failed::Other, 0, {}}, FailureKind::ConnectionRefused, "cannot connect"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.text);
@@ -54,7 +54,7 @@ TEST_CASE("every way not to get a connection has its kind and its words") {
 TEST_CASE("each step of opening a connection has its kind and its words") {
   using Step = pool::DialFailure::Step;
   using Tls = net::TlsFailure::Kind;
-  const net::ConnectFailure late{.kind = Kind::Timeout, .error = 0, .address = {}};
+  const net::ConnectFailure late{.kind = Failed::Timeout, .error = 0, .address = {}};
   struct Case {
     pool::DialFailure failure;
     FailureKind kind;
@@ -79,7 +79,7 @@ TEST_CASE("each step of opening a connection has its kind and its words") {
        "the parent proxy wants other credentials than those of the key parent (407)",
        ""},
       {{.step = Step::Parent}, FailureKind::ParentRefused, "the parent proxy gave no valid answer to CONNECT", ""},
-      {{.connect = {.kind = Kind::Dns, .error = UV_EAI_NONAME, .address = {}}, .text = "the parent proxy p:3128"},
+      {{.connect = {.kind = Failed::Dns, .error = UV_EAI_NONAME, .address = {}}, .text = "the parent proxy p:3128"},
        FailureKind::DnsError,
        "the parent proxy p:3128: the name does not resolve: unknown node or service",
        ""},

@@ -12,7 +12,6 @@ namespace keepwarm::proxy::test {
 namespace {
 
 using policy::FailureKind;
-using Kind = Route::Kind;
 
 constexpr std::string_view kPseudonym = "keepwarm-0a1b2c3d";
 
@@ -71,7 +70,7 @@ TEST_CASE("a request that may not go on is refused with its reason") {
     CAPTURE(c.name);
     const Request request(c.wire);
     const Route route = route_request(request.head(), {}, kPseudonym);
-    CHECK(route.kind == Kind::Refuse);
+    CHECK(route.kind == Route::Kind::Refuse);
     CHECK(route.failure == c.failure);
     CAPTURE(route.explanation);
     CHECK(route.explanation.find(c.explains) != std::string::npos);
@@ -88,7 +87,7 @@ TEST_CASE("framing that is ambiguous is refused, should the parser let it pass")
   head.target = "http://a/";
   head.fields = fields;
   const Route route = route_request(head, {}, kPseudonym);
-  CHECK(route.kind == Kind::Refuse);
+  CHECK(route.kind == Route::Kind::Refuse);
   CHECK(route.unframed);
   CHECK(route.explanation == "the request is malformed: both Content-Length and Transfer-Encoding");
 }
@@ -99,7 +98,7 @@ TEST_CASE("no refusal tells the path, the query or the userinfo") {
     const Request request(with_host("GET " + std::string(target)));
     const Route route = route_request(request.head(), {}, kPseudonym);
     CAPTURE(route.explanation);
-    CHECK(route.kind == Kind::Refuse);
+    CHECK(route.kind == Route::Kind::Refuse);
     CHECK(route.explanation.find("secret") == std::string::npos);
   }
 }
@@ -120,7 +119,7 @@ TEST_CASE("an absolute URL is forwarded") {
     CAPTURE(c.target);
     const Request request(with_host("GET " + std::string(c.target)));
     const Route route = route_request(request.head(), {}, kPseudonym);
-    CHECK(route.kind == Kind::Forward);
+    CHECK(route.kind == Route::Kind::Forward);
     CHECK(route.target.host == c.host);
     CHECK(route.target.port == c.port);
     CHECK(route.target.path_and_query == c.path);
@@ -134,7 +133,7 @@ TEST_CASE("an https URL is forwarded as such") {
     CAPTURE(wire);
     const Request request(with_host(wire, "Connection: upgrade\r\nUpgrade: websocket\r\n"));
     const Route route = route_request(request.head(), {}, kPseudonym);
-    CHECK(route.kind == Kind::Forward);
+    CHECK(route.kind == Route::Kind::Forward);
     CHECK(route.target.scheme == Scheme::Https);
     CHECK(route.target.port == 443);
     CHECK(route.upgrade);
@@ -185,7 +184,7 @@ TEST_CASE("a route carries the framing of the body, a refused one too, so that i
         http::BodyFraming{http::BodyFraming::Kind::Length, 7});
   const Request refused(with_host("POST http://a:25/", "Transfer-Encoding: chunked\r\n"));
   const Route route = route_request(refused.head(), {}, kPseudonym);
-  CHECK(route.kind == Kind::Refuse);
+  CHECK(route.kind == Route::Kind::Refuse);
   CHECK(route.framing.kind == http::BodyFraming::Kind::Chunked);
 }
 
@@ -197,43 +196,43 @@ TEST_CASE("the settings say which ports CONNECT may reach") {
     const Request request(with_host("CONNECT a:" + std::to_string(port)));
     const Route route = route_request(request.head(), settings, kPseudonym);
     const bool listed = port == 443 || (port >= 8000 && port <= 8002);
-    CHECK(route.kind == (listed ? Kind::Tunnel : Kind::Refuse));
+    CHECK(route.kind == (listed ? Route::Kind::Tunnel : Route::Kind::Refuse));
     if (listed) CHECK(route.target.port == port);
   }
 }
 
 TEST_CASE("a CONNECT whose length is 0 has no body") {
   const Request request(with_host("CONNECT a:443", "Content-Length: 0\r\n"));
-  CHECK(route_request(request.head(), {}, kPseudonym).kind == Kind::Tunnel);
+  CHECK(route_request(request.head(), {}, kPseudonym).kind == Route::Kind::Tunnel);
 }
 
 TEST_CASE("bad ports are for absolute URLs, and may be allowed") {
   const Request request(with_host("GET http://a:25/"));
   policy::ProxySettings settings;
   settings.bad_ports = policy::BadPorts::Allow;
-  CHECK(route_request(request.head(), settings, kPseudonym).kind == Kind::Forward);
+  CHECK(route_request(request.head(), settings, kPseudonym).kind == Route::Kind::Forward);
   settings.bad_ports = policy::BadPorts::Refuse;
-  CHECK(route_request(request.head(), settings, kPseudonym).kind == Kind::Refuse);
+  CHECK(route_request(request.head(), settings, kPseudonym).kind == Route::Kind::Refuse);
   settings.connect_ports = {{25, 25}};  // an explicit list
   const Request connect(with_host("CONNECT a:25"));
-  CHECK(route_request(connect.head(), settings, kPseudonym).kind == Kind::Tunnel);
+  CHECK(route_request(connect.head(), settings, kPseudonym).kind == Route::Kind::Tunnel);
 }
 
 TEST_CASE("Max-Forwards counts for OPTIONS and TRACE only") {
   struct Case {
     std::string_view method, value;
-    Kind kind;
+    Route::Kind kind;
     std::optional<std::uint64_t> sent_on;
   };
-  const Case cases[] = {{"OPTIONS", "0", Kind::AnswerOptions, std::nullopt},
-                        {"TRACE", "0", Kind::AnswerTrace, std::nullopt},
-                        {"OPTIONS", "1", Kind::Forward, 0},
-                        {"TRACE", "17", Kind::Forward, 16},
-                        {"TRACE", "18446744073709551615", Kind::Forward, 18446744073709551614U},
-                        {"OPTIONS", "-1", Kind::Forward, std::nullopt},
-                        {"OPTIONS", "two", Kind::Forward, std::nullopt},
-                        {"GET", "0", Kind::Forward, std::nullopt},
-                        {"options", "0", Kind::Forward, std::nullopt}};
+  const Case cases[] = {{"OPTIONS", "0", Route::Kind::AnswerOptions, std::nullopt},
+                        {"TRACE", "0", Route::Kind::AnswerTrace, std::nullopt},
+                        {"OPTIONS", "1", Route::Kind::Forward, 0},
+                        {"TRACE", "17", Route::Kind::Forward, 16},
+                        {"TRACE", "18446744073709551615", Route::Kind::Forward, 18446744073709551614U},
+                        {"OPTIONS", "-1", Route::Kind::Forward, std::nullopt},
+                        {"OPTIONS", "two", Route::Kind::Forward, std::nullopt},
+                        {"GET", "0", Route::Kind::Forward, std::nullopt},
+                        {"options", "0", Route::Kind::Forward, std::nullopt}};
   for (const Case& c : cases) {
     CAPTURE(c.method);
     CAPTURE(c.value);
@@ -247,7 +246,7 @@ TEST_CASE("Max-Forwards counts for OPTIONS and TRACE only") {
 
 TEST_CASE("a request that is refused anyway is not answered for its Max-Forwards") {
   const Request request(with_host("OPTIONS http://a:25/", "Max-Forwards: 0\r\n"));
-  CHECK(route_request(request.head(), {}, kPseudonym).kind == Kind::Refuse);
+  CHECK(route_request(request.head(), {}, kPseudonym).kind == Route::Kind::Refuse);
 }
 
 TEST_CASE("an upgrade is wanted when it may be passed on") {
@@ -266,7 +265,7 @@ TEST_CASE("an upgrade is wanted when it may be passed on") {
     CAPTURE(c.name);
     const Request request(c.wire);
     const Route route = route_request(request.head(), {}, kPseudonym);
-    CHECK(route.kind == Kind::Forward);
+    CHECK(route.kind == Route::Kind::Forward);
     CHECK(route.upgrade == c.upgrade);
   }
 }
@@ -274,7 +273,7 @@ TEST_CASE("an upgrade is wanted when it may be passed on") {
 TEST_CASE("ws with an Upgrade is taken as http") {
   const Request request(with_host("GET ws://a/chat", "Connection: upgrade\r\nUpgrade: websocket\r\n"));
   const Route route = route_request(request.head(), {}, kPseudonym);
-  CHECK(route.kind == Kind::Forward);
+  CHECK(route.kind == Route::Kind::Forward);
   CHECK(route.upgrade);
   CHECK(route.target.scheme == Scheme::Http);
   CHECK(route.target.port == 80);
@@ -283,7 +282,7 @@ TEST_CASE("ws with an Upgrade is taken as http") {
 
 TEST_CASE("another keepwarm in Via is no loop") {
   const Request request(with_host("GET http://a/", "Via: 1.1 keepwarm-00000000\r\n"));
-  CHECK(route_request(request.head(), {}, kPseudonym).kind == Kind::Forward);
+  CHECK(route_request(request.head(), {}, kPseudonym).kind == Route::Kind::Forward);
 }
 
 TEST_CASE("the forwarded target is path and query byte for byte") {
@@ -304,7 +303,7 @@ TEST_CASE("the forwarded target is path and query byte for byte") {
     CAPTURE(c.target);
     const Request request(with_host(std::string(c.method) + ' ' + std::string(c.target)));
     const Route route = route_request(request.head(), {}, kPseudonym);
-    REQUIRE(route.kind == Kind::Forward);
+    REQUIRE(route.kind == Route::Kind::Forward);
     std::string scratch = "what was there before";
     CHECK(forwarded_target(request.head(), route.target, scratch) == c.forwarded);
   }

@@ -17,13 +17,13 @@ namespace {
 using namespace std::chrono_literals;
 
 /// A tunnel between two streams without sockets. `client` and `upstream` are what the peers see and do.
-struct Fixture : TunnelEvents {
-  explicit Fixture(const policy::TunnelLimits& limits = {}) : client_stream(client) {
+struct RelayFixture : TunnelEvents {
+  explicit RelayFixture(const policy::TunnelLimits& limits = {}) : client_stream(client) {
     deadlines.advance(clock.now());
     tunnel.emplace(deadlines, client_stream, std::make_unique<FakeStream>(upstream), limits, open_tunnels, *this);
     CHECK(open_tunnels == 1);
   }
-  ~Fixture() {
+  ~RelayFixture() {
     tunnel.reset();
     CHECK(open_tunnels == 0);
   }
@@ -57,7 +57,7 @@ struct Fixture : TunnelEvents {
 };
 
 TEST_CASE("a tunnel passes bytes both ways and counts them") {
-  Fixture fixture;
+  RelayFixture fixture;
   CHECK_FALSE(fixture.client.reading);
   fixture.start();
   fixture.client.bytes("hello");
@@ -71,7 +71,7 @@ TEST_CASE("a tunnel passes bytes both ways and counts them") {
 }
 
 TEST_CASE("bytes that came before the tunnel go first") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.tunnel->start("early", "banner", false);
   fixture.client.bytes(" and late");
   fixture.upstream.bytes(" and more");
@@ -82,7 +82,7 @@ TEST_CASE("bytes that came before the tunnel go first") {
 }
 
 TEST_CASE("early bytes that do not go out at once keep their source from being read") {
-  Fixture fixture;
+  RelayFixture fixture;
   SUBCASE("from the upstream") {
     fixture.client.full = true;
     fixture.tunnel->start({}, "banner", false);
@@ -106,7 +106,7 @@ TEST_CASE("early bytes that do not go out at once keep their source from being r
 }
 
 TEST_CASE("each side may end its direction while the other goes on") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.start();
   const bool client_first = [] {
     bool first = false;
@@ -135,7 +135,7 @@ TEST_CASE("each side may end its direction while the other goes on") {
 }
 
 TEST_CASE("a client that had ended before the tunnel gets its answer") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.tunnel->start("the whole request", {}, true);
   CHECK(fixture.upstream.sent == "the whole request");
   CHECK(fixture.upstream.fin_sent());
@@ -146,7 +146,7 @@ TEST_CASE("a client that had ended before the tunnel gets its answer") {
 }
 
 TEST_CASE("a tunnel ends only when all has gone out") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.start();
   SUBCASE("to the client") {
     fixture.client.full = true;
@@ -175,7 +175,7 @@ TEST_CASE("a tunnel ends only when all has gone out") {
 }
 
 TEST_CASE("draining one side does not end a tunnel whose other side still has bytes to send") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.start();
   fixture.client.full = fixture.upstream.full = true;
   fixture.client.bytes("up");
@@ -189,7 +189,7 @@ TEST_CASE("draining one side does not end a tunnel whose other side still has by
 }
 
 TEST_CASE("a side that does not read stops the other from being read, and nothing else") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.start();
   fixture.client.full = true;
   fixture.upstream.bytes("one");
@@ -208,7 +208,7 @@ TEST_CASE("a side that does not read stops the other from being read, and nothin
 }
 
 TEST_CASE("a failure of either side resets both, once") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.start();
   ExchangeOutcome ended_by = ExchangeOutcome::Origin;
   SUBCASE("the client's") {
@@ -229,7 +229,7 @@ TEST_CASE("a failure of either side resets both, once") {
 }
 
 TEST_CASE("a write that fails ends nothing: what the peer has still to say arrives first") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.start();
   fixture.upstream.fail_from = 2;
   fixture.client.bytes("taken");
@@ -245,7 +245,7 @@ TEST_CASE("a write that fails ends nothing: what the peer has still to say arriv
 }
 
 TEST_CASE("a tunnel may be destroyed in its last event") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.destroys_itself = true;
   fixture.start();
   SUBCASE("both ended") {
@@ -273,7 +273,7 @@ TEST_CASE("a tunnel may end in its start, once, and be destroyed there") {
     for (const bool client_ended : {true, false}) {
       CAPTURE(destroys);
       CAPTURE(client_ended);
-      Fixture fixture;
+      RelayFixture fixture;
       fixture.destroys_itself = destroys;
       fixture.client.fail_from = fixture.upstream.fail_from = 1;  // neither side takes anything any more
       fixture.tunnel->start("early", "banner", client_ended);
@@ -284,7 +284,7 @@ TEST_CASE("a tunnel may end in its start, once, and be destroyed there") {
 }
 
 TEST_CASE("a tunnel whose sides take nothing any more ends with the last one") {
-  Fixture fixture;
+  RelayFixture fixture;
   fixture.start();
   fixture.upstream.fail_from = fixture.client.fail_from = 1;
   fixture.client.bytes("refused");
@@ -300,7 +300,7 @@ TEST_CASE("a tunnel whose sides take nothing any more ends with the last one") {
 }
 
 TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit does not") {
-  Fixture fixture({.open = 20ms, .half_closed = 1h});
+  RelayFixture fixture({.open = 20ms, .half_closed = 1h});
   FakeWire other_client, other_upstream;
   FakeStream other_stream(other_client);
   struct Nothing final : TunnelEvents {
@@ -319,7 +319,7 @@ TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit do
 }
 
 TEST_CASE("whatever happens in either direction puts the limit off") {
-  Fixture fixture({.open = 1h, .half_closed = 1h});
+  RelayFixture fixture({.open = 1h, .half_closed = 1h});
   fixture.start();
   const auto puts_off = [&](const std::function<void()>& happens) {
     fixture.clock.advance(1s);
@@ -335,7 +335,7 @@ TEST_CASE("whatever happens in either direction puts the limit off") {
 }
 
 TEST_CASE("a tunnel of which one side has ended has the limit of those, and keeps it") {
-  Fixture fixture({.open = 1h, .half_closed = 20ms});
+  RelayFixture fixture({.open = 1h, .half_closed = 20ms});
   fixture.start();
   CHECK(fixture.tunnel->due() == fixture.clock.now() + 1h);
   SUBCASE("the client's end") {
@@ -356,7 +356,7 @@ TEST_CASE("a tunnel of which one side has ended has the limit of those, and keep
 }
 
 TEST_CASE("a half-closed tunnel has a limit though others have none") {
-  Fixture fixture({.open = 0s, .half_closed = 20ms});
+  RelayFixture fixture({.open = 0s, .half_closed = 20ms});
   fixture.start();
   fixture.upstream.end();
   fixture.run_until_ended();
@@ -364,7 +364,7 @@ TEST_CASE("a half-closed tunnel has a limit though others have none") {
 }
 
 TEST_CASE("a slow reader that takes bytes keeps its tunnel, one that takes none does not") {
-  Fixture fixture({.open = 10ms, .half_closed = 1h});
+  RelayFixture fixture({.open = 10ms, .half_closed = 1h});
   std::size_t unacknowledged = 4;
   int looks = 0;
   fixture.client.unacknowledged = [&] {

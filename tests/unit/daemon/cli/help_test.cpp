@@ -6,13 +6,12 @@
 #include <doctest/doctest.h>
 
 #include "daemon/cli/commands.h"
+#include "tests/unit/text.h"
 
 namespace keepwarm::daemon {
 namespace {
 
-bool has(const std::string& text, std::string_view part) {
-  return text.find(part) != std::string::npos;
-}
+using keepwarm::test::has;
 
 std::string help_on(std::string_view name) {
   for (const NamedCommand& command : all_commands(program())) {

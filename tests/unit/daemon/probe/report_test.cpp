@@ -5,9 +5,12 @@
 #include <doctest/doctest.h>
 
 #include "config/load.h"
+#include "tests/unit/text.h"
 
 namespace keepwarm::daemon {
 namespace {
+
+using keepwarm::test::has;
 
 using namespace std::chrono_literals;
 
@@ -31,10 +34,6 @@ ProbeFindings closing(std::vector<IdleClose> closes) {
   findings.min_round_trip = 300us;
   findings.round_trip = 20500us;
   return findings;
-}
-
-bool has(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 }  // namespace

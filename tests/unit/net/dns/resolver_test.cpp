@@ -79,11 +79,12 @@ struct Asker final : ResolveEvents {
   int error = 0;
 };
 
-struct Fixture : LoopFixture {
-  explicit Fixture(Resolver::Settings settings = kCached) : resolver(std::in_place, loop, settings, service_lookup()) {}
-  ~Fixture() { service->let_go(); }
-  Fixture(const Fixture&) = delete;
-  Fixture& operator=(const Fixture&) = delete;
+struct ResolverFixture : LoopFixture {
+  explicit ResolverFixture(Resolver::Settings settings = kCached)
+      : resolver(std::in_place, loop, settings, service_lookup()) {}
+  ~ResolverFixture() { service->let_go(); }
+  ResolverFixture(const ResolverFixture&) = delete;
+  ResolverFixture& operator=(const ResolverFixture&) = delete;
 
   Lookup service_lookup() const { return NameService::lookup(service); }
   void ask(std::string_view name, Asker& asker) { resolver->resolve(name, *asker.query, asker); }
@@ -133,7 +134,7 @@ TEST_CASE("the system's look-up knows this machine, and says so of names that ca
 }
 
 TEST_CASE("a literal is told at once and asks nobody") {
-  Fixture fixture;
+  ResolverFixture fixture;
   for (const char* text : {"192.0.2.7", "::1", "2001:db8::1"}) {
     Asker asker;
     fixture.ask(text, asker);
@@ -145,7 +146,7 @@ TEST_CASE("a literal is told at once and asks nobody") {
 }
 
 TEST_CASE("localhost is both loopback addresses and asks nobody") {
-  Fixture fixture;
+  ResolverFixture fixture;
   Asker asker;
   fixture.ask("localhost", asker);
   CHECK(asker.told == 1);
@@ -155,7 +156,7 @@ TEST_CASE("localhost is both loopback addresses and asks nobody") {
 
 TEST_CASE("a name that cannot be is refused without asking anybody") {
   using namespace std::string_view_literals;
-  Fixture fixture;
+  ResolverFixture fixture;
   const std::string too_long(254, 'a');
   for (const std::string_view name : {""sv, "good.example\0.evil"sv, std::string_view(too_long)}) {
     Asker asker;
@@ -168,7 +169,7 @@ TEST_CASE("a name that cannot be is refused without asking anybody") {
 }
 
 TEST_CASE("an answer comes later, and the next asker has it at once") {
-  Fixture fixture;
+  ResolverFixture fixture;
   Asker first;
   fixture.ask("a.example", first);
   CHECK(first.told == 0);
@@ -191,7 +192,7 @@ TEST_CASE("an answer comes later, and the next asker has it at once") {
 }
 
 TEST_CASE("with a ttl of zero each asker asks anew") {
-  Fixture fixture(kUncached);
+  ResolverFixture fixture(kUncached);
   for (std::size_t times = 1; times <= 3; ++times) {
     Asker asker;
     fixture.ask_and_wait("a.example", asker);
@@ -200,7 +201,7 @@ TEST_CASE("with a ttl of zero each asker asks anew") {
 }
 
 TEST_CASE("new settings hold at once") {
-  Fixture fixture;
+  ResolverFixture fixture;
   Asker first;
   fixture.ask_and_wait("a.example", first);
   fixture.resolver->set_settings(kUncached);
@@ -211,7 +212,7 @@ TEST_CASE("new settings hold at once") {
 }
 
 TEST_CASE("a failure is remembered for its own time") {
-  Fixture fixture({.ttl = 0s, .negative_ttl = 1h});
+  ResolverFixture fixture({.ttl = 0s, .negative_ttl = 1h});
   fixture.service->fail_with(UV_EAI_NONAME);
   Asker first;
   fixture.ask_and_wait("no.example", first);
@@ -225,7 +226,7 @@ TEST_CASE("a failure is remembered for its own time") {
 }
 
 TEST_CASE("a shortage of our own is not remembered as a failure of the name") {
-  Fixture fixture;
+  ResolverFixture fixture;
   fixture.service->fail_with(UV_EMFILE);
   Asker first;
   fixture.ask_and_wait("a.example", first);
@@ -237,7 +238,7 @@ TEST_CASE("a shortage of our own is not remembered as a failure of the name") {
 }
 
 TEST_CASE("identical look-ups under way are merged") {
-  Fixture fixture(kUncached);
+  ResolverFixture fixture(kUncached);
   fixture.service->hold();
   std::vector<std::unique_ptr<Asker>> askers;
   for (int i = 0; i < 5; ++i) {
@@ -253,7 +254,7 @@ TEST_CASE("identical look-ups under way are merged") {
 }
 
 TEST_CASE("an asker that left is not told, and its look-up fills the cache") {
-  Fixture fixture;
+  ResolverFixture fixture;
   fixture.service->hold();
   Asker gone;
   fixture.ask("slow.example", gone);
@@ -267,7 +268,7 @@ TEST_CASE("an asker that left is not told, and its look-up fills the cache") {
 }
 
 TEST_CASE("an asker may withdraw others while it is being told") {
-  Fixture fixture;
+  ResolverFixture fixture;
   fixture.service->hold();
   Asker first;
   Asker second;
@@ -285,7 +286,7 @@ TEST_CASE("an asker may withdraw others while it is being told") {
 
 TEST_CASE("an asker may ask again, and for other names, while it is being told") {
   for (const Resolver::Settings settings : {kUncached, kCached}) {
-    Fixture fixture(settings);
+    ResolverFixture fixture(settings);
     Asker first;
     Asker again;
     Asker other;
@@ -300,7 +301,7 @@ TEST_CASE("an asker may ask again, and for other names, while it is being told")
 }
 
 TEST_CASE("an answer from the cache survives what its asker does to the cache") {
-  Fixture fixture;
+  ResolverFixture fixture;
   Asker first;
   fixture.ask_and_wait("a.example", first);
   struct Changer final : ResolveEvents {
@@ -310,7 +311,7 @@ TEST_CASE("an answer from the cache survives what its asker does to the cache") 
       fixture->run_until([&] { return asker.told == 1; });  // b's answer drops a's
       seen.assign(given.begin(), given.end());
     }
-    Fixture* fixture = nullptr;
+    ResolverFixture* fixture = nullptr;
     Resolver* resolver = nullptr;
     Asker asker;
     Resolver::Query query;
@@ -325,7 +326,7 @@ TEST_CASE("an answer from the cache survives what its asker does to the cache") 
 TEST_CASE("sixteen hanging names and more do not stop the next; beyond the threads names wait in order") {
   static_assert(LookupThreads::kMaxThreads >= 16);
   constexpr std::size_t kNames = LookupThreads::kMaxThreads + 3;
-  Fixture fixture;
+  ResolverFixture fixture;
   fixture.service->hold();
   std::vector<std::unique_ptr<Asker>> askers;
   for (std::size_t i = 0; i < kNames; ++i) {
@@ -345,7 +346,7 @@ TEST_CASE("sixteen hanging names and more do not stop the next; beyond the threa
 }
 
 TEST_CASE("a name that waits for a thread is not looked up when its askers have left") {
-  Fixture fixture;
+  ResolverFixture fixture;
   fixture.service->hold();
   std::vector<std::unique_ptr<Asker>> busy;
   for (std::size_t i = 0; i < LookupThreads::kMaxThreads; ++i) {
@@ -367,7 +368,7 @@ TEST_CASE("a name that waits for a thread is not looked up when its askers have 
 }
 
 TEST_CASE("threads are used again") {
-  Fixture fixture(kUncached);
+  ResolverFixture fixture(kUncached);
   std::set<std::thread::id> threads;
   std::mutex mutex;
   fixture.resolver.emplace(fixture.loop, kUncached, [&](const std::string&) {
@@ -399,7 +400,7 @@ TEST_CASE("a resolver can be destroyed while look-ups hang, and its loop ends") 
 }
 
 TEST_CASE("a loop with nothing but an idle resolver has nothing to do") {
-  Fixture fixture;
+  ResolverFixture fixture;
   Asker asker;
   fixture.ask_and_wait("a.example", asker);
   fixture.turn();  // closes the fixture's own timer

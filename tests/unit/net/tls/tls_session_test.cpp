@@ -14,14 +14,6 @@ namespace {
 
 using State = TlsSession::State;
 
-/// Bytes that are the same nowhere else, so that what is lost, doubled or out of order shows.
-std::string numbered(std::size_t size) {
-  std::string bytes;
-  for (std::size_t i = 0; bytes.size() < size; ++i) bytes += std::to_string(i) + ',';
-  bytes.resize(size);
-  return bytes;
-}
-
 struct Version {
   const char* name;
   int number;

@@ -13,13 +13,6 @@
 namespace keepwarm::net::test {
 namespace {
 
-std::string numbered(std::size_t size) {
-  std::string bytes;
-  for (std::size_t i = 0; bytes.size() < size; ++i) bytes += std::to_string(i) + ',';
-  bytes.resize(size);
-  return bytes;
-}
-
 TEST_CASE("a stream is secured, and carries bytes both ways") {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     CAPTURE(version);

@@ -13,12 +13,12 @@
 namespace keepwarm::net::test {
 namespace {
 
-struct Fixture : LoopFixture {
+struct TicketsFixture : LoopFixture {
   TlsClient client{loop};
 };
 
 TEST_CASE("the newest ticket goes first, each once, and no more than two are kept") {
-  Fixture fixture;
+  TicketsFixture fixture;
   TlsTickets tickets(fixture.client.ticket_bound());
   CHECK(tickets.take() == std::nullopt);
   tickets.put("one");
@@ -34,7 +34,7 @@ TEST_CASE("the newest ticket goes first, each once, and no more than two are kep
 }
 
 TEST_CASE("all tickets of a client are bounded together, and the oldest goes") {
-  Fixture fixture;
+  TicketsFixture fixture;
   std::vector<std::unique_ptr<TlsTickets>> keys;
   const auto add_key = [&] { keys.push_back(std::make_unique<TlsTickets>(fixture.client.ticket_bound())); };
   for (std::size_t i = 0; i < TlsTicketBound::kMaxTickets / 2; ++i) {
