@@ -26,3 +26,16 @@ sys.path[:0] = [str(HERE), str(HERE.parent), *(str(folder) for folder in HERE.it
 pytest.register_assert_rewrite("support")
 
 from support.fixtures import *  # noqa: E402,F401,F403
+
+# Their tests ask nothing of how a daemon begins, what it has learned, or what it costs: see support/shared_daemons.py.
+SHARED = ("framing", "tls", "parent", "client", "test_tunnel_refusals.py", "test_upgrade.py")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if not {item.path.name, item.path.parent.name}.isdisjoint(SHARED):
+            item.add_marker("shared_daemon")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "shared_daemon: may be served by a daemon that has served other tests")

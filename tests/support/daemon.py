@@ -25,6 +25,7 @@ DEFAULTS = {
 TROUBLE = re.compile(r"Sanitizer|runtime error:|[Aa]ssertion .*failed|\[critical\]|terminate called")
 LISTENING = re.compile(r"listening on (\S+)")
 READY = re.compile(r"\[info\] ready")
+OPENED = re.compile(r"upstream (\S+) opened: ")
 CLOSED = re.compile(r"upstream (\S+) closed: (.*)$")
 EXIT_LIMIT = 8.0
 
@@ -82,11 +83,14 @@ class Daemon:
         """raw_config: `config` is the text of the file, whole. wait=False: do not wait until it is ready. wrapper: a
         command to start it under (its own pid is then the wrapper's unless that execs)."""
         self.config_file = folder / "keepwarm.toml"
-        self.config_file.write_text(config if raw_config else config_text(config))
+        self.started_with = config if raw_config else config_text(config)
+        self.config_file.write_text(self.started_with)
         self.log_so_far: list[str] = []
         self.clients: list[Client] = []
         self.addresses: list[str] = []
         self.expected_trouble = False  # a test that wants a critical line sets it
+        self.shared = False  # it may serve other tests (shared_daemons.py)
+        self.was_signalled = False
         self._changed = threading.Condition()
         self._log_ended = False
         self._unfinished_line = b""
@@ -241,7 +245,14 @@ class Daemon:
 
     # Its life
 
+    def begin_anew(self) -> None:
+        """For the next test: as if it had just become ready."""
+        with self._changed:
+            self.log_so_far = []
+        self.clients = []
+
     def signal(self, number: int) -> None:
+        self.was_signalled = True
         self.process.send_signal(number)
         self._ending = self._ending or number in (signal.SIGTERM, signal.SIGINT)
 

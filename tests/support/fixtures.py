@@ -5,9 +5,10 @@ import pytest
 from .daemon import Daemon
 from .http_origin import HttpOrigin
 from .origin import Origin, closed_port_socket
+from .shared_daemons import SharedDaemons
 from .wiring import wire
 
-__all__ = ["_daemons", "keepwarm", "origin", "http_origin", "closed_port", "wire", "pytest_runtest_makereport"]
+__all__ = ["_shared_daemons", "_daemons", "keepwarm", "origin", "http_origin", "closed_port", "wire", "pytest_runtest_makereport"]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -16,17 +17,27 @@ def pytest_runtest_makereport(item, call):
     outcome = yield
     report = outcome.get_result()
     if report.failed:
+        item.failed = True
         for number, daemon in enumerate(getattr(item, "daemons", [])):
             report.sections.append((f"log of daemon {number}", daemon.text_so_far()[-20000:]))
 
 
+@pytest.fixture(scope="session")
+def _shared_daemons():
+    shared = SharedDaemons()
+    yield shared
+    shared.finish()
+
+
 @pytest.fixture
-def _daemons(request):
+def _daemons(request, _shared_daemons):
     daemons: list[Daemon] = []
     request.node.daemons = daemons
     yield daemons
     problems = []
     for daemon in daemons:
+        if not getattr(request.node, "failed", False) and _shared_daemons.give(daemon):
+            continue
         try:
             daemon.finish()
         except AssertionError as error:
@@ -35,12 +46,18 @@ def _daemons(request):
 
 
 @pytest.fixture
-def keepwarm(_daemons, tmp_path_factory):
-    """Starts daemons: keepwarm(config, *args, **options of Daemon)."""
+def keepwarm(request, _daemons, _shared_daemons, tmp_path_factory):
+    """Starts daemons: keepwarm(config, *args, **options of Daemon). A test that is marked shared_daemon may get one that has
+    served others."""
 
     def start(config="", *args, **options) -> Daemon:
+        shared = request.node.get_closest_marker("shared_daemon") is not None and not args and not options
+        if shared and (daemon := _shared_daemons.take(config)):
+            _daemons.append(daemon)
+            return daemon
         wait = options.pop("wait", True)
         daemon = Daemon(tmp_path_factory.mktemp("keepwarm"), config, *args, wait=False, **options)
+        daemon.shared = shared
         _daemons.append(daemon)
         if wait:
             daemon.wait_ready()

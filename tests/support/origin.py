@@ -52,10 +52,7 @@ class Origin:
         return f"{'https' if self._context else 'http'}://{self.at}{path}"
 
     def _bind(self) -> None:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.socket(family, socket.SOCK_STREAM)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((self.host, self.port))
+        self._listener = bound_socket(self.host, self.port)
         self.port = self._listener.getsockname()[1]
 
     def _listen(self) -> None:
@@ -223,8 +220,27 @@ class Origin:
             sock.close()
 
 
+_used_ports: set[int] = set()
+
+
+def bound_socket(host: str, port: int = 0) -> socket.socket:
+    """A TCP socket at `port`; 0: one that no other origin of this process has had, since the daemon may have served the tests
+    of those."""
+    refused = []
+    while True:
+        sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        given = sock.getsockname()[1]
+        if port or given not in _used_ports:
+            break
+        refused.append(sock)  # bound for as long as another is looked for
+    for other in refused:
+        other.close()
+    _used_ports.add(given)
+    return sock
+
+
 def closed_port_socket(host: str = "127.0.0.1") -> socket.socket:
     """A bound socket that does not listen: connections to its port are refused for as long as it lives."""
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    sock.bind((host, 0))
-    return sock
+    return bound_socket(host)
