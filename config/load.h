@@ -11,9 +11,9 @@
 
 namespace keepwarm::config {
 
-/// TOML text to values, or all that is wrong with it (a syntax error is the only one: what follows it means nothing).
-/// `file` names the text in errors. Reads no files, also not those that the text names.
-/// `further`: what it finds are errors, too.
+/// Turns TOML text into values, or finds all that is wrong with it. (A syntax error is the only one that is reported,
+/// since nobody knows what the text behind it means.) `file` names the text in errors. It reads no files, not even
+/// those that the text names. What `further` finds are errors, too.
 [[nodiscard]] Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file,
                                                         Review further = nullptr);
 

@@ -83,7 +83,7 @@ class ConnectAttempts {
   /// An unclaimed one that a waiter of this kind may adopt; nullptr: none.
   [[nodiscard]] ConnectAttempt* adoptable(bool local_client, TimePoint now) noexcept;
   void adopt(ConnectAttempt& attempt, Waiter& waiter) noexcept;
-  /// Its waiter needs it no more.
+  /// Its waiter does not need it any more: it is unclaimed.
   void release(ConnectAttempt& attempt) noexcept;
   /// Takes out one that has ended.
   [[nodiscard]] std::unique_ptr<ConnectAttempt> take(ConnectAttempt& attempt) noexcept;

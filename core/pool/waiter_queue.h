@@ -130,7 +130,8 @@ class WaiterQueue {
   void await_transfer(Waiter& waiter) noexcept;
   /// How many wait for a connection of another worker.
   [[nodiscard]] std::uint32_t awaiting_transfer() const noexcept { return awaiting_transfer_; }
-  /// The one that has waited longest for another worker does so no more, and will not again.
+  /// Another worker had no connection to give: the waiter that asked first has no source any more, and asks no worker
+  /// again.
   void refuse_transfer() noexcept;
 
  private:

@@ -43,7 +43,7 @@ class Warmer final : public Deadline {
   };
   /// What `parts` refers to must outlive it.
   explicit Warmer(const Parts& parts) noexcept : its_(parts) {}
-  /// Connections are kept warm no more.
+  /// Ends keep_warm for this host.
   ~Warmer();
   Warmer(const Warmer&) = delete;
   Warmer& operator=(const Warmer&) = delete;
@@ -54,9 +54,9 @@ class Warmer final : public Deadline {
   void used(TimePoint now);
   /// A connection fell idle.
   void made_idle(const Connection& connection, TimePoint now);
-  /// One is leased, and so expires no more.
+  /// A connection is leased, so it no longer counts as expiring.
   void leased(Connection& connection) noexcept { set_expiring(connection, false); }
-  /// One is about to be closed, or to leave the pool.
+  /// A connection is about to be closed (lost), or to leave the pool for whatever reason (gone).
   void lost(const Connection& connection, CloseReason reason, TimePoint now);
   void gone(Connection& connection, TimePoint now);
   /// A connect ended.
