@@ -19,8 +19,8 @@ struct UrlArgument {
   UrlArgument& operator=(const UrlArgument&) = delete;
 };
 
-/// Takes "http://host:port/path", "https://…", or "host", "host:port", which mean http. nullopt: `url` is one of them.
-/// Whoever reports the fault must not repeat the URL, which may hold a password.
+/// Takes "http://host:port/path", "https://…", or "host", "host:port", which mean http. Returns what is wrong with it;
+/// nullopt: nothing, and `url` has it. Whoever reports the fault must not repeat the URL, which may hold a password.
 [[nodiscard]] std::optional<http::TargetFault> parse_url(const std::string& text, UrlArgument& url);
 
 /// "http://a.example:80"

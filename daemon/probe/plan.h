@@ -9,7 +9,7 @@ namespace keepwarm::daemon {
 
 /// Connections that only wait. There are several, so that the spread of their closes shows.
 inline constexpr std::size_t kWaiters = 3;
-/// Connections that are used again at some ages, at most: a NAT that has dropped a connection says nothing, and only
+/// The most connections that are used again at some ages: a NAT that has dropped a connection says nothing, and only
 /// the missing answer shows it.
 inline constexpr std::size_t kMaxTesters = 5;
 /// A tester whose request is not acknowledged for so long, retransmissions included, has lost its connection.
