@@ -33,9 +33,11 @@ SHARED = ("framing", "tls", "parent", "client", "test_tunnel_refusals.py", "test
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if not {item.path.name, item.path.parent.name}.isdisjoint(SHARED):
+        may_share = not {item.path.name, item.path.parent.name}.isdisjoint(SHARED)
+        if may_share and item.get_closest_marker("own_daemon") is None:
             item.add_marker("shared_daemon")
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "shared_daemon: may be served by a daemon that has served other tests")
+    config.addinivalue_line("markers", "own_daemon: may not, though its folder's tests may")

@@ -84,6 +84,7 @@ def test_without_verification_any_certificate_is_taken(keepwarm, origin, kind, v
     exchange(daemon, origin(tls=showing(kind, versions=versions), name="localhost"))
 
 
+@pytest.mark.own_daemon
 def test_no_verification_is_warned_of_once_for_each_host(keepwarm, origin):
     daemon = keepwarm(tls_keys(verify=False))
     first, second = origin(tls=showing("expired"), name="localhost"), origin(tls=showing("expired"))
