@@ -22,6 +22,7 @@ ServerModel::ServerModel(const HostSettings& settings, CloseRiskEstimator& all_h
 
 void ServerModel::set_settings(const HostSettings& settings) noexcept {
   settings_ = &settings;
+  ++revision_;
   if (!settings.server_hint) last_hint_.reset();
 }
 
@@ -118,6 +119,7 @@ bool ServerModel::learns_from_survival(const ConnectionFacts& connection, Durati
 
 void ServerModel::survived(ConnectionFacts& connection, Duration age, std::uint64_t address, TimePoint now) noexcept {
   if (!learns_from_survival(connection, age)) return;
+  ++revision_;
   history_.survived({.age = connection.served > 0 ? age : Duration::zero(),
                      .address = address,
                      .ended = now,
@@ -131,6 +133,7 @@ std::optional<IdlePeriod> ServerModel::closed(ConnectionFacts& connection, std::
   if (connection.served == 0) {
     // It met the server's limit for a first request, which tells nothing of how long the others live.
     if (age < kShortestIdleTimeout) return std::nullopt;
+    ++revision_;
     first_request_limit_ = age;
     first_request_limit_ends_ = now + kFirstRequestLimitLife;
     return std::nullopt;
@@ -147,6 +150,7 @@ std::optional<IdlePeriod> ServerModel::closed(ConnectionFacts& connection, std::
 }
 
 void ServerModel::learn_close(const IdlePeriod& period) noexcept {
+  ++revision_;
   history_.closed(period, settings_->idle_margin);
   record_evidence();
 }
@@ -164,8 +168,9 @@ void ServerModel::record_evidence() noexcept {
 }
 
 void ServerModel::invalidate_survival(Duration age) noexcept {
-  if (age >= kShortestIdleTimeout)
-    history_.invalidate_survival(std::max(age - settings_->idle_margin, Duration::zero()));
+  if (age < kShortestIdleTimeout) return;
+  ++revision_;
+  history_.invalidate_survival(std::max(age - settings_->idle_margin, Duration::zero()));
 }
 
 void ServerModel::request_failed(Duration age) noexcept {

@@ -54,6 +54,10 @@ class ServerModel {
     return settings_->max_lifetime > Duration::zero() && now - connection.opened_at >= settings_->max_lifetime;
   }
 
+  /// Another number than before whenever something was learned, or settings changed. As long as it stays, the times of
+  /// an idle connection stay as well, or become longer.
+  [[nodiscard]] std::uint32_t revision() const noexcept { return revision_; }
+
   /// The hint of the last response. It counts for connections that have not served yet, too.
   [[nodiscard]] std::optional<Duration> last_hint() const noexcept { return last_hint_; }
 
@@ -127,6 +131,7 @@ class ServerModel {
   /// After this time the server closed a connection that had never served, by another limit than its idle timeout.
   Duration first_request_limit_ = Duration::max();
   TimePoint first_request_limit_ends_{};  ///< that limit is believed until then
+  std::uint32_t revision_ = 0;
 };
 
 }  // namespace keepwarm::policy

@@ -60,6 +60,12 @@ class Connection final : public net::StreamEvents,
                          public Slabbed<Connection> {
  public:
   enum class State : std::uint8_t { Leased, Idle };
+  /// Of an idle one, for keep_warm.
+  enum class Warmth : std::uint8_t {
+    Warm,
+    Expiring,  ///< its successor is due (policy::WarmView)
+    Over       ///< it is not warm any more
+  };
 
   struct Owner {
     LeaseEvents& lease;
@@ -93,9 +99,9 @@ class Connection final : public net::StreamEvents,
 
   policy::ConnectionFacts facts;
 
-  bool retiring = false;   ///< to be closed when it next falls idle: new settings forbid it
-  bool prewarmed = false;  ///< it was opened for keep_warm, not for a request
-  bool expiring = false;   ///< of an idle one: its successor is due (policy::WarmView)
+  bool retiring = false;         ///< to be closed when it next falls idle: new settings forbid it
+  bool prewarmed = false;        ///< it was opened for keep_warm, not for a request
+  Warmth warmth = Warmth::Warm;  ///< as of the Warmer's last look
   /// Whether clients that are not local may be given it; worked out when such a client first asks.
   std::optional<bool> open_to_remote_clients{};
 

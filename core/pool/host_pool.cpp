@@ -266,7 +266,7 @@ void HostPool::keep_warm(TimePoint now) {
 void HostPool::check_warmth(TimePoint now) {
   if (!warmer_ || context_.draining || life_.retired) return;
   const SettleScope scope(*this, now);
-  idle_.close_what_is_over(now);
+  idle_.apply_what_was_learned(now);
   warmer_->check(now);
 }
 

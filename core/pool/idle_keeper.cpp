@@ -154,10 +154,13 @@ void IdleKeeper::recheck_deadlines(TimePoint now) {
   });
 }
 
-void IdleKeeper::close_what_is_over(TimePoint now) {
+void IdleKeeper::apply_what_was_learned(TimePoint now) {
+  // What is learned here, from those that are closed, counts at the next call.
+  if (std::exchange(applied_revision_, its_.server.revision()) == its_.server.revision()) return;
   its_.connections.for_each_idle([&](Connection& connection) {
-    const bool over = !connection.facts.lapse_test && its_.server.held_until(connection.facts, now) <= now;
-    if (over) idle_time_over(connection, now);
+    if (connection.facts.lapse_test) return;
+    const TimePoint until = its_.server.held_until(connection.facts, now);
+    until <= now ? idle_time_over(connection, now) : its_.connections.hold_until(connection, until);
   });
 }
 

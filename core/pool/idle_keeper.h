@@ -59,8 +59,9 @@ class IdleKeeper final : public IdleEvents, public IdlePeer {
       if (matches(connection)) its_.pool.close(connection, reason, now);
     });
   }
-  /// Closes those whose time is over though their deadline is later, since something was learned meanwhile.
-  void close_what_is_over(TimePoint now);
+  /// If something was learned since the last call: closes those whose time is over though their deadline is later, and
+  /// gives the others theirs anew.
+  void apply_what_was_learned(TimePoint now);
   /// A connection whose time is over as soon as it is idle: if that is the server's doing, a warning says why nothing
   /// is reused, once.
   void explain_no_time(const Connection& connection, TimePoint now);
@@ -78,6 +79,7 @@ class IdleKeeper final : public IdleEvents, public IdlePeer {
   void log_what_was_learned() const;
 
   Parts its_;
+  std::uint32_t applied_revision_ = 0;  ///< of the ServerModel
   bool warned_no_time_ = false;
 };
 

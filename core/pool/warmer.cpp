@@ -8,6 +8,7 @@ namespace keepwarm::pool {
 namespace {
 
 using namespace std::chrono_literals;
+using Warmth = Connection::Warmth;
 
 /// A connection that is lost so soon after it was opened for keep_warm is no better than one that could not be opened.
 constexpr Duration kYoung = 1s;
@@ -16,7 +17,7 @@ constexpr Duration kYoung = 1s;
 
 Warmer::~Warmer() {
   its_.peers->resign_prewarming();
-  for (const auto& connection : its_.connections.all()) set_expiring(*connection, false);
+  for (const auto& connection : its_.connections.all()) set_warmth(*connection, Warmth::Warm);
 }
 
 // ---- What happens ----
@@ -35,6 +36,7 @@ void Warmer::check_soon(TimePoint now) {
 void Warmer::made_idle(const Connection& connection, TimePoint now) {
   const auto time = warm_time(connection, now);
   const TimePoint expires = time.until - time.lead;
+  look_.next_change = std::min(look_.next_change, expires);
   if (!armed() || expires < due()) its_.context.deadlines.arm(*this, expires);
 }
 
@@ -56,7 +58,7 @@ void Warmer::lost(const Connection& connection, CloseReason reason, TimePoint no
 }
 
 void Warmer::gone(Connection& connection, TimePoint now) {
-  set_expiring(connection, false);
+  set_warmth(connection, Warmth::Warm);
   check_soon(now);
 }
 
@@ -70,10 +72,17 @@ void Warmer::connect_ended(const ConnectAttempt& attempt, bool connected, TimePo
   check_soon(now);
 }
 
-void Warmer::set_expiring(Connection& connection, bool expiring) noexcept {
-  if (std::exchange(connection.expiring, expiring) == expiring) return;
-  expiring ? ++expiring_ : --expiring_;
-  its_.peers->show_expiring(expiring_);
+void Warmer::set_warmth(Connection& connection, Warmth warmth) noexcept {
+  const Warmth before = std::exchange(connection.warmth, warmth);
+  if (before == warmth) return;
+  const auto replace = [&](std::uint32_t& count, bool counted, bool counts) {
+    if (counted) --count;
+    if (counts) ++count;
+  };
+  replace(look_.over, before == Warmth::Over, warmth == Warmth::Over);
+  if (connection.prewarmed) replace(look_.prewarmed_over, before == Warmth::Over, warmth == Warmth::Over);
+  replace(look_.expiring, before != Warmth::Warm, warmth != Warmth::Warm);
+  its_.peers->show_expiring(look_.expiring);
 }
 
 // ---- What is there ----
@@ -82,17 +91,29 @@ policy::ServerModel::WarmTime Warmer::warm_time(const Connection& connection, Ti
   return its_.server.warm_time(connection.facts, its_.attempts.opening_cost(), now);
 }
 
-/// Finds out which idle connections are expiring. Returns when this changes next.
-TimePoint Warmer::mark_expiring(TimePoint now) noexcept {
-  TimePoint next_change = TimePoint::max();
+/// The lead may grow by a quarter before all are looked at again: it follows each connect a little.
+bool Warmer::look_is_outdated(TimePoint now) const noexcept {
+  const Duration lead = policy::warm_lead(Duration::max(), its_.attempts.opening_cost());
+  const bool same_lead = lead <= look_.lead + look_.lead / 4 && lead >= look_.lead / 2;
+  return now >= look_.next_change || its_.server.revision() != look_.revision || !same_lead;
+}
+
+void Warmer::look(TimePoint now) noexcept {
+  look_.next_change = TimePoint::max();
+  look_.revision = its_.server.revision();
+  look_.lead = policy::warm_lead(Duration::max(), its_.attempts.opening_cost());
   its_.connections.for_each_idle([&](Connection& connection) {
+    const bool tested = connection.facts.lapse_test;
     const auto time = warm_time(connection, now);
-    const bool expiring = connection.facts.lapse_test || now >= time.until - time.lead;
-    set_expiring(connection, expiring);
-    if (!expiring) next_change = std::min(next_change, time.until - time.lead);
-    if (expiring && now < time.until) next_change = std::min(next_change, time.until);
+    const TimePoint expires = time.until - time.lead;
+    if (!tested && now < expires) {
+      set_warmth(connection, Warmth::Warm);
+      look_.next_change = std::min(look_.next_change, expires);
+    } else {
+      set_warmth(connection, tested || now < time.until ? Warmth::Expiring : Warmth::Over);
+      if (now < time.until) look_.next_change = std::min(look_.next_change, time.until);
+    }
   });
-  return next_change;
 }
 
 policy::WarmView Warmer::view(TimePoint now) {
@@ -101,9 +122,9 @@ policy::WarmView Warmer::view(TimePoint now) {
   reached_ = reached_ || !its_.connections.empty();
   const bool worth_it = reached_ && its_.server.worth_keeping_warm();
   const std::uint32_t wanted = worth_it ? policy::warm_wanted(settings) : 0;
-  const TimePoint next_change = mark_expiring(now);
+  if (look_is_outdated(now)) look(now);
   const std::uint32_t idle = peers.idle();
-  const std::uint32_t will_be_idle = idle - std::min(idle, expiring_) + its_.attempts.prewarming();
+  const std::uint32_t will_be_idle = idle - std::min(idle, look_.expiring) + its_.attempts.prewarming();
   return {.wanted = wanted,
           .open = peers.open(),
           .expiring = peers.expiring(),
@@ -115,7 +136,7 @@ policy::WarmView Warmer::view(TimePoint now) {
           .elsewhere = !peers.take_prewarming(wanted > 0),
           .backoff_until = backoff_.until(),
           .in_use_until = peers.last_used() + settings.keep_warm_for,
-          .next_change = next_change};
+          .next_change = look_.next_change};
 }
 
 // ---- What is done ----
@@ -146,17 +167,22 @@ void Warmer::close_all(TimePoint now) {
 /// opened for keep_warm would become more and more. So each that is replaced is closed, save the oldest one that has
 /// served: its end will show the server's timeout.
 void Warmer::close_what_is_over(const policy::WarmPlan& plan, TimePoint now) {
+  std::uint32_t give_way = std::min(plan.close_expired, look_.over);
+  std::uint32_t surplus = plan.replaced ? look_.prewarmed_over : 0;
   const Connection* observed = nullptr;
-  if (plan.replaced) observed = its_.connections.find_idle([](const Connection& each) { return each.served() > 0; });
-  std::uint32_t close_expired = plan.close_expired;
-  its_.connections.for_each_idle([&](Connection& connection) {
-    if (connection.facts.lapse_test || warm_time(connection, now).until > now) return;
-    const bool gives_way = close_expired > 0;
-    const bool surplus = plan.replaced && connection.prewarmed && &connection != observed;
-    if (!gives_way && !surplus) return;
-    if (gives_way) --close_expired;
-    its_.lease.close(connection, CloseReason::IdleTimeout, now);
-  });
+  if (surplus > 0) observed = its_.connections.find_idle([](const Connection& each) { return each.served() > 0; });
+  if (observed != nullptr && observed->prewarmed && observed->warmth == Warmth::Over) --surplus;
+  Connection* newer = nullptr;
+  for (Connection* each = its_.connections.oldest_idle(); each != nullptr && give_way + surplus > 0; each = newer) {
+    newer = its_.connections.next_newer(*each);
+    if (each->facts.lapse_test) set_warmth(*each, Warmth::Expiring);
+    if (each->warmth != Warmth::Over) continue;
+    const bool is_surplus = surplus > 0 && each->prewarmed && each != observed;
+    if (give_way == 0 && !is_surplus) continue;
+    if (give_way > 0) --give_way;
+    if (is_surplus) --surplus;
+    its_.lease.close(*each, CloseReason::IdleTimeout, now);
+  }
 }
 
 }  // namespace keepwarm::pool

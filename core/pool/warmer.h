@@ -55,7 +55,7 @@ class Warmer final : public Deadline {
   /// A connection fell idle.
   void made_idle(const Connection& connection, TimePoint now);
   /// A connection is leased, so it no longer counts as expiring.
-  void leased(Connection& connection) noexcept { set_expiring(connection, false); }
+  void leased(Connection& connection) noexcept { set_warmth(connection, Connection::Warmth::Warm); }
   /// A connection is about to be closed (lost), or to leave the pool for whatever reason (gone).
   void lost(const Connection& connection, CloseReason reason, TimePoint now);
   void gone(Connection& connection, TimePoint now);
@@ -71,18 +71,30 @@ class Warmer final : public Deadline {
  private:
   void on_deadline(TimePoint now) override { its_.pool.check_warmth(now); }
 
-  void set_expiring(Connection& connection, bool expiring) noexcept;
+  void set_warmth(Connection& connection, Connection::Warmth warmth) noexcept;
   [[nodiscard]] policy::ServerModel::WarmTime warm_time(const Connection& connection, TimePoint now) const noexcept;
-  [[nodiscard]] TimePoint mark_expiring(TimePoint now) noexcept;
+  [[nodiscard]] bool look_is_outdated(TimePoint now) const noexcept;
+  void look(TimePoint now) noexcept;
   [[nodiscard]] policy::WarmView view(TimePoint now);
   void close_all(TimePoint now);
   void close_what_is_over(const policy::WarmPlan& plan, TimePoint now);
 
+  /// What was found when all idle connections were looked at; what happens to single ones is counted as it happens. So
+  /// they need not be looked at again as long as none of their times has come, and those times stay what they were.
+  struct Look {
+    TimePoint next_change = TimePoint::min();  ///< when the next one expires, or its time is over
+    std::uint32_t revision = 0;                ///< of the ServerModel
+    Duration lead{};                           ///< policy::warm_lead() of a long time
+    std::uint32_t expiring = 0;                ///< idle connections that are not Warm
+    std::uint32_t over = 0;                    ///< of these: Over
+    std::uint32_t prewarmed_over = 0;          ///< of these: opened for keep_warm
+  };
+
   Parts its_;
   policy::WarmBackoff backoff_;
-  std::uint32_t expiring_ = 0;  ///< idle connections that are marked as expiring
-  bool check_soon_ = false;     ///< something has happened: the deadline is the next tick
-  bool reached_ = false;  ///< a connection was open: a host that cannot be reached is not tried for keep_warm alone
+  Look look_;
+  bool check_soon_ = false;  ///< something has happened: the deadline is the next tick
+  bool reached_ = false;     ///< a connection was open: a host that cannot be reached is not tried for keep_warm alone
 };
 
 }  // namespace keepwarm::pool

@@ -31,7 +31,8 @@ constexpr CheckoutRequirements kAll[] = {
 /// One host's pool and its clients.
 class Crowd : public Surroundings {
  public:
-  Crowd(std::uint32_t max_connections, std::size_t clients) : settings_(at_most(max_connections)) {
+  Crowd(std::uint32_t max_connections, std::size_t clients) : Crowd(at_most(max_connections), clients) {}
+  Crowd(const policy::HostSettings& settings, std::size_t clients) : settings_(settings) {
     log.on = false;
     host.emplace(context, Origin{Scheme::Http, "origin.test", 80}, plain_hop(), settings_);
     for (std::size_t i = 0; i < clients; ++i) clients_.push_back(std::make_unique<Client>(&served));
@@ -254,6 +255,33 @@ TEST_CASE("new settings are checked once for each connection") {
   const Event event{"recheck", false, false, recheck};
   const double few = cost(event, 18000, 1000);
   const double many = cost(event, 18000, 16000);
+  CAPTURE(few);
+  CAPTURE(many);
+  CHECK(many <= 1.1 * few);
+}
+
+/// List steps for each connection that is closed, and replaced or not, of a host with keep_warm and so many idle ones.
+double cost_of_keeping_warm(std::size_t idle) {
+  policy::HostSettings settings = at_most(18000);
+  settings.keep_warm = 2;
+  Crowd crowd(settings, idle);
+  crowd.all_ask();
+  connect_done(crowd);
+  for (std::size_t i = 0; i < idle; ++i) crowd.give_back_first();
+  crowd.pass(100ms);
+  constexpr std::uint64_t kEvents = 20;
+  const std::uint64_t before = list_steps;
+  for (std::uint64_t i = 0; i < kEvents; ++i) {
+    CHECK(crowd.host->close_oldest_idle(CloseReason::PoolFull, crowd.now()));
+    crowd.pass(100ms);
+  }
+  CHECK(crowd.host->idle() == idle - kEvents);
+  return static_cast<double>(list_steps - before) / static_cast<double>(kEvents);
+}
+
+TEST_CASE("to keep a host warm not all that is idle is looked at whenever something happens") {
+  const double few = cost_of_keeping_warm(1000);
+  const double many = cost_of_keeping_warm(16000);
   CAPTURE(few);
   CAPTURE(many);
   CHECK(many <= 1.1 * few);

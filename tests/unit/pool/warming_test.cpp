@@ -153,6 +153,26 @@ TEST_CASE("so is one that was opened for nobody, once it has served") {
   CHECK(fixture.host->expected_idle().source == policy::ExpectedIdle::Source::Learned);
 }
 
+TEST_CASE("what is learned of the server counts for the connections that lie idle already") {
+  policy::HostSettings settings = keep(1);
+  settings.assumed_idle_timeout = 10s;
+  Warm fixture(settings);
+  Client first, second, third;
+  fixture.open(first);
+  const std::uint16_t teaches = Fixture::name_of(first);
+  fixture.give_back(first);
+  fixture.pass(2s);
+  for (Client* each : {&second, &third}) fixture.open(*each, kFresh);
+  for (Client* each : {&second, &third}) fixture.give_back(*each);
+  fixture.pass(1s);
+  fixture.close_far_end(teaches);  // after 3 s, so the others are warm for 2
+  const TimePoint learned_at = fixture.now();
+  fixture.run_until([&] { return fixture.stats.prewarmed == 1; });
+  CHECK(fixture.closed(CloseReason::IdleTimeout) == 0);
+  fixture.run_until([&] { return fixture.closed(CloseReason::IdleTimeout) == 1; });  // the other one is a lapse test
+  CHECK(fixture.now() - learned_at < 1500ms);
+}
+
 TEST_CASE("connections that clients opened are held as without keep_warm") {
   Warm fixture(keep_short(1));
   Client one, two, three;
