@@ -82,9 +82,12 @@ IpAddress::IpAddress(const std::array<std::uint8_t, 16>& bytes) noexcept : bytes
 }
 
 std::optional<IpAddress> IpAddress::parse(std::string_view text) noexcept {
-  if (const auto v4 = parse_bytes<4>(AF_INET, text)) return IpAddress(*v4);
-  if (const auto v6 = parse_bytes<16>(AF_INET6, text)) return IpAddress(*v6);
-  return std::nullopt;
+  if (text.find(':') == std::string_view::npos) {
+    const auto v4 = parse_bytes<4>(AF_INET, text);
+    return v4 ? std::optional(IpAddress(*v4)) : std::nullopt;
+  }
+  const auto v6 = parse_bytes<16>(AF_INET6, text);
+  return v6 ? std::optional(IpAddress(*v6)) : std::nullopt;
 }
 
 bool IpAddress::is_loopback() const noexcept {
