@@ -25,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent), *(str(folder) for folder in HERE.iterdir() if folder.is_dir())]
 pytest.register_assert_rewrite("support")
 
+from support import stalls  # noqa: E402
 from support.fixtures import *  # noqa: E402,F401,F403
 
 # Their tests ask nothing of how a daemon begins, what it has learned, or what it costs: see support/shared_daemons.py.
@@ -34,10 +35,11 @@ SHARED = ("framing", "tls", "parent", "client", "test_tunnel_refusals.py", "test
 def pytest_collection_modifyitems(items):
     for item in items:
         may_share = not {item.path.name, item.path.parent.name}.isdisjoint(SHARED)
-        if may_share and item.get_closest_marker("own_daemon") is None:
+        if may_share and not any(item.get_closest_marker(name) for name in ("own_daemon", "real_time")):
             item.add_marker("shared_daemon")
 
 
 def pytest_configure(config):
+    stalls.register(config)
     config.addinivalue_line("markers", "shared_daemon: may be served by a daemon that has served other tests")
     config.addinivalue_line("markers", "own_daemon: may not, though its folder's tests may")

@@ -17,11 +17,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 pytest.register_assert_rewrite("support", "servers")
 
 import servers  # noqa: E402
+from support import stalls  # noqa: E402
 from support.fixtures import *  # noqa: E402,F401,F403
 from support.waiting import scaled  # noqa: E402
 
 
 def pytest_configure(config):
+    stalls.register(config)
     config.addinivalue_line("markers", "slow: waits for real time to pass")
 
 

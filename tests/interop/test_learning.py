@@ -14,6 +14,7 @@ import servers
 
 from support.crowd import Answer, ask, everybody
 from support.delayed_link import delayed_link  # noqa: F401
+from support.stalls import waited
 from support.tier import amount, long_run
 from support.waiting import DEFAULT_LIMIT, scaled
 
@@ -111,7 +112,7 @@ class Learning:
                 pasts[host_of(record["url"])].answered(record)
             elif match := CLOSE.search(line):
                 pasts[match[2]].closed(datetime.strptime(match[1], TIME).timestamp(), int(match[3]) / 1000)
-        late = self._daemon.waited()
+        late = waited(self._daemon.pid)
         visited = {host_of(answer.url) for answer in self.posts}
         for number in range(len(self._urls)):
             if self._name(number) in visited:

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from support.origin import Connection
+from support.stalls import real_time
 from support.waiting import Deadline, eventually, sanitized, scaled
 
 MIB = 1024 * 1024
@@ -90,6 +91,7 @@ def test_a_client_that_stops_reading_a_gibibyte_costs_under_a_mebibyte(keepwarm,
     eventually(lambda: large.connections[-1].ended or large.connections[-1].closed)
 
 
+@real_time
 def test_fifty_clients_that_stop_reading_leave_room_for_another(keepwarm, large, answers):
     daemon = keepwarm()
     before = warm_up(daemon, large, clients=3)

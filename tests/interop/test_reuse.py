@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from support.stalls import real_time
 from support.tier import amount
 from support.waiting import eventually, sanitized, scaled
 
@@ -24,6 +25,7 @@ def test_a_thousand_runs_of_curl_need_a_handful_of_connections(keepwarm, nginx, 
     assert len(connections) <= AT_A_TIME + 2
 
 
+@real_time
 @pytest.mark.slow
 def test_idle_timeout_of_one_host_and_no_reuse_for_another(keepwarm, http_origin):
     held, unheld, other = http_origin(), http_origin(), http_origin()

@@ -176,11 +176,6 @@ class Daemon:
         fields = Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
-    def waited(self) -> float:
-        """For how many seconds its threads wanted a processor and had none: by so much at most it saw anything late."""
-        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(thread.read_text().split()[1]) for thread in threads) / 1e9
-
     # What it says
 
     @property

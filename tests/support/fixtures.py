@@ -6,9 +6,11 @@ from .daemon import Daemon
 from .http_origin import HttpOrigin
 from .origin import Origin, closed_port_socket
 from .shared_daemons import SharedDaemons
+from .stalls import note_waits, pytest_runtest_protocol
 from .wiring import wire
 
-__all__ = ["_shared_daemons", "_daemons", "keepwarm", "origin", "http_origin", "closed_port", "wire", "pytest_runtest_makereport"]
+__all__ = ["_shared_daemons", "_daemons", "keepwarm", "origin", "http_origin", "closed_port", "wire",
+           "pytest_runtest_makereport", "pytest_runtest_protocol"]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -18,6 +20,7 @@ def pytest_runtest_makereport(item, call):
     report = outcome.get_result()
     if report.failed:
         item.failed = True
+        note_waits(item)
         for number, daemon in enumerate(getattr(item, "daemons", [])):
             report.sections.append((f"log of daemon {number}", daemon.text_so_far()[-20000:]))
 

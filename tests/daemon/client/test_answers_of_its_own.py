@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from support.stalls import real_time
 from support.wiring import check_own_answer
 
 
@@ -13,6 +14,7 @@ def test_a_refused_connection_is_502(wire, closed_port):
     check_own_answer(response, 502, "connection_refused", f"127.0.0.1:{port}")
 
 
+@real_time
 def test_a_connection_that_hangs_is_504(wire, origin):
     hanging = origin(accepting=False)
     hanging.fill_backlog()
@@ -20,6 +22,7 @@ def test_a_connection_that_hangs_is_504(wire, origin):
     check_own_answer(w.daemon.get(hanging.url()), 504, "connection_timeout", "127.0.0.1")
 
 
+@real_time
 def test_an_origin_that_does_not_answer_is_504(wire):
     w = wire({"host": {"*": {"response_timeout": "300ms"}}})
     upstream = w.ask()

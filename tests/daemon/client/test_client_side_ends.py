@@ -5,6 +5,7 @@ import time
 
 from helpers_pool import KEEP, exchange, settle, standing_still
 from support.background import Background
+from support.stalls import real_time
 from support.waiting import eventually, scaled
 from support.wire import chunked
 
@@ -21,6 +22,7 @@ def interim(size: int) -> bytes:
 # Empty lines
 
 
+@real_time
 def test_an_empty_line_and_a_byte_begin_a_head(wire):
     w = wire({"proxy": {"client_header_timeout": "300ms"}})
     w.new_client().send("\r\n")
@@ -32,6 +34,7 @@ def test_an_empty_line_and_a_byte_begin_a_head(wire):
 # Clients that do not read
 
 
+@real_time
 def test_interim_responses_wait_for_a_client_that_does_not_read(wire):
     w = wire(LARGE_HEADS)
     w.new_client(receive_buffer=4096)
@@ -93,6 +96,7 @@ def test_what_a_client_sends_while_its_last_answer_waits_does_not_cut_that_answe
 # Ends that cross
 
 
+@real_time
 def test_a_connect_that_fails_in_the_moment_that_ends_everything_ends_once(wire, origin):
     hanging = origin(accepting=False)
     hanging.fill_backlog()

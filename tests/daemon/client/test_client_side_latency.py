@@ -2,8 +2,10 @@
 
 import socket
 import time
+from support.stalls import real_time
 
 
+@real_time
 def test_a_body_in_a_second_write_does_not_wait_for_a_delayed_acknowledgement(keepwarm, http_origin):
     daemon, server = keepwarm(), http_origin()
     client = daemon.client()

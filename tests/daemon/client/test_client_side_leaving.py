@@ -4,6 +4,7 @@ import time
 
 import pytest
 from support.background import Background
+from support.stalls import real_time
 from support.stream import Cut
 from support.waiting import eventually, scaled
 
@@ -170,6 +171,7 @@ def test_a_client_that_neither_sends_nor_closes_is_closed_after_2_seconds(wire):
     eventually(lambda: w.daemon.fd_count() < count, message="the descriptor's return")
 
 
+@real_time
 def test_a_request_that_ended_by_its_framing_is_closed_at_once(wire):
     w = wire()
     w.ask("GET", "/", "Connection: close").read_request()

@@ -5,6 +5,7 @@ import random
 import pytest
 from support.background import Background
 from support.client import request_bytes
+from support.stalls import real_time
 from support.stream import Cut
 
 SIZE = 6 << 20
@@ -68,6 +69,7 @@ def test_a_request_body_of_a_client_that_half_closes_arrives_whole_at_an_origin_
     assert w.client.read_response().body == b"ok"
 
 
+@real_time
 def test_a_body_that_comes_while_no_connection_stands_yet_is_bounded_and_ends_with_the_504(wire, origin):
     hanging = origin(accepting=False)
     hanging.fill_backlog()

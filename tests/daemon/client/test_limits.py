@@ -2,6 +2,7 @@
 
 import pytest
 from support.background import Background
+from support.stalls import real_time
 from support.stream import Cut
 from support.waiting import Deadline, eventually
 from support.wiring import check_own_answer
@@ -127,6 +128,7 @@ def test_a_chunked_response_beyond_the_limits_is_cut(wire, rest):
 # Timers
 
 
+@real_time
 def test_a_head_that_takes_too_long_is_408_and_close(wire):
     w = wire('[proxy]\nclient_header_timeout = "300ms"')
     client = w.send("GET http://{at}/ HTTP/1.1\r\nHost:")
@@ -135,6 +137,7 @@ def test_a_head_that_takes_too_long_is_408_and_close(wire):
     assert not w.server.connections
 
 
+@real_time
 def test_progress_does_not_prolong_a_head(wire):
     w = wire('[proxy]\nclient_header_timeout = "500ms"')
     client = w.new_client()
@@ -144,6 +147,7 @@ def test_progress_does_not_prolong_a_head(wire):
     assert client.read_response().status == 408
 
 
+@real_time
 def test_the_header_timeout_counts_for_later_requests_too_and_from_their_first_byte(wire):
     w = wire('[proxy]\nclient_header_timeout = "300ms"')
     w.ask().read_request()
@@ -154,6 +158,7 @@ def test_the_header_timeout_counts_for_later_requests_too_and_from_their_first_b
     assert w.client.read_response().status == 408
 
 
+@real_time
 def test_a_client_that_says_nothing_gets_no_408(wire):
     w = wire('[proxy]\nclient_header_timeout = "200ms"\nclient_idle_timeout = "600ms"')
     client = w.new_client()
@@ -161,6 +166,7 @@ def test_a_client_that_says_nothing_gets_no_408(wire):
     client.expect_eof()
 
 
+@real_time
 def test_an_idle_client_is_closed_silently(wire):
     w = wire('[proxy]\nclient_idle_timeout = "300ms"')
     w.ask().read_request()
@@ -169,6 +175,7 @@ def test_an_idle_client_is_closed_silently(wire):
     w.client.expect_eof()
 
 
+@real_time
 def test_the_idle_timeout_does_not_count_while_an_exchange_is_under_way(wire):
     w = wire('[proxy]\nclient_idle_timeout = "200ms"')
     w.ask().read_request()
@@ -177,6 +184,7 @@ def test_the_idle_timeout_does_not_count_while_an_exchange_is_under_way(wire):
     assert w.client.read_response().body == b"ok"
 
 
+@real_time
 def test_a_request_body_that_stalls_ends_the_exchange(wire):
     w = wire({"host": {"*": {"stall_timeout": "300ms"}}})
     upstream = w.ask("POST", "/", "Content-Length: 10", body=b"half")
@@ -185,6 +193,7 @@ def test_a_request_body_that_stalls_ends_the_exchange(wire):
     assert w.client.read_to_end()[:12] in (b"", b"HTTP/1.1 408", b"HTTP/1.1 504")
 
 
+@real_time
 def test_a_response_body_that_stalls_is_cut(wire):
     w = wire({"host": {"*": {"stall_timeout": "300ms"}}})
     w.ask().read_request()

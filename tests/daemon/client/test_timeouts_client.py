@@ -5,8 +5,11 @@ import time
 import pytest
 from helpers_pool import exchange, serve
 from support.background import Background
+from support.stalls import real_time
 from support.waiting import scaled
 from support.wiring import check_own_answer
+
+pytestmark = real_time
 
 
 def test_a_client_that_asks_nothing_is_closed_silently(keepwarm):

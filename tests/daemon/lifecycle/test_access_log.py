@@ -7,6 +7,7 @@ import time
 
 import pytest
 from helpers_pool import KEEP, begin, every_host, exchange, finish, serve
+from support.stalls import real_time
 from support.waiting import eventually
 
 SECRET = "s3cr3t"
@@ -38,6 +39,7 @@ def logged(keepwarm, origin):
     return keepwarm(json_config()), origin()
 
 
+@real_time
 def test_a_record_says_what_design_wants_to_know(logged):
     daemon, server = logged
     client = begin(daemon, server, "POST", "/path", body=b"12345")

@@ -7,6 +7,7 @@ import socket
 import pytest
 from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve, standing_still
 from support.background import Background
+from support.stalls import real_time
 from support.waiting import eventually
 
 
@@ -42,6 +43,7 @@ def test_idle_connections_stay_warm(keepwarm, origin):
     exchange(daemon, server, upstream)
 
 
+@real_time
 def test_a_shorter_idle_timeout_holds_for_idle_connections_too(keepwarm, origin):
     daemon, server = keepwarm(), origin()
     upstream = exchange(daemon, server)

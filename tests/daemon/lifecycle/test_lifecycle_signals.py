@@ -7,6 +7,7 @@ import time
 import pytest
 from helpers_pool import KEEP, begin, close_reasons, every_host, exchange, serve, settle
 from support.background import Background
+from support.stalls import real_time
 from support.waiting import eventually, scaled
 
 both = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
@@ -17,6 +18,7 @@ def refuses(daemon) -> bool:
         return sock.connect_ex(daemon.address()) != 0
 
 
+@real_time
 @both
 def test_without_work_it_ends_at_once_with_exit_code_0(keepwarm, number):
     daemon = keepwarm()
@@ -178,6 +180,7 @@ def test_a_second_signal_ends_at_once(keepwarm, origin, number):
     assert client.read_to_end() == b""
 
 
+@real_time
 def test_shutdown_grace_ends_what_does_not_end(keepwarm, origin):
     daemon, server = keepwarm({"proxy": {"shutdown_grace": "400ms"}}), origin()
     client = begin(daemon, server)
@@ -191,6 +194,7 @@ def test_shutdown_grace_ends_what_does_not_end(keepwarm, origin):
     assert upstream.wait_for_end()
 
 
+@real_time
 def test_an_answer_that_shutdown_grace_cuts_is_visibly_cut(keepwarm, origin):
     daemon, server = keepwarm({"proxy": {"shutdown_grace": "200ms"}}), origin()
     client = daemon.client()
@@ -214,6 +218,7 @@ def tunnel(keepwarm, origin, grace):
     return daemon, client, upstream
 
 
+@real_time
 def test_tunnels_go_on_until_shutdown_grace(keepwarm, origin):
     daemon, client, upstream = tunnel(keepwarm, origin, "1200ms")
     daemon.terminate()

@@ -6,6 +6,7 @@ from helpers_names import NameServer, own_names
 from helpers_parent import NAME, ask, through
 from helpers_pool import KEEP, end_connections, every_host, finish, serve, settle
 from helpers_tls import together
+from support.stalls import real_time
 from support.waiting import eventually
 from support.wiring import check_own_answer
 
@@ -118,6 +119,7 @@ def test_a_parent_that_refuses_connections_is_502_and_the_answer_names_the_reque
     check_own_answer(keepwarm(through(parent)).get(HTTP), 502, "connection_refused", f"{NAME}:80")
 
 
+@real_time
 def test_a_parent_that_hangs_is_504(keepwarm, origin):
     parent = origin(accepting=False)
     parent.fill_backlog()
@@ -131,6 +133,7 @@ def test_a_parent_whose_name_does_not_exist_is_502_and_the_answer_tells_which_na
     assert "parent" in response.body.decode()
 
 
+@real_time
 def test_a_parent_that_does_not_answer_is_504(keepwarm, origin):
     parent = origin()
     client = ask(keepwarm(through(parent, response_timeout="300ms")), HTTP)
@@ -142,6 +145,7 @@ def test_a_parent_that_does_not_answer_is_504(keepwarm, origin):
 
 
 
+@real_time
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("how", ["refuses", "hangs"])
 def test_the_origin_is_never_asked_in_the_parents_stead(keepwarm, origin, how, scheme):

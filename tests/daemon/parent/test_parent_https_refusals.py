@@ -6,6 +6,7 @@ import pytest
 from helpers_parent import (ESTABLISHED, HTTPS, NAME, ask, asked_for_tunnel, connect, established, open_secure, open_tunnel,
                             trusting_through)
 from helpers_pool import KEEP, finish, serve, settle
+from support.stalls import real_time
 from support.tls_server import ServerTls
 from support.waiting import eventually
 from support.wiring import check_own_answer
@@ -91,6 +92,7 @@ def test_a_parent_that_ends_the_connection_is_502(keepwarm, origin, begin, how, 
     refused(parent, client, "destination_unavailable")
 
 
+@real_time
 @both
 @pytest.mark.parametrize("said", ["", "HTTP/1.1 200 Conn", "HTTP/1.1 103 Early Hints\r\n\r\n"])
 def test_a_parent_that_is_silent_is_504(keepwarm, origin, begin, said):
@@ -104,6 +106,7 @@ def test_a_parent_that_is_silent_is_504(keepwarm, origin, begin, said):
     assert connection.wait_for_end()
 
 
+@real_time
 @both
 def test_the_time_limit_is_for_all_steps_together(keepwarm, origin, begin):
     """A parent that says something now and then does not prolong it."""
@@ -116,6 +119,7 @@ def test_the_time_limit_is_for_all_steps_together(keepwarm, origin, begin):
     refused(parent, client, "connection_timeout", 504)
 
 
+@real_time
 def test_a_handshake_that_hangs_behind_the_tunnel_is_504(keepwarm, origin):
     parent = origin()
     client = ask(keepwarm(trusting_through(parent, connect_timeout="300ms")), HTTPS)

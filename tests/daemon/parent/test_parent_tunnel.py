@@ -8,6 +8,7 @@ from helpers_parent import ESTABLISHED, NAME, asked_for_tunnel, basic, connect, 
 from helpers_pool import settle
 from helpers_tls import together
 from support.background import Background
+from support.stalls import real_time
 from support.stream import Cut
 from support.waiting import eventually
 from support.wiring import check_own_answer
@@ -184,6 +185,7 @@ def test_tunnels_are_not_pooled(keepwarm, parent):
         connection.close()
 
 
+@real_time
 def test_tunnel_timeout_counts(keepwarm, parent):
     client, connection = tunnel(keepwarm(through(parent, tunnel_timeout="300ms")), parent)
     client.expect_end()

@@ -6,6 +6,7 @@ import pytest
 from helpers_pool import KEEP, Bottleneck, begin, every_host, exchange, finish, pooled, serve, settle
 from support.background import Background
 from support.http_origin import Canned
+from support.stalls import real_time
 from support.waiting import eventually, scaled
 from support.wiring import check_own_answer
 
@@ -85,6 +86,7 @@ def test_a_waiter_is_served_by_a_new_connection_if_the_old_one_ends(keepwarm, or
         finish(client, f"{number}")
 
 
+@real_time
 def test_who_waits_longer_than_queue_timeout_gets_503(keepwarm, origin):
     daemon, server = keepwarm(every_host(max_connections=1, queue_timeout="300ms")), origin()
     held, waiting = queue_up(daemon, server, 2)
@@ -97,6 +99,7 @@ def test_who_waits_longer_than_queue_timeout_gets_503(keepwarm, origin):
     exchange(daemon, server, upstream)
 
 
+@real_time
 def test_queue_timeout_counts_for_each_waiter_from_its_own_start(keepwarm, origin):
     daemon, server = keepwarm(every_host(max_connections=1, queue_timeout="1s")), origin()
     held = begin(daemon, server, path="/held")
@@ -246,6 +249,7 @@ def test_many_waiters_are_all_served_though_clients_leave_and_connections_close(
     eventually(lambda: len(server.requests) >= 50)
 
 
+@real_time
 def test_waiting_costs_no_time_beyond_the_wait(keepwarm, origin):
     daemon, server = keepwarm(every_host(max_connections=1)), origin()
     held, waiting = queue_up(daemon, server, 2)

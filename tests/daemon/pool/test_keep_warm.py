@@ -7,10 +7,13 @@ from helpers_pool import KEEP, end_connections, every_host, settle
 from helpers_tls import together
 from helpers_workers import ask, one_on_each, workers
 from support.http_origin import Canned
+from support.stalls import real_time
 from support.tls import trusting
 from support.tls_server import ServerTls
 from support.waiting import eventually, scaled
 from test_access_log import json_config, records
+
+pytestmark = real_time
 
 WARM = {"*": Canned(b"hello", fields=[KEEP])}
 

@@ -5,6 +5,7 @@ import time
 import pytest
 from helpers_names import NameServer, own_names
 from helpers_pool import KEEP, Bottleneck, every_host, exchange, finish, serve
+from support.stalls import real_time
 from support.waiting import eventually, scaled
 from support.wiring import check_own_answer
 
@@ -42,6 +43,7 @@ def test_of_two_addresses_the_one_that_answers_is_used(keepwarm, origin, tmp_pat
     finish(client)
 
 
+@real_time
 @pytest.mark.parametrize("blocked", ["127.0.0.2", "127.0.0.3"])
 def test_an_address_that_does_not_answer_costs_little_time(keepwarm, origin, tmp_path, blocked):
     daemon = keepwarm(wrapper=own_names(tmp_path, "127.0.0.2 two.test\n127.0.0.3 two.test\n"))
@@ -58,6 +60,7 @@ def test_an_address_that_does_not_answer_costs_little_time(keepwarm, origin, tmp
         hole.close()
 
 
+@real_time
 def test_connect_timeout_holds_though_the_last_address_failed_at_once(keepwarm, tmp_path):
     """One address does not answer; connecting to the other one (broadcast) is refused by our own kernel."""
     daemon = keepwarm(every_host(connect_timeout="600ms"),
@@ -116,6 +119,7 @@ def test_a_label_that_is_too_long_is_no_name(keepwarm):
     assert keepwarm().get(f"http://{'a' * 64}.test/").status in (400, 502)
 
 
+@real_time
 def test_a_look_up_that_takes_too_long_is_504_after_connect_timeout(names):
     daemon, server = names({}, every_host(connect_timeout="300ms"))
     server.silent.add("slow.test")
@@ -124,6 +128,7 @@ def test_a_look_up_that_takes_too_long_is_504_after_connect_timeout(names):
     assert 0.25 < time.monotonic() - began < scaled(1.0)
 
 
+@real_time
 def test_look_ups_that_hang_hold_nobody_else_up(names, origin):
     daemon, name_server = names({"good.test": ["127.0.0.1"]})
     clients = []
@@ -154,6 +159,7 @@ def test_an_answer_is_used_for_its_ttl(names, origin):
     assert name_server.asked("good.test") == 1
 
 
+@real_time
 def test_after_the_ttl_the_name_is_asked_for_again(names, origin):
     server = origin()
     daemon, name_server = names({"good.test": ["127.0.0.1"]}, {"dns": {"ttl": "200ms"}, **every_host(reuse=False)})
@@ -167,6 +173,7 @@ def test_after_the_ttl_the_name_is_asked_for_again(names, origin):
     assert name_server.asked("good.test") == 2
 
 
+@real_time
 def test_a_ttl_of_nothing_asks_each_time(names, origin):
     server = origin()
     daemon, name_server = names({"good.test": ["127.0.0.1"]}, {"dns": {"ttl": "0s"}, **every_host(reuse=False)})
@@ -177,6 +184,7 @@ def test_a_ttl_of_nothing_asks_each_time(names, origin):
     assert name_server.asked("good.test") == 3
 
 
+@real_time
 def test_a_failure_is_remembered_for_negative_ttl(names, origin):
     server = origin()
     daemon, name_server = names({}, {"dns": {"negative_ttl": "500ms"}})
@@ -230,6 +238,7 @@ def test_spellings_of_a_name_are_one_name(names, origin):
 # Reuse
 
 
+@real_time
 def test_a_warm_connection_needs_no_look_up(names, origin):
     server = origin()
     daemon, name_server = names({"good.test": ["127.0.0.1"]}, {"dns": {"ttl": "0s"}})
@@ -244,6 +253,7 @@ def test_a_warm_connection_needs_no_look_up(names, origin):
     assert name_server.asked("good.test") == 1
 
 
+@real_time
 def test_rotating_answers_cost_no_reuse(names, origin):
     first = origin(host="127.0.0.2")
     second = origin(host="127.0.0.3", port=first.port)

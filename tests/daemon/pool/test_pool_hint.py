@@ -2,7 +2,10 @@
 
 import pytest
 from helpers_pool import begin, close_reasons, every_host, exchange, finish, serve
+from support.stalls import real_time
 from support.waiting import scaled
+
+pytestmark = real_time
 
 TWO_SECONDS = ["timeout=2", "timeout=2, max=100", "max=100, timeout=2", "TimeOut=2", "timeout=2, timeout=9",
                "x, timeout=2, =, y=z, timeout", "max=zero, timeout=2", " ,, timeout=2 ,"]

@@ -4,7 +4,10 @@ import time
 
 from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve
 from support.background import Background
+from support.stalls import real_time
 from support.waiting import scaled
+
+pytestmark = real_time
 
 
 def test_an_idle_connection_is_closed_at_idle_timeout(keepwarm, origin):

@@ -4,6 +4,9 @@ import time
 
 import pytest
 from helpers_pool import KEEP, Bottleneck, begin, every_host, exchange, finish, pooled, serve, settle
+from support.stalls import real_time
+
+pytestmark = real_time
 
 PAUSE = 0.45  # longer than the 250 ms that are trusted without proof
 

@@ -11,6 +11,7 @@ from helpers_parent import HTTPS, NAME, UnixHttpOrigin, UnixOrigin, ask, connect
 from helpers_pool import KEEP, end_connections, finish, serve, settle
 from helpers_tls import together
 from support.client import Client
+from support.stalls import real_time
 from support.tls import trusting
 from support.tls_server import ServerTls
 from support.waiting import eventually
@@ -333,6 +334,7 @@ def test_a_socket_of_datagrams_is_502(keepwarm, tmp_path):
     check_own_answer(response, 502, None, NAME)
 
 
+@real_time
 def test_a_server_that_never_accepts_is_504(keepwarm, unix_origin):
     server = unix_origin(accepting=False)
     server._listener.listen(0)

@@ -5,10 +5,13 @@ import time
 import pytest
 from helpers_deaf import deafen, hear_again, keepalive_due, wait_sent
 from helpers_pool import KEEP, begin, close_reasons, every_host, exchange, finish, pooled, serve
+from support.stalls import real_time
 from support.tls import trusting
 from support.tls_server import ServerTls
 from support.waiting import eventually, scaled
 from support.wiring import check_own_answer
+
+pytestmark = real_time
 
 
 def silent(daemon, server, method="GET", body=None, upstream=None, path="/silent"):

@@ -5,9 +5,12 @@ import time
 import pytest
 from helpers_pool import KEEP, Bottleneck, begin, every_host, exchange, finish, serve
 from support.background import Background
+from support.stalls import real_time
 from support.stream import Cut
 from support.waiting import scaled
 from support.wiring import check_own_answer
+
+pytestmark = real_time
 
 
 @pytest.fixture

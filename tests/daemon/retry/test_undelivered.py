@@ -9,10 +9,13 @@ from helpers_parent import ask as ask_url
 from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve
 from helpers_tls import both_versions, together
 from helpers_workers import one_on_each, settle, workers
+from support.stalls import real_time
 from support.tls import trusting
 from support.tls_server import ServerTls
 from support.wire import chunked
 from support.wiring import check_own_answer
+
+pytestmark = real_time
 
 RESENT = {"retry_undelivered": True}
 UNDELIVERED, POSSIBLE = "not delivered, safe to retry", "may have been executed"

@@ -3,6 +3,7 @@
 import pytest
 from helpers_pool import KEEP, every_host, exchange, finish, serve
 from helpers_tls import both_versions, refused, sent_nothing_behind
+from support.stalls import real_time
 from support.tls import trusting
 from support.tls_server import TLS11, TLS12, TLS13, ServerTls
 from support.wiring import check_own_answer
@@ -123,6 +124,7 @@ def test_a_server_that_ends_within_the_handshake_is_502(keepwarm, origin, end, p
     server.expect_no_connection()
 
 
+@real_time
 @pytest.mark.parametrize("part", [b"", b"\x16\x03\x03\x00\x40\x02"], ids=["silent", "silent in the middle"])
 def test_a_handshake_that_does_not_end_is_504_after_connect_timeout(keepwarm, origin, part):
     daemon, server = keepwarm(every_host(connect_timeout="300ms")), origin()
@@ -138,6 +140,7 @@ def test_a_handshake_that_does_not_end_is_504_after_connect_timeout(keepwarm, or
     assert upstream.wait_for_end()
 
 
+@real_time
 def test_one_time_limit_is_for_connecting_and_handshake_together(keepwarm, origin):
     """A server that sends a byte of its handshake now and then does not win time by it."""
     daemon, server = keepwarm(every_host(connect_timeout="500ms")), origin()

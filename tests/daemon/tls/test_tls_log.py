@@ -6,6 +6,7 @@ import time
 import pytest
 from helpers_pool import KEEP, begin, exchange, finish, serve
 from helpers_tls import both_versions, together
+from support.stalls import real_time
 from support.tls import certificate, trusting
 from support.tls_server import ServerTls
 from support.waiting import eventually
@@ -37,6 +38,7 @@ def test_the_handshake_has_its_time_on_a_fresh_connection_only(logging, origin, 
     assert (reused["dns_ms"], reused["connect_ms"], reused["tls_ms"]) == (0, 0, 0)
 
 
+@real_time
 def test_a_slow_handshake_is_told_as_such(logging, origin):
     """The time of the handshake is not that of connecting."""
     server = origin()

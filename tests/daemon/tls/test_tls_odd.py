@@ -7,6 +7,7 @@ import pytest
 from helpers_pool import KEEP, begin, every_host, exchange, finish, serve, settle
 from helpers_tls import secure_wire, tls_keys, together
 from support.background import Background
+from support.stalls import real_time
 from support.stream import Cut
 from support.tls import trusting
 from support.tls_server import TLS12, TLS13, ServerTls
@@ -156,6 +157,7 @@ def test_with_reuse_off_each_request_has_its_handshake(keepwarm, origin):
         assert upstream.wait_for_end() == "fin" and upstream.ended_cleanly
 
 
+@real_time
 def test_an_origin_that_stops_reading_within_a_large_request_is_given_up(keepwarm, origin):
     w = secure_wire(keepwarm, origin, every_host(stall_timeout="1s"))
     upstream = w.ask("POST", "/", f"Content-Length: {1 << 30}")

@@ -7,6 +7,7 @@ import pytest
 from helpers_names import own_names
 from helpers_pool import KEEP, begin, every_host, exchange, finish, pooled, serve, settle, standing_still
 from helpers_tls import both_versions, secure_wire, tls_keys, together
+from support.stalls import real_time
 from support.tls import certificate, client_certificate, common_name, trusting
 from support.tls_server import ServerTls
 from support.waiting import eventually
@@ -186,6 +187,7 @@ def test_garbage_while_idle_ends_the_connection(keepwarm, origin, garbage):
     exchange(w.daemon, w.server)
 
 
+@real_time
 def test_an_idle_connection_that_we_close_is_closed_cleanly(keepwarm, origin):
     daemon = keepwarm(together(trusting(), every_host(idle_timeout="200ms")))
     upstream = exchange(daemon, origin(tls=ServerTls()))

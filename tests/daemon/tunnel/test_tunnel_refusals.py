@@ -1,6 +1,7 @@
 """CONNECT requests that make no tunnel."""
 
 import pytest
+from support.stalls import real_time
 from support.wiring import check_own_answer
 
 ANY_PORT = {"proxy": {"connect_ports": ["1-65535"]}}
@@ -71,6 +72,7 @@ def test_a_refused_connection_is_502(wire, closed_port):
     check_own_answer(response, 502, "connection_refused", "127.0.0.1")
 
 
+@real_time
 def test_a_connection_that_hangs_is_504(wire, origin):
     hanging = origin(accepting=False)
     hanging.fill_backlog()
@@ -78,6 +80,7 @@ def test_a_connection_that_hangs_is_504(wire, origin):
     check_own_answer(w.refused(connect(hanging.at), 504), 504, "connection_timeout", "127.0.0.1")
 
 
+@real_time
 def test_a_client_that_leaves_before_the_connection_stands_leaves_nothing_behind(wire, origin):
     hanging = origin(accepting=False)
     hanging.fill_backlog()

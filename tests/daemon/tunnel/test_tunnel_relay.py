@@ -5,6 +5,7 @@ import random
 
 import pytest
 from support.background import Background
+from support.stalls import real_time
 from support.waiting import eventually
 
 ANY_PORT = {"proxy": {"connect_ports": ["1-65535"]}}
@@ -142,12 +143,14 @@ def test_a_side_that_does_not_read_stops_the_other(wire, side):
     assert reader.read_exact(18) == b"and this one again"
 
 
+@real_time
 def test_a_silent_tunnel_ends_at_tunnel_timeout(wire):
     client, upstream = open_tunnel(wire({**ANY_PORT, "host": {"*": {"tunnel_timeout": "300ms"}}}))
     client.expect_end()
     upstream.expect_end()
 
 
+@real_time
 def test_bytes_in_one_direction_keep_a_tunnel_alive(wire):
     client, upstream = open_tunnel(wire({**ANY_PORT, "host": {"*": {"tunnel_timeout": "600ms"}}}))
     for _ in range(8):
@@ -158,6 +161,7 @@ def test_bytes_in_one_direction_keep_a_tunnel_alive(wire):
     assert upstream.read_exact(1) == b"y"
 
 
+@real_time
 def test_a_tunnel_lives_until_shutdown_grace_and_no_longer(wire):
     w = wire({"proxy": {"connect_ports": ["1-65535"], "shutdown_grace": "500ms"}})
     client, upstream = open_tunnel(w)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from helpers_pool import every_host
 from helpers_workers import ASSIGNED, ask, assigned, one_on_each, settle, workers
+from support.stalls import real_time
 from support.stream import Cut
 from support.waiting import TooLong, eventually
 
@@ -182,6 +183,7 @@ def test_the_daemon_waits_for_the_one_worker_that_is_busy(keepwarm, http_origin,
     assert daemon.wait_exit() == 0
 
 
+@real_time
 def test_shutdown_grace_holds_for_all_workers(keepwarm, http_origin):
     daemon, server = keepwarm(workers(2, {"proxy": {"shutdown_grace": "200ms"}})), http_origin()
     clients = one_on_each(daemon)

@@ -8,6 +8,7 @@ from helpers_pool import KEEP, every_host, serve, standing_still
 from helpers_tls import both_versions, together
 from helpers_workers import ask, one_on_each, settle, workers
 from support.http_origin import Canned
+from support.stalls import real_time
 from support.tls import trusting
 from support.tls_server import ServerTls
 from support.waiting import eventually
@@ -225,6 +226,7 @@ def test_a_full_limit_of_idle_connections_elsewhere_gives_way_to_a_fresh_one(kee
     assert all(reason.startswith("pool full") for reason in daemon.closes())
 
 
+@real_time
 def test_a_waiter_whose_time_is_over_is_told_on_whatever_worker(keepwarm, http_origin):
     config = every_host(max_connections=1, queue_timeout="100ms")
     daemon, server = keepwarm(workers(2, config)), http_origin(WARM)
