@@ -22,6 +22,9 @@ from dataclasses import dataclass
 from .client import request_bytes
 from .waiting import DEFAULT_LIMIT, scaled
 
+# Of a connection without a request yet: a daemon that has no processor for a while must not find its new connection gone.
+UNUSED_LIMIT = 60.0
+
 
 @dataclass
 class Answer:
@@ -85,9 +88,9 @@ def end_with_reset(sock: socket.socket) -> None:
 
 
 class TimingOut:
-    """An origin without a hint that ends a connection by `lapse` once it has been idle for `timeout` seconds. A request on
-    which `refuses` (of the request's number, from 0) is true is executed, and answered by `lapse` alone. `executed` has the
-    (method, target) of all requests that were read.
+    """An origin without a hint that ends a connection by `lapse` once it has been idle for `timeout` seconds after an answer.
+    A request on which `refuses` (of the request's number, from 0) is true is executed, and answered by `lapse` alone.
+    `executed` has the (method, target) of all requests that were read.
 
     Plain sockets and not asyncio's transports, which put a close off to the next turn. What comes between the last look and
     the end is acknowledged by the kernel and read by nobody, so that no proxy can tell: `late` counts it."""
@@ -127,16 +130,16 @@ class TimingOut:
             self.connections += 1
             self._partial[sock] = b""
             self._loop.add_reader(sock, self._read, sock)
-            self._wait(sock)
+            self._wait(sock, UNUSED_LIMIT)
 
-    def _wait(self, sock: socket.socket) -> None:
+    def _wait(self, sock: socket.socket, timeout: float) -> None:
         if sock in self._open:
             self._open[sock].cancel()
-        self._open[sock] = self._loop.call_later(self._timeout, self._time_out, sock)
+        self._open[sock] = self._loop.call_later(timeout, self._time_out, sock)
 
     def _time_out(self, sock: socket.socket) -> None:
         if unread(sock):
-            self._wait(sock)  # it was in time, and is read in this turn
+            self._wait(sock, self._timeout)  # it was in time, and is read in this turn
             return
         self.lapsed += 1
         self._end(sock, self._lapse)
@@ -179,4 +182,4 @@ class TimingOut:
             return
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
             sock.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        self._wait(sock)
+        self._wait(sock, self._timeout)

@@ -12,8 +12,11 @@ import pytest
 from helpers_pool import every_host
 from support.crowd import Answer, TimingOut, ask, end_with_408, end_with_fin, end_with_reset, everybody, unread
 from support.delayed_link import delayed_link  # noqa: F401
+from support.stalls import real_time
 from support.tier import amount
 from support.waiting import sanitized
+
+pytestmark = real_time
 
 ROUND_TRIP = 0.040
 LONG = 0.2  # where one exchange must not be late on a busy machine
