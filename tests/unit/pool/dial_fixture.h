@@ -71,6 +71,16 @@ inline constexpr std::string_view kEstablished = "HTTP/1.1 200 Connection establ
 inline constexpr Duration kLong = 10s;
 inline constexpr Duration kShort = 100ms;
 
+/// Plays what is to come to a certain point before a time limit is over: with a short limit, and where a busy machine
+/// did not come as far, again with longer ones. `play(limit)` says whether it did; a play that never does has failed.
+template <typename Play>
+void play_in_time(Play play) {
+  for (Duration limit = kShort; limit < 20s; limit *= 4) {
+    if (play(limit)) return;
+  }
+  FAIL("even a long time limit was over before");
+}
+
 /// All addresses get the verdict that the test gives, and paths another one.
 struct OneVerdict final : net::AddressFilter {
   Verdict verdict(const net::SocketAddress&) const override { return answer; }
@@ -191,6 +201,11 @@ class DialFixture : public net::test::LoopFixture {
   void accept() {
     pump_until([this] { return (peer = listening.accept()).valid(); });
   }
+  /// The same where a short time limit may be over before: whether it was not.
+  [[nodiscard]] bool accept_in_time() {
+    pump_until([this] { return !events.told.empty() || (peer = listening.accept()).valid(); });
+    return events.told.empty();
+  }
   void say(std::string_view bytes) const {
     REQUIRE(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()));
   }
@@ -224,6 +239,7 @@ class DialFixture : public net::test::LoopFixture {
     pump_until([end] { return net::Loop::now() >= end; });
   }
   [[nodiscard]] Duration elapsed() const { return net::Loop::now() - started; }
+  [[nodiscard]] bool told(const char* what) const { return events.told == std::vector<std::string>{what}; }
 
   std::shared_ptr<Names> names = std::make_shared<Names>();
   net::test::TempFolder folder;

@@ -6,7 +6,7 @@
 #include "tests/unit/pool/pool_fixture.h"
 
 /// What a pool learns of its server's idle timeout, and does with it. The estimate itself:
-/// policy/idle_history_test.cpp.
+/// policy/idle_history_test.cpp; what follows from it, and from other hosts: policy/server_model_test.cpp.
 namespace keepwarm::pool::test {
 namespace {
 
@@ -158,16 +158,6 @@ bool is_trusted_elsewhere(const Fixture& fixture, Duration age) {
   return fixture.all_hosts.may_trust({}, age, 1ms);
 }
 
-TEST_CASE("a host of which nothing is known is trusted at an age that a hundred others lived through") {
-  Fixture fixture;
-  CHECK_FALSE(served_at(fixture, 20s, kUnsafe));
-  others_live(fixture, 97, 50s);
-  CHECK_FALSE(served_at(fixture, 20s, kUnsafe));
-  others_live(fixture, 1, 50s);
-  CHECK(served_at(fixture, 20s, kUnsafe));  // even beyond what is assumed
-  CHECK(fixture.host->expected_idle().source == Source::Assumed);
-}
-
 TEST_CASE("such a lease is a trusted one") {
   Fixture fixture;
   others_live(fixture, 98, 50s);
@@ -175,41 +165,6 @@ TEST_CASE("such a lease is a trusted one") {
   Client client;
   fixture.take(client, kUnsafe);
   CHECK(client.lease.connection().trusted());
-}
-
-TEST_CASE("an age is trusted as long as the others lived through what is left of its bin, and no longer") {
-  Fixture fixture;
-  others_live(fixture, 98, 20s);
-  CHECK(served_at(fixture, 19s, kUnsafe));
-  CHECK_FALSE(served_at(fixture, 19999ms, kUnsafe));
-}
-
-TEST_CASE("the others have no say about a host whose own history or settings decide") {
-  policy::HostSettings settings;
-  SUBCASE("it does not learn") {
-    settings.learn = false;
-  }
-  SUBCASE("what cannot be replayed is never to be reused") {
-    settings.unsafe_reuse = policy::UnsafeReuse::Never;
-  }
-  SUBCASE("it is held no longer") {
-    settings.idle_timeout = 10s;
-  }
-  Fixture fixture(settings);
-  others_live(fixture, 200, 50s);
-  http::KeepAliveHint hint;
-  SUBCASE("its server gives a hint") {
-    hint.timeout = 30s;
-  }
-  SUBCASE("a close was seen") {
-    lapse(fixture, 30s);
-  }
-  SUBCASE("a connection failed, whatever the reason") {
-    fixture.host->close_idle_since(fixture.now(), 30s, fixture.now());
-    CHECK_FALSE(fixture.host->expected_idle().source == Source::Learned);
-  }
-  fixture.add_idle(29500ms, hint);
-  CHECK_FALSE(fixture.served(kUnsafe));
 }
 
 TEST_CASE("the others have no say about a connection that never served") {

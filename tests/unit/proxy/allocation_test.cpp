@@ -128,7 +128,14 @@ class Bench {
   }
 
   void connect() { client_ = net::test::connect_to(proxy_.address); }
-  void leave() { client_ = Fd(); }
+  /// Returns when the client's session has ended, too: two of them at once need more than one.
+  void leave() {
+    ::shutdown(client_.get(), SHUT_WR);
+    char byte = 0;
+    await(client_.get());
+    REQUIRE(::recv(client_.get(), &byte, 1, 0) == 0);
+    client_ = Fd();
+  }
 
   void exchange(const Exchanged& what) {
     std::array<char, 512> request{};

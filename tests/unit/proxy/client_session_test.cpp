@@ -288,6 +288,31 @@ TEST_CASE("drain(): who has just connected has a moment to ask, and is served") 
   }
 }
 
+TEST_CASE("drain(): who is within the first head has as long for it as ever, and is served") {
+  for (const bool completes : {false, true}) {
+    CAPTURE(completes);
+    Scene scene;
+    begin_head(scene);
+    scene.drain();
+    scene.upstream.pass(9s);
+    CHECK(scene.retired == 0);
+    CHECK(scene.client.sent.empty());
+    if (completes) {
+      scene.send(kGet.substr(std::string_view("GET ").size()));
+      scene.run_until_origin_has("\r\n\r\n");
+      scene.origin_sends(kOk);
+      CHECK(scene.client.sent.starts_with("HTTP/1.1 200 "));
+      CHECK(scene.client.sent.find("\r\nConnection: close\r\n") != std::string::npos);
+    } else {
+      scene.upstream.pass(1100ms);
+      CHECK(scene.client.sent.starts_with("HTTP/1.1 408 "));
+    }
+    CHECK(scene.client.finished);
+    scene.client.end();
+    CHECK(scene.retired == 1);
+  }
+}
+
 TEST_CASE("a client that asks nothing is closed in silence, before its first request and after one") {
   for (const bool first : {true, false}) {
     CAPTURE(first);
