@@ -291,7 +291,7 @@ TEST_CASE("drain(): who has just connected has a moment to ask, and is served") 
 TEST_CASE("drain(): who is within the first head has as long for it as ever, and is served") {
   for (const bool completes : {false, true}) {
     CAPTURE(completes);
-    Scene scene;
+    SessionScene scene;
     begin_head(scene);
     scene.drain();
     scene.upstream.pass(9s);
