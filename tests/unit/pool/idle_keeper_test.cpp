@@ -270,7 +270,7 @@ TEST_CASE_FIXTURE(Keeper, "one of those that are over is left to lapse, as a tes
   pass(2100ms);  // the margin is a second
   CHECK(tested.facts.lapse_test);
   CHECK(closes == std::vector<Close>{{&other, CloseReason::IdleTimeout}});
-  keeper.close_what_is_over(now());
+  keeper.apply_what_was_learned(now());
   CHECK(connections.idle() == 1);
 }
 
@@ -281,7 +281,7 @@ TEST_CASE_FIXTURE(Keeper, "what is over by what was learned meanwhile is closed,
   pass(1500ms);
   server.learn_close({.age = 3s, .address = 1, .ended = now()});
   REQUIRE(server.learned());
-  keeper.close_what_is_over(now());
+  keeper.apply_what_was_learned(now());
   // The first is left for a lapse test, unless it is closed: either way its time counts as over.
   CHECK((old.facts.lapse_test || closes == std::vector<Close>{{&old, CloseReason::IdleTimeout}}));
   CHECK_FALSE(young.facts.lapse_test);
