@@ -31,14 +31,14 @@ struct SpyPeers final : Peers {
   int reminded = 0;
 };
 
-policy::HostSettings keep(std::uint32_t count) {
+policy::HostSettings with_keep_warm(std::uint32_t count) {
   policy::HostSettings settings;
   settings.keep_warm = count;
   return settings;
 }
 
 struct Warmth : Surroundings, LeaseEvents, IdleEvents, PeerPool, WarmPool, ConnectEvents, WaiterEvents {
-  explicit Warmth(const policy::HostSettings& its_settings = keep(2)) : host_settings(its_settings) {}
+  explicit Warmth(const policy::HostSettings& its_settings = with_keep_warm(2)) : host_settings(its_settings) {}
   ~Warmth() {
     warmer.reset();
     attempts.cancel_all();
@@ -217,7 +217,7 @@ TEST_CASE(
   };
   for (const Case& c : cases) {
     CAPTURE(c.name);
-    Warmth its(keep(1));
+    Warmth its(with_keep_warm(1));
     Connection& connection = its.connections.add(std::make_unique<StillStream>(), literal("127.0.0.1", 80), its.now());
     connection.facts.idle_since = its.now();
     its.connections.make_idle(connection, its.now() + 60s, its.now());
