@@ -5,10 +5,10 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 import unittest
 
+PYTHON = "/usr/bin/python3"  # the one that has Debian's python3-pytest
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 PLAYED = """
 import itertools, sys
@@ -39,7 +39,7 @@ class StallsTest(unittest.TestCase):
             text = "import pytest\n" + PLAYED.format(tests=str(TESTS), wait=wait, failures=failures, mark=mark)
             (pathlib.Path(folder) / "test_it.py").write_text(text)
             (pathlib.Path(folder) / "conftest.py").write_text(CONFTEST.format(tests=str(TESTS)))
-            command = [sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", folder]
+            command = [PYTHON, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", folder]
             environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
             return subprocess.run(command, capture_output=True, text=True, cwd=folder, env=environment).stdout
 

@@ -109,9 +109,9 @@ class SessionScene final : public SessionOwner, public AccessSink {
   std::unique_ptr<ClientSession> session_;
 };
 
-constexpr std::string_view kGet = "GET http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n\r\n";
+constexpr std::string_view kGetRoot = "GET http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\n\r\n";
 constexpr std::string_view kHalfPost = "POST http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nContent-Length: 4\r\n\r\nbo";
-constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+constexpr std::string_view kOkAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 constexpr std::string_view kMalformed = "MALFORMED\r\n\r\n";
 constexpr std::string_view kConnect = "CONNECT ORIGIN HTTP/1.1\r\nHost: ORIGIN\r\n\r\n";
 constexpr std::string_view kUpgrade =
@@ -129,14 +129,14 @@ void begin_head(SessionScene& scene) {
 }
 void await_next_head(SessionScene& scene) {
   scene.start();
-  scene.send(kGet);
+  scene.send(kGetRoot);
   scene.run_until_origin_has("\r\n\r\n");
-  scene.origin_sends(kOk);
+  scene.origin_sends(kOkAnswer);
   REQUIRE(scene.client.sent.ends_with("ok"));
 }
 void exchange(SessionScene& scene) {
   scene.start();
-  scene.send(kGet);
+  scene.send(kGetRoot);
   scene.run_until_origin_has("\r\n\r\n");
 }
 void exchange_within_body(SessionScene& scene) {
@@ -270,11 +270,11 @@ TEST_CASE("drain(): who has just connected has a moment to ask, and is served") 
     scene.start();
     scene.drain();
     if (asks) {
-      scene.send(kGet);
+      scene.send(kGetRoot);
       scene.run_until_origin_has("\r\n\r\n");
       scene.upstream.pass(1s);
       CHECK(scene.retired == 0);
-      scene.origin_sends(kOk);
+      scene.origin_sends(kOkAnswer);
       CHECK(scene.client.sent.find("\r\nConnection: close\r\n") != std::string::npos);
       CHECK(scene.client.finished);  // and then it lingers
       scene.client.end();
@@ -298,9 +298,9 @@ TEST_CASE("drain(): who is within the first head has as long for it as ever, and
     CHECK(scene.retired == 0);
     CHECK(scene.client.sent.empty());
     if (completes) {
-      scene.send(kGet.substr(std::string_view("GET ").size()));
+      scene.send(kGetRoot.substr(std::string_view("GET ").size()));
       scene.run_until_origin_has("\r\n\r\n");
-      scene.origin_sends(kOk);
+      scene.origin_sends(kOkAnswer);
       CHECK(scene.client.sent.starts_with("HTTP/1.1 200 "));
       CHECK(scene.client.sent.find("\r\nConnection: close\r\n") != std::string::npos);
     } else {
@@ -346,7 +346,7 @@ TEST_CASE("a half-closed client gets its answer, and only then the session ends"
   SessionScene scene;
   exchange(scene);
   scene.client.end();
-  scene.origin_sends(kOk);
+  scene.origin_sends(kOkAnswer);
   CHECK(scene.client.sent.ends_with("ok"));
   CHECK(scene.retired == 1);
   REQUIRE(scene.records.size() == 1);
@@ -364,13 +364,13 @@ TEST_CASE("while an exchange is under way the session has no time limit of its o
 TEST_CASE("a pipelined request waits for the answer to the first") {
   SessionScene scene;
   scene.start();
-  scene.send(std::string(kGet) + std::string(kGet));
+  scene.send(std::string(kGetRoot) + std::string(kGetRoot));
   scene.run_until_origin_has("\r\n\r\n");
   const std::size_t one = scene.origin().sent.size();
-  scene.origin_sends(kOk);
+  scene.origin_sends(kOkAnswer);
   scene.run_until_origin_has("\r\n\r\n");
   CHECK(scene.origin().sent.size() == 2 * one);
-  scene.origin_sends(kOk);
+  scene.origin_sends(kOkAnswer);
   CHECK(scene.records.size() == 2);
 }
 
@@ -425,7 +425,7 @@ TEST_CASE("a CONNECT that fails is answered, and its early bytes are no requests
   SessionScene scene;
   scene.upstream.network.forget("origin.test");
   scene.start();
-  scene.send(std::string(kConnect) + std::string(kGet));
+  scene.send(std::string(kConnect) + std::string(kGetRoot));
   scene.run_until_client_has("HTTP/1.1 502 ");
   CHECK(scene.client.sent.find("error=dns_error") != std::string::npos);
   CHECK(scene.client.finished);  // a lingering close
