@@ -126,11 +126,11 @@ class Past:
         self._answers: list[float] = []  # when GETs were answered: each opened a connection, unless one was idle already
         self._first: list[tuple[float, float]] = []  # closes before the first POST: when, and the age that is told
         self._ages: list[float] = []
-        self._learned = None  # the last POST's record, and the least age of the closes before it
+        self._learned = None  # the last POST's record, and the ages of the closes before it
 
     def answered(self, record: dict) -> None:
         if record["method"] == "POST":
-            self._learned = record, min(self._ages)
+            self._learned = record, list(self._ages)
         else:
             self._answers.append(datetime.fromisoformat(record["time"]).timestamp())
 
@@ -147,9 +147,12 @@ class Past:
         for when, age in self._first:
             slack = 0.1 * age + late
             assert when - max(self._answers) - slack <= age <= when - min(self._answers) + slack, (when, age, self._answers)
-        record, least = self._learned
+        record, ages = self._learned
         assert record["expected_idle_timeout_source"] == "learned", record
-        assert record["expected_idle_timeout_ms"] == pytest.approx(1000 * least, rel=0.1), record
+        # The least counts. But a close that was seen after a pause of the machine may be so early that it is no timeout.
+        told = record["expected_idle_timeout_ms"] / 1000
+        counting = [min(ages)] if late < 0.25 else ages
+        assert any(told == pytest.approx(age, rel=0.1) for age in counting), (record, ages)
 
 
 @pytest.fixture
