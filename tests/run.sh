@@ -70,7 +70,7 @@ passed=0 failed=0 skipped=0
 results=$(mktemp -d)
 logs=$root/build/test-logs
 log=/dev/null  # of what is under way
-release_targets=(keepwarm chaos unit_plain)
+release_targets=(keepwarm chaos unit_plain manual)
 tsan_targets=(keepwarm unit_threads)
 meanwhile=  # the process group of a build in the background
 heartbeat=  # the process that says what is under way
