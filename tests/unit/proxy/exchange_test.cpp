@@ -297,16 +297,20 @@ TEST_CASE("a stale failure of what is not replayable: the client is told whether
 }
 
 TEST_CASE("an RST proves something only if it comes in less than a round trip") {
-  for (const auto& [after, undelivered] : {std::pair{90ms, true}, std::pair{100ms, false}, std::pair{200ms, false}}) {
-    CAPTURE(after.count());
+  struct Case {
+    Duration after;
+    bool undelivered;
+  };
+  for (const Case& c : {Case{90ms, true}, Case{100ms, false}, Case{200ms, false}}) {
+    CAPTURE(c.after.count());
     Scene scene;
     scene.make_idle_connection();
     scene.start(kPost);
     scene.receive();
-    scene.wait(after);
+    scene.wait(c.after);
     scene.set_send_state({.acknowledged = 0, .min_round_trip = kRoundTrip});
     scene.origin_resets();
-    const std::string_view said = undelivered ? kUndelivered : kMayBeExecuted;
+    const std::string_view said = c.undelivered ? kUndelivered : kMayBeExecuted;
     CHECK(scene.client.sent.find("before it answered; " + std::string(said)) != std::string::npos);
   }
 }
