@@ -23,8 +23,8 @@ constexpr std::uint8_t kMaxInterims = 100;
 /// If no more than this of a request is still to come when it has been answered, that is read and the client's
 /// connection kept.
 constexpr std::uint64_t kWorthDraining = 256 * 1024;
-constexpr Duration kDrainTime =
-    10s;  // for the rest of such a request: the answer has said that the connection persists
+// For the rest of such a request: the answer has said that the connection persists.
+constexpr Duration kDrainTime = 10s;
 
 policy::CloseKind kind_of(int error) noexcept {
   return error == -ECONNRESET || error == -EPIPE ? policy::CloseKind::Reset : policy::CloseKind::Silent;
