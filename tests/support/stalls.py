@@ -14,6 +14,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 ROUNDS = 20
+PLAYED_AGAIN = "played again"  # a property of its report, in the JUnit file as well
 STALL = 0.05  # seconds, all waits taken together: the shortest time that such a test depends on
 
 
@@ -53,9 +54,18 @@ def pytest_runtest_protocol(item, nextitem):
     for report in failed:
         report.sections.append(("real time", f"round {round_number}; in it processors were waited for {waits:.3f} s"))
     for report in reports:
+        if round_number > 1 and report.when == "call":
+            report.user_properties.append((PLAYED_AGAIN, round_number - 1))
         item.ihook.pytest_runtest_logreport(report=report)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+def pytest_terminal_summary(terminalreporter):
+    """A test that passed in a later round has passed, but who reads the log shall know of the rounds before."""
+    for report in terminalreporter.stats.get("passed", []):
+        if again := dict(report.user_properties).get(PLAYED_AGAIN):
+            terminalreporter.write_line(f"PLAYED AGAIN {again} time(s): {report.nodeid}")
 
 
 def note_waits(item) -> None:

@@ -29,7 +29,7 @@ def round_number():
 def test_it(round_number):
     assert round_number > {failures}, "round %d" % round_number
 """
-CONFTEST = "import sys; sys.path.insert(0, {tests!r}); from support.stalls import pytest_runtest_protocol, register as pytest_configure"
+CONFTEST = "import sys; sys.path.insert(0, {tests!r}); from support.stalls import *; from support.stalls import register as pytest_configure"
 
 
 class StallsTest(unittest.TestCase):
@@ -52,7 +52,9 @@ class StallsTest(unittest.TestCase):
         self.assertEqual(self.rounds(printed), 1)
 
     def test_one_behind_a_wait_is_played_again(self):
-        self.assertIn("1 passed", self.play(wait=1, failures=3))
+        printed = self.play(wait=1, failures=3)
+        self.assertIn("1 passed", printed)
+        self.assertIn("PLAYED AGAIN 3 time(s): test_it.py::test_it", printed)
 
     def test_but_not_for_ever(self):
         printed = self.play(wait=1, failures=100)
