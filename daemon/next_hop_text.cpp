@@ -1,13 +1,25 @@
 #include "daemon/next_hop_text.h"
 
+#include <string_view>
+
+#include "core/base/ip.h"
+
 namespace keepwarm::daemon {
+namespace {
+
+/// What follows a name that nobody is asked for.
+const char* here(std::string_view host) noexcept {
+  return is_localhost(host) ? ", loopback without a look-up (RFC 6761)" : "";
+}
+
+}  // namespace
 
 std::string leads_to(const policy::NextHop& hop) {
   if (!hop.unix_path.empty()) return "unix:" + hop.unix_path + " (connect_to)";
   std::string address = host_and_port(hop.host, hop.port);
   switch (hop.via) {
-    case policy::NextHop::Via::Client: return address;
-    case policy::NextHop::Via::ConnectTo: return address + " (connect_to)";
+    case policy::NextHop::Via::Client: return address + here(hop.host);
+    case policy::NextHop::Via::ConnectTo: return address + here(hop.host) + " (connect_to)";
     case policy::NextHop::Via::Parent: break;
   }
   const std::string way = hop.parent_tunnel ? ", through a tunnel of the parent proxy " : ", the parent proxy";

@@ -64,6 +64,11 @@ bool is_ipv6(std::string_view text) noexcept {
   return parse_bytes<16>(AF_INET6, text).has_value();
 }
 
+bool is_localhost(std::string_view host) noexcept {
+  constexpr std::string_view kSuffix = ".localhost";
+  return host == kSuffix.substr(1) || (host.size() > kSuffix.size() && host.ends_with(kSuffix));
+}
+
 std::optional<std::string> canonical_ipv6(std::string_view text) {
   const auto bytes = parse_bytes<16>(AF_INET6, text);
   if (!bytes) return std::nullopt;

@@ -23,6 +23,10 @@ namespace keepwarm {
 /// ones stay as they are: this is for names of hosts, which are compared as text. nullopt: not an IPv6 address.
 [[nodiscard]] std::optional<std::string> canonical_ipv6(std::string_view text);
 
+/// Whether the name is this machine's loopback, whatever a name server or a file says of it: "localhost" and all below
+/// it (RFC 6761 §6.3). `host` is in lower case, without a final dot.
+[[nodiscard]] bool is_localhost(std::string_view host) noexcept;
+
 /// An IPv4 or IPv6 address without a port or a scope. IPv4-mapped IPv6 (::ffff:1.2.3.4) becomes IPv4 as soon as it is
 /// parsed, so that nobody can get past a check by writing an address that way (core/doc/design.md §9).
 class IpAddress {

@@ -41,7 +41,7 @@ std::optional<net::ConnectFailure> refuse_literal(const net::AddressFilter& filt
     return net::ConnectFailure{
         .kind = verdict == Verdict::Denied ? Kind::Denied : Kind::Ourselves, .error = 0, .address = *address};
   };
-  if (host != "localhost" && !host.ends_with(".localhost")) return refuse(host);
+  if (!is_localhost(host)) return refuse(host);
   const auto refused = refuse("127.0.0.1");
   return refused ? refused : refuse("::1");
 }

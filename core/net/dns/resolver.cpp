@@ -118,7 +118,7 @@ void Resolver::resolve(std::string_view name, Query& query, ResolveEvents& event
   query.events_ = &events;
   query.looked_up_ = false;
   if (const auto literal = SocketAddress::parse(name, 0)) return events.on_resolved({&*literal, 1}, 0);
-  if (name == "localhost") return events.on_resolved(localhost(), 0);
+  if (is_localhost(name)) return events.on_resolved(localhost(), 0);
   if (!askable(name)) return events.on_resolved({}, UV_EAI_NONAME);
   if (const LookupAnswer* const cached = impl_->cache.find(name, Loop::now())) {
     const LookupAnswer answer = *cached;  // the cache may let go of it while the asker is being told

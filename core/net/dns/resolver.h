@@ -27,7 +27,8 @@ class ResolveEvents {
 /// merged, so a name whose look-up hangs occupies one thread however often it is asked for; when all threads are busy,
 /// names wait in order. Both are bounded: the cache by kMaxEntries, the waiting names by their askers.
 ///
-/// "localhost" is ::1 and 127.0.0.1 without asking anybody (RFC 6761 §6.3), whatever /etc/hosts has of it.
+/// "localhost" and every name below it is ::1 and 127.0.0.1 without asking anybody (RFC 6761 §6.3), whatever /etc/hosts
+/// has of it.
 class Resolver {
  public:
   static constexpr std::size_t kMaxEntries = 10000;

@@ -100,6 +100,17 @@ def test_a_name_is_known_by_its_ipv4_and_its_ipv6_address(keepwarm, origin, tmp_
     finish(client)
 
 
+@pytest.mark.parametrize("listening", ["127.0.0.1", "::1"])
+@pytest.mark.parametrize("name", ["app.localhost", "a.B.localhost"])
+def test_a_name_below_localhost_is_loopback_and_nobody_is_asked(names, origin, name, listening):
+    daemon, name_server = names({"app.localhost": ["192.0.2.1"]})
+    server = origin(host=listening)
+    client = ask(daemon, name, server.port)
+    assert serve(server.accept()).get("host").lower() == f"{name.lower()}:{server.port}"
+    finish(client)
+    assert not name_server.queries
+
+
 # Failures
 
 

@@ -223,6 +223,17 @@ TEST_CASE("a place to listen at is read and written back in one form") {
   CHECK(ListenAddress::parse("[::1]:8080")->ip() == ip("::1"));
 }
 
+TEST_CASE("localhost and all names below it are loopback, and no other name is") {
+  for (const char* name : {"localhost", "app.localhost", "a.b.localhost"}) {
+    CAPTURE(name);
+    CHECK(is_localhost(name));
+  }
+  for (const char* name : {"", ".localhost", "notlocalhost", "localhost.test", "localhost.localdomain", "127.0.0.1"}) {
+    CAPTURE(name);
+    CHECK_FALSE(is_localhost(name));
+  }
+}
+
 // Each of these was taken by one of the two parsers that there once were, and dropped by the other one.
 TEST_CASE("a place to listen at that could be read in two ways is none") {
   for (const char* text : {"::1:3128", "[127.0.0.1]:80", "[fe80::1%1]:80", "[fe80::1%lo]:80", "unix:", "unix:x.sock",

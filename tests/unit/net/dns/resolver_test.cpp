@@ -145,12 +145,14 @@ TEST_CASE("a literal is told at once and asks nobody") {
   CHECK(fixture.service->times_asked() == 0);
 }
 
-TEST_CASE("localhost is both loopback addresses and asks nobody") {
+TEST_CASE("localhost and every name below it is both loopback addresses and asks nobody") {
   ResolverFixture fixture;
-  Asker asker;
-  fixture.ask("localhost", asker);
-  CHECK(asker.told == 1);
-  CHECK(asker.addresses == addresses({"::1", "127.0.0.1"}));
+  for (const char* name : {"localhost", "app.localhost", "a.b.localhost"}) {
+    Asker asker;
+    fixture.ask(name, asker);
+    CHECK(asker.told == 1);
+    CHECK(asker.addresses == addresses({"::1", "127.0.0.1"}));
+  }
   CHECK(fixture.service->times_asked() == 0);
 }
 
