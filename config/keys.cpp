@@ -144,6 +144,11 @@ constexpr auto kKeys = std::to_array<Key>({
                                     "The same for the answer that there is no such name. Too long, and a name that has "
                                     "just been made seems missing.",
                                     kZeroAllowed),
+    dns<&DnsSettings::dns_timeout>(
+        "dns_timeout",
+        "How long a name look-up may take, then 504; connect_timeout begins after it. Too short, and with a dead name "
+        "server every name fails: the system's resolver asks the next one after 5 s.",
+        kPositive),
 
     host("reuse",
          "Use a connection for more than one request. false is for servers that mishandle a second one; it costs a "
@@ -194,7 +199,8 @@ constexpr auto kKeys = std::to_array<Key>({
          kZeroAllowed),
     host("queue_timeout", "Wait this long for one of max_connections, then 503.", kZeroAllowed),
     host("connect_timeout",
-         "DNS, TCP and TLS together, then 504. Too short fails on one lost packet (TCP sends again after 1 s, then 3 "
+         "TCP and TLS together, then 504; the look-up of a name has dns_timeout. Too short fails on one lost packet "
+         "(TCP sends again after 1 s, then 3 "
          "s).",
          kPositive),
     host("response_timeout",

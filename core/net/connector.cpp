@@ -136,7 +136,8 @@ struct Connector::Impl final : private ResolveEvents {
   std::string path;  // instead of a host; "": there is one
   std::optional<AfterTurn> after_turn;
   TimePoint started_at;
-  TimePoint deadline;
+  Duration connect_timeout{};
+  TimePoint deadline;  // of the look-up, then of the race
   Duration dns{};
 
   std::vector<SocketAddress> candidates;  // in the order in which they are tried
@@ -152,12 +153,14 @@ struct Connector::Impl final : private ResolveEvents {
 void Connector::Impl::start(std::string_view host, std::uint16_t to_port, Duration timeout) {
   port = to_port;
   started_at = Loop::now();
-  deadline = started_at + timeout;
-  arm_timer();
+  connect_timeout = timeout;
   if (const auto literal = SocketAddress::parse(host, port)) {
+    deadline = started_at + timeout;
     candidates.push_back(*literal);
     return race();
   }
+  deadline = started_at + resolver.timeout();
+  arm_timer();
   query.emplace();
   resolver.resolve(host, *query, *this);  // may call on_addresses(), which may destroy us
 }
@@ -191,8 +194,10 @@ void Connector::Impl::try_unix() {
 }
 
 void Connector::Impl::on_resolved(std::span<const SocketAddress> addresses, int error) {
-  if (query->looked_up()) dns = Loop::now() - started_at;
+  const TimePoint now = Loop::now();
+  if (query->looked_up()) dns = now - started_at;
   query.reset();
+  deadline = now + connect_timeout;
   if (addresses.empty()) {
     const bool shortage = kind_of(error, {}) == Kind::OutOfDescriptors;
     return fail_soon({.kind = shortage ? Kind::OutOfDescriptors : Kind::Dns, .error = error, .address = {}});

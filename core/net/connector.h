@@ -32,7 +32,7 @@ class AddressFilter {
 struct ConnectFailure {
   enum class Kind : std::uint8_t {
     Dns,               ///< the name does not resolve (`error`: UV_EAI_*)
-    DnsTimeout,        ///< no answer within the time limit
+    DnsTimeout,        ///< no answer within the resolver's time limit
     Timeout,           ///< the time limit came first, or the kernel gave up on an address (ETIMEDOUT)
     Refused,           ///< ECONNREFUSED; of a unix socket also that it is not there, or not for us (ENOENT, EACCES)
     Unroutable,        ///< EHOSTUNREACH, ENETUNREACH and the like
@@ -69,9 +69,10 @@ class ConnectEvents {
 
 /// One attempt to open a connection. TCP: look-up, then the addresses raced with a 250 ms stagger, the next one at once
 /// when one fails (RFC 8305 §5), the losers closed when one wins. A unix socket: tried every 10 ms while the backlog of
-/// the listener is full. `timeout` bounds it all; an answer that is here, though a busy loop has yet to read it, is in
-/// time. Exactly one of the two final events comes, never inside start() or start_unix(), unless the connector is
-/// destroyed before; it may be destroyed inside any event.
+/// the listener is full. The look-up has a time limit of its own (Resolver::timeout()), since the system's resolver
+/// needs 5 s to find out that the first name server is dead; `timeout` bounds all that follows it. An answer that is
+/// here, though a busy loop has yet to read it, is in time. Exactly one of the two final events comes, never inside
+/// start() or start_unix(), unless the connector is destroyed before; it may be destroyed inside any event.
 class Connector {
  public:
   static constexpr Duration kStagger = std::chrono::milliseconds(250);

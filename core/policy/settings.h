@@ -94,6 +94,7 @@ struct ProxySettings {
 struct DnsSettings {
   Duration ttl = 30s;
   Duration negative_ttl = 1s;
+  Duration dns_timeout = 15s;
 
   bool operator==(const DnsSettings&) const = default;
 };

@@ -92,6 +92,7 @@ void Dialer::on_connected(net::Connected connected) {
   address_ = connected.address;
   times_.dns = connected.dns;
   times_.connect = connected.connect;
+  deadline_ += connected.dns;
   step_began_ = net::Loop::now();
   if (!hop().parent_tunnel && !hop().tls) return done({.stream = std::move(connected.stream)});
   context_.deadlines.arm(*this, deadline_);

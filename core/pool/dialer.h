@@ -19,8 +19,9 @@
 namespace keepwarm::pool {
 
 /// Opens one upstream connection as its next hop says: name look-up and TCP race or unix socket, then the tunnel of a
-/// parent proxy, then the TLS handshake; one time limit holds for it all. Exactly one of the two final events comes,
-/// never inside start(), unless the dialer is destroyed before. A new step is a class of its own, as ParentTunnel is.
+/// parent proxy, then the TLS handshake; one time limit holds for all but the look-up, which has its own. Exactly one
+/// of the two final events comes, never inside start(), unless the dialer is destroyed before. A new step is a class of
+/// its own, as ParentTunnel is.
 class Dialer final : public Dial,
                      public net::ConnectEvents,
                      public ParentTunnelEvents,

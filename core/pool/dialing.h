@@ -57,7 +57,7 @@ struct DialRequest {
   /// Else destinations that the client chose may not be of this machine (core/doc/design.md §9). What the operator
   /// chose (connect_to, parent) is not held against that rule.
   bool local_client = true;
-  Duration timeout{};                             ///< over all steps together
+  Duration timeout{};                             ///< over all steps together but the name look-up
   std::shared_ptr<net::TlsTickets> tickets = {};  ///< sessions to resume, and where new ones go; may be null
   /// The value of Via for a parent: the names that a client's CONNECT had there, and ours; empty: our own name alone.
   std::string via = {};

@@ -22,7 +22,7 @@ bool is_local(const net::SocketAddress& peer) noexcept {
 }
 
 net::Resolver::Settings resolver_settings(const policy::DnsSettings& dns) noexcept {
-  return {dns.ttl, dns.negative_ttl};
+  return {.ttl = dns.ttl, .negative_ttl = dns.negative_ttl, .timeout = dns.dns_timeout};
 }
 
 }  // namespace

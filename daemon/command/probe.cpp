@@ -116,7 +116,8 @@ std::pair<ProbeFindings, std::string> probe(const ProbeTarget& target, const con
                                             ProbeProgress& progress) {
   net::Loop loop;
   net::DeadlineClock deadlines(loop);
-  net::Resolver resolver(loop, {config.dns.ttl, config.dns.negative_ttl});
+  net::Resolver resolver(
+      loop, {.ttl = config.dns.ttl, .negative_ttl = config.dns.negative_ttl, .timeout = config.dns.dns_timeout});
   net::TlsClient tls(loop);
   const proxy::DestinationRules rules = rules_of(config.proxy);
   const proxy::DestinationFilter filter(rules, true);

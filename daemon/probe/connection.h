@@ -22,7 +22,7 @@ namespace keepwarm::daemon {
 struct ProbeTarget {
   policy::NextHop hop;
   std::string request;         ///< of a method whose responses have bodies
-  Duration connect_timeout{};  ///< DNS, TCP and TLS together
+  Duration connect_timeout{};  ///< TCP and TLS together
   Duration answer_limit{};     ///< for a whole response
 };
 

@@ -19,10 +19,12 @@ NXDOMAIN, NO_ERROR = 3, 0
 
 class NameServer:
     """Answers A and AAAA from `names`: name -> addresses. An unknown name does not exist; a name in `silent` gets no
-    answer. `queries` are the names asked for, once for each type that was asked. release() answers what was held."""
+    answer, and with `mute` none does. `queries` are the names asked for, once for each type that was asked. release()
+    answers what was held."""
 
-    def __init__(self, names: dict[str, list[str]] | None = None):
+    def __init__(self, names: dict[str, list[str]] | None = None, mute: bool = False):
         self.names = dict(names or {})
+        self.mute = mute
         self.silent: set[str] = set()
         self.queries: list[tuple[str, int]] = []
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -69,7 +71,7 @@ class NameServer:
                 return  # shut down
             name, kind = self._question(query)
             self.queries.append((name, kind))
-            if name in self.silent:
+            if self.mute or name in self.silent:
                 self._held.append((query, sender))
             else:
                 self._answer(query, sender)
@@ -94,13 +96,14 @@ class NameServer:
         self._socket.sendto(head + query[12:end] + records, sender)
 
 
-def own_names(folder: Path, hosts: str = "", name_server: NameServer | None = None) -> tuple[str, ...]:
-    """The wrapper of a daemon for which /etc/hosts is `hosts`, and whose name server is this one. Skips the test where a
+def own_names(folder: Path, hosts: str = "", name_servers: list[NameServer] | None = None) -> tuple[str, ...]:
+    """The wrapper of a daemon for which /etc/hosts is `hosts`, and whose name servers are these. Skips the test where a
     mount namespace cannot be had."""
+    servers = "".join(f"nameserver {each.address}\n" for each in name_servers or [])
     files = {
         "/etc/hosts": hosts,
-        "/etc/resolv.conf": f"nameserver {name_server.address}\noptions timeout:1 attempts:1\n" if name_server else "",
-        "/etc/nsswitch.conf": "hosts: files dns\n" if name_server else "hosts: files\n",
+        "/etc/resolv.conf": f"{servers}options timeout:1 attempts:1\n" if servers else "",
+        "/etc/nsswitch.conf": "hosts: files dns\n" if servers else "hosts: files\n",
     }
     script = []
     for target, text in files.items():

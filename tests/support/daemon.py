@@ -20,6 +20,7 @@ DEFAULTS = {
     "proxy": {"listen": ["127.0.0.1:0"], "client_header_timeout": "5m"},
     "admin": {"listen": ""},
     "log": {"level": "debug"},
+    "dns": {"dns_timeout": "5m"},
     "host": {"*": {"connect_timeout": "5m", "queue_timeout": "5m"}},
 }
 TROUBLE = re.compile(r"Sanitizer|runtime error:|[Aa]ssertion .*failed|\[critical\]|terminate called")

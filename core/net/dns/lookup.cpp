@@ -10,12 +10,16 @@
 #include <mutex>
 #include <netdb.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <utility>
 
 namespace keepwarm::net {
 namespace {
 
 constexpr std::chrono::seconds kIdleThreadLife{30};
+/// Of a thread: what the modules of the system's resolver need, far less than the usual 8 MiB. Pages that are not used
+/// cost no memory, but there may be a thousand threads, and the address space may be limited.
+constexpr std::size_t kStackSize = std::size_t{512} * 1024;
 
 /// getaddrinfo's failure as libuv names it.
 int uv_error_of(int eai) noexcept {
@@ -100,6 +104,14 @@ struct LookupThreads::Shared {
   std::size_t idle_threads = 0;
 };
 
+std::size_t LookupThreads::max_threads() noexcept {
+  constexpr rlim_t kMin = 32;
+  constexpr rlim_t kMax = 1024;
+  rlimit descriptors{};
+  if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return kMin;
+  return static_cast<std::size_t>(std::clamp(descriptors.rlim_cur / 8, kMin, kMax));
+}
+
 LookupThreads::LookupThreads(Loop& loop, Lookup lookup, OnAnswer on_answer)
     : shared_(std::make_shared<Shared>(std::move(lookup))), on_answer_(std::move(on_answer)), async_(new uv_async_t) {
   const auto wake = [](uv_async_t* async) {
@@ -151,7 +163,8 @@ int LookupThreads::add_thread() {
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   uv_thread_t thread{};
-  const int error = uv_thread_create(&thread, &LookupThreads::run_thread, handed_over.get());
+  const uv_thread_options_t options{.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = kStackSize};
+  const int error = uv_thread_create_ex(&thread, &options, &LookupThreads::run_thread, handed_over.get());
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) return error;
   pthread_detach(thread);

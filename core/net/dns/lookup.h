@@ -35,10 +35,13 @@ inline constexpr std::size_t kMaxAddresses = 32;
 /// The threads on which look-ups block. Not libuv's pool: that one lends only half of its threads to look-ups, makes
 /// them all at once, is joined at exit, and keeps a loop busy until the last of its requests has ended, so that one
 /// name server that does not answer would hang the daemon's end. These threads are made when needed, retire when idle,
-/// and are left behind when they hang.
+/// and are left behind when they hang. Names that hang do not hold up others, since each name that finds no idle thread
+/// gets a new one: a look-up in a dead zone takes 10 s and more, and a page may name dozens of hosts.
 class LookupThreads {
  public:
-  static constexpr std::size_t kMaxThreads = 32;
+  /// How many there may be: an eighth of the descriptors that the process may open, since each has a socket to a name
+  /// server, at least 32 and at most 1024.
+  [[nodiscard]] static std::size_t max_threads() noexcept;
 
   /// Called on the loop's thread for each look-up that ended. It must not destroy the LookupThreads.
   using OnAnswer = std::function<void(const std::string& name, const LookupAnswer& answer)>;
@@ -51,7 +54,7 @@ class LookupThreads {
 
   /// Hands the name to a thread. Only while has_capacity(). Returns 0, or a negative errno when no thread can be had.
   [[nodiscard]] int start(std::string name);
-  [[nodiscard]] bool has_capacity() const noexcept { return running_ < kMaxThreads; }
+  [[nodiscard]] bool has_capacity() const noexcept { return running_ < max_threads_; }
   /// Look-ups that were started and have not been answered.
   [[nodiscard]] std::size_t running() const noexcept { return running_; }
 
@@ -64,6 +67,7 @@ class LookupThreads {
   std::shared_ptr<Shared> shared_;  // with the threads: one that hangs outlives us
   OnAnswer on_answer_;
   uv_async_t* async_;  // wakes the loop; freed in its close callback. Keeps the loop alive only while something runs.
+  const std::size_t max_threads_ = max_threads();
   std::size_t running_ = 0;
 };
 

@@ -109,7 +109,7 @@ void Resolver::Impl::report(std::string_view name, const LookupAnswer& answer) {
 }
 
 Resolver::Resolver(Loop& loop, Settings settings, Lookup lookup)
-    : impl_(std::make_unique<Impl>(loop, settings, std::move(lookup))) {}
+    : impl_(std::make_unique<Impl>(loop, settings, std::move(lookup))), timeout_(settings.timeout) {}
 
 Resolver::~Resolver() = default;
 
@@ -129,6 +129,7 @@ void Resolver::resolve(std::string_view name, Query& query, ResolveEvents& event
 
 void Resolver::set_settings(Settings settings) noexcept {
   impl_->cache.set_terms({settings.ttl, settings.negative_ttl});
+  timeout_ = settings.timeout;
 }
 
 std::size_t Resolver::running() const noexcept {

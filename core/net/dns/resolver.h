@@ -34,8 +34,9 @@ class Resolver {
   static constexpr std::size_t kMaxEntries = 10000;
 
   struct Settings {
-    Duration ttl;           ///< how long an answer is used without asking again; 0: not at all
-    Duration negative_ttl;  ///< the same for a failure
+    Duration ttl;                                 ///< how long an answer is used without asking again; 0: not at all
+    Duration negative_ttl;                        ///< the same for a failure
+    Duration timeout = std::chrono::seconds(15);  ///< how long an asker should wait for an answer
   };
 
   /// `lookup` is what the threads do; another than the system's is for tests. Look-ups may outlive the resolver: one
@@ -68,12 +69,15 @@ class Resolver {
   void resolve(std::string_view name, Query& query, ResolveEvents& events);
 
   void set_settings(Settings settings) noexcept;
+  /// Settings::timeout. The resolver itself never gives up: a late answer is of use to the next asker.
+  [[nodiscard]] Duration timeout() const noexcept { return timeout_; }
   /// Look-ups that threads are busy with.
   [[nodiscard]] std::size_t running() const noexcept;
 
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  Duration timeout_;
 };
 
 }  // namespace keepwarm::net

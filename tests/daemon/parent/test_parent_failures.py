@@ -161,7 +161,7 @@ def test_names_are_the_parents_to_look_up(keepwarm, origin, tmp_path):
     names = NameServer({NAME: ["127.0.0.1"]})
     try:
         parent = origin()
-        daemon = keepwarm(through(parent), wrapper=own_names(tmp_path, name_server=names))
+        daemon = keepwarm(through(parent), wrapper=own_names(tmp_path, name_servers=[names]))
         client = ask(daemon, HTTP)
         serve(parent.accept())
         finish(client)

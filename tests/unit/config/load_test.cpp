@@ -223,7 +223,7 @@ TEST_CASE("an unknown key is an error that names the nearest one") {
        "k.toml:2:1: host.\"*\".idle_timout: unknown key; did you mean \"idle_timeout\"?\n"},
       {"[host.\"*\".tls]\nverfiy = true", "k.toml:2:1: host.\"*\".tls.verfiy: unknown key; did you mean \"verify\"?\n"},
       {"[host.\"a\"]\ntsl = 1", "k.toml:2:1: host.\"a\".tsl: unknown key; did you mean \"tls\"?\n"},
-      {"[dns]\nservers = []", "k.toml:2:1: dns.servers: unknown key; allowed: ttl, negative_ttl\n"},
+      {"[dns]\nservers = []", "k.toml:2:1: dns.servers: unknown key; allowed: ttl, negative_ttl, dns_timeout\n"},
       {"[proxy]\nidle_timeout = \"1s\"",
        "k.toml:2:1: proxy.idle_timeout: unknown key here; it belongs in [host.\"*\"]\n"},
       {"[host.\"a\"]\nvia = true", "k.toml:2:1: host.\"a\".via: unknown key here; it belongs in [proxy]\n"},

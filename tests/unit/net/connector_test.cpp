@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <sys/resource.h>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -360,7 +361,7 @@ TEST_CASE("a time limit of zero is over in the next turn") {
   CHECK(fixture.failure().kind == Kind::Timeout);
 }
 
-TEST_CASE("a name that hangs ends by the time limit, though its thread does not") {
+TEST_CASE("a name that hangs ends by the resolver's time limit, though its thread does not") {
   struct Gate {
     std::mutex mutex;
     std::condition_variable opened;
@@ -371,13 +372,13 @@ TEST_CASE("a name that hangs ends by the time limit, though its thread does not"
     LoopFixture fixture;
     Filter filter;
     ConnectRecorder events;
-    Resolver resolver(fixture.loop, {.ttl = 1h, .negative_ttl = 1h}, [gate](const std::string&) {
+    Resolver resolver(fixture.loop, {.ttl = 1h, .negative_ttl = 1h, .timeout = 30ms}, [gate](const std::string&) {
       std::unique_lock lock(gate->mutex);
       gate->opened.wait(lock, [&] { return gate->open; });
       return LookupAnswer{.addresses = {*SocketAddress::parse("127.0.0.1", 0)}, .error = 0};
     });
     Connector connector(fixture.loop, resolver, filter, events);
-    connector.start("slow.example", 80, 30ms);
+    connector.start("slow.example", 80, 10s);
     fixture.run_until([&] { return events.ended(); });
     REQUIRE(events.failure);
     CHECK(events.failure->kind == Kind::DnsTimeout);
@@ -393,6 +394,39 @@ TEST_CASE("a name that hangs ends by the time limit, though its thread does not"
     fixture.run_until([&] { return resolver.running() == 0; });
     CHECK(events.log == std::vector<std::string>{"failed"});
   }
+}
+
+TEST_CASE(
+    "a look-up that takes longer than connecting may does not fail it: connecting has its whole time afterwards") {
+  LoopFixture fixture;
+  Filter filter;
+  ConnectRecorder events;
+  Listening origin(literal("127.0.0.1"));
+  static constexpr Duration kConnectLimit = 300ms;
+  const auto slow = [](const std::string&) {
+    std::this_thread::sleep_for(kConnectLimit + 50ms);
+    return LookupAnswer{.addresses = {*SocketAddress::parse("127.0.0.1", 0)}, .error = 0};
+  };
+  SUBCASE("and it succeeds") {
+    Resolver resolver(fixture.loop, {.ttl = 1h, .negative_ttl = 1h, .timeout = 10s}, slow);
+    Connector connector(fixture.loop, resolver, filter, events);
+    connector.start("slow.example", origin.port(), kConnectLimit);
+    fixture.run_until([&] { return events.ended(); });
+    REQUIRE(events.connected);
+    CHECK(events.connected->dns > kConnectLimit);
+  }
+  SUBCASE("or is over when that time is") {
+    const BlackHole nowhere(literal("127.0.0.1"));
+    Resolver resolver(fixture.loop, {.ttl = 1h, .negative_ttl = 1h, .timeout = 10s}, slow);
+    Connector connector(fixture.loop, resolver, filter, events);
+    const TimePoint began = Loop::now();
+    connector.start("slow.example", nowhere.port(), kConnectLimit);
+    fixture.run_until([&] { return events.ended(); });
+    REQUIRE(events.failure);
+    CHECK(events.failure->kind == Kind::Timeout);
+    CHECK(Loop::now() - began >= 2 * kConnectLimit);
+  }
+  events.connected.reset();
 }
 
 TEST_CASE("a name that does not resolve is told as such, from the cache too") {

@@ -381,7 +381,7 @@ TEST_CASE("two exchanges whose connections are refused are told once each") {
   CHECK(fixture.stats.open_failures == 2);
 }
 
-TEST_CASE("connect_timeout bounds the look-up too") {
+TEST_CASE("a name look-up that takes too long fails the checkout") {
   policy::HostSettings settings;
   settings.connect_timeout = 20ms;
   Fixture fixture(settings);

@@ -10,7 +10,9 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <sys/resource.h>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -325,9 +327,33 @@ TEST_CASE("an answer from the cache survives what its asker does to the cache") 
   CHECK(changer.seen == addresses({"192.0.2.1"}));
 }
 
-TEST_CASE("sixteen hanging names and more do not stop the next; beyond the threads names wait in order") {
-  static_assert(LookupThreads::kMaxThreads >= 16);
-  constexpr std::size_t kNames = LookupThreads::kMaxThreads + 3;
+/// There are few descriptors, and so few threads, for as long as this lives. Come before the fixture.
+struct FewThreads {
+  FewThreads() {
+    REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+    const rlimit few{512, before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &few) == 0);
+  }
+  ~FewThreads() { ::setrlimit(RLIMIT_NOFILE, &before); }
+  FewThreads(const FewThreads&) = delete;
+  FewThreads& operator=(const FewThreads&) = delete;
+  rlimit before{};
+  static constexpr std::size_t kCount = 64;
+};
+
+TEST_CASE("the descriptors that there may be say how many threads there may be") {
+  const FewThreads few;
+  CHECK(LookupThreads::max_threads() == FewThreads::kCount);
+  for (const auto& [descriptors, threads] : {std::pair<rlim_t, std::size_t>{64, 32}, {256, 32}}) {
+    const rlimit limit{descriptors, few.before.rlim_max};
+    REQUIRE(::setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK(LookupThreads::max_threads() == threads);
+  }
+}
+
+TEST_CASE("names that hang stop no other one; beyond the threads names wait in order") {
+  const FewThreads few;
+  constexpr std::size_t kNames = FewThreads::kCount + 3;
   ResolverFixture fixture;
   fixture.service->hold();
   std::vector<std::unique_ptr<Asker>> askers;
@@ -335,9 +361,9 @@ TEST_CASE("sixteen hanging names and more do not stop the next; beyond the threa
     askers.push_back(std::make_unique<Asker>());
     fixture.ask("n" + std::to_string(i) + ".example", *askers.back());
   }
-  fixture.service->wait_until_asked(LookupThreads::kMaxThreads);  // all of them at once
-  CHECK(fixture.resolver->running() == LookupThreads::kMaxThreads);
-  CHECK(fixture.service->times_asked() == LookupThreads::kMaxThreads);
+  fixture.service->wait_until_asked(FewThreads::kCount);  // all of them at once
+  CHECK(fixture.resolver->running() == FewThreads::kCount);
+  CHECK(fixture.service->times_asked() == FewThreads::kCount);
 
   fixture.service->let_go();
   const auto all_told = [&] {
@@ -348,10 +374,11 @@ TEST_CASE("sixteen hanging names and more do not stop the next; beyond the threa
 }
 
 TEST_CASE("a name that waits for a thread is not looked up when its askers have left") {
+  const FewThreads few;
   ResolverFixture fixture;
   fixture.service->hold();
   std::vector<std::unique_ptr<Asker>> busy;
-  for (std::size_t i = 0; i < LookupThreads::kMaxThreads; ++i) {
+  for (std::size_t i = 0; i < FewThreads::kCount; ++i) {
     busy.push_back(std::make_unique<Asker>());
     fixture.ask("busy" + std::to_string(i), *busy.back());
   }
@@ -366,7 +393,7 @@ TEST_CASE("a name that waits for a thread is not looked up when its askers have 
   }
   fixture.service->let_go();
   fixture.run_until([&] { return stays.told == 1 && fixture.resolver->running() == 0; });
-  CHECK(fixture.service->times_asked() == LookupThreads::kMaxThreads + 1);
+  CHECK(fixture.service->times_asked() == FewThreads::kCount + 1);
 }
 
 TEST_CASE("threads are used again") {
@@ -383,7 +410,7 @@ TEST_CASE("threads are used again") {
     fixture.ask_and_wait("a.example", asker);
   }
   // A thread that has answered may not yet be back when the next name comes; that this goes on for ever is excluded.
-  CHECK(threads.size() <= LookupThreads::kMaxThreads / 2);
+  CHECK(threads.size() <= 16);
 }
 
 TEST_CASE("a resolver can be destroyed while look-ups hang, and its loop ends") {
