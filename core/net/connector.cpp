@@ -88,9 +88,9 @@ void reset_on_close(int fd) noexcept {
 
 }  // namespace
 
-/// The look-up, then the race; or the unix socket, whose connect ends at once and so is made at the end of the turn. A
-/// failure of the race is reported from the timer, in a later turn of the loop, so that neither start() nor the
-/// resolver is ever on the stack; success is reported from the callback of the connect that succeeded.
+/// The look-up, then the race, perhaps both once more; or the unix socket, whose connect ends at once and so is made at
+/// the end of the turn. A failure of the race is reported from the timer, in a later turn of the loop, so that neither
+/// start() nor the resolver is ever on the stack; success is reported from the callback of the connect that succeeded.
 struct Connector::Impl final : private ResolveEvents {
   /// One connect under way. Freed in its callback, which libuv calls even for a handle that was closed before.
   struct Attempt : ListHook<Attempt> {
@@ -109,12 +109,14 @@ struct Connector::Impl final : private ResolveEvents {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  void start(std::string_view host, std::uint16_t to_port, Duration timeout);
+  void start(std::string_view to_host, std::uint16_t to_port, Duration timeout);
   void start_unix(std::string_view to_path, Duration timeout);
   void try_unix();
   void on_resolved(std::span<const SocketAddress> addresses, int error) override;
+  void set_candidates(std::span<const SocketAddress> addresses);
   void race();
   void connect_next();
+  void all_failed();
   [[nodiscard]] int begin_attempt(const SocketAddress& address);
   void end_attempt(Attempt& attempt, int status);
   void win(Attempt& attempt);
@@ -122,6 +124,7 @@ struct Connector::Impl final : private ResolveEvents {
   void note(const ConnectFailure& failure);
   void arm_timer();
   void on_timer();
+  [[nodiscard]] ConnectFailure time_is_up();
   [[nodiscard]] bool end_is_unread() noexcept;
   void fail_soon(const ConnectFailure& failure);
 
@@ -131,7 +134,11 @@ struct Connector::Impl final : private ResolveEvents {
   ConnectEvents& events;
   Timer timer;
 
+  std::string host;                      // "": a literal
   std::optional<Resolver::Query> query;  // while the look-up is under way
+  TimePoint asked_at;
+  bool from_cache = false;   // the answer; it may have become wrong
+  bool asked_again = false;  // since nobody could be connected to
   std::uint16_t port = 0;
   std::string path;  // instead of a host; "": there is one
   std::optional<AfterTurn> after_turn;
@@ -150,15 +157,17 @@ struct Connector::Impl final : private ResolveEvents {
   bool* destroyed = nullptr;              // while on_addresses() runs: set if it destroys us
 };
 
-void Connector::Impl::start(std::string_view host, std::uint16_t to_port, Duration timeout) {
+void Connector::Impl::start(std::string_view to_host, std::uint16_t to_port, Duration timeout) {
   port = to_port;
   started_at = Loop::now();
   connect_timeout = timeout;
-  if (const auto literal = SocketAddress::parse(host, port)) {
+  if (const auto literal = SocketAddress::parse(to_host, port)) {
     deadline = started_at + timeout;
     candidates.push_back(*literal);
     return race();
   }
+  host = to_host;
+  asked_at = started_at;
   deadline = started_at + resolver.timeout();
   arm_timer();
   query.emplace();
@@ -195,10 +204,12 @@ void Connector::Impl::try_unix() {
 
 void Connector::Impl::on_resolved(std::span<const SocketAddress> addresses, int error) {
   const TimePoint now = Loop::now();
-  if (query->looked_up()) dns = now - started_at;
+  from_cache = !query->looked_up();
+  if (!from_cache) dns = now - asked_at;
   query.reset();
-  deadline = now + connect_timeout;
+  if (!asked_again) deadline = now + connect_timeout;
   if (addresses.empty()) {
+    if (worst) return fail_soon(*worst);  // it says more than a second look-up that failed
     const bool shortage = kind_of(error, {}) == Kind::OutOfDescriptors;
     return fail_soon({.kind = shortage ? Kind::OutOfDescriptors : Kind::Dns, .error = error, .address = {}});
   }
@@ -207,9 +218,19 @@ void Connector::Impl::on_resolved(std::span<const SocketAddress> addresses, int 
   events.on_addresses(addresses);
   if (gone) return;
   destroyed = nullptr;
-  candidates.assign(addresses.begin(), addresses.end());
-  for (SocketAddress& address : candidates) address.set_port(port);
+  set_candidates(addresses);
+  if (candidates.empty()) return fail_soon(*worst);
   race();
+}
+
+/// Those of the addresses that have not been tried before.
+void Connector::Impl::set_candidates(std::span<const SocketAddress> addresses) {
+  const std::vector<SocketAddress> tried = std::exchange(candidates, {});
+  next = 0;
+  for (SocketAddress address : addresses) {
+    address.set_port(port);
+    if (std::find(tried.begin(), tried.end(), address) == tried.end()) candidates.push_back(address);
+  }
 }
 
 void Connector::Impl::race() {
@@ -222,7 +243,9 @@ void Connector::Impl::race() {
         return fail_soon({.kind = Kind::Ourselves, .error = 0, .address = address});
     }
   }
-  if (allowed.empty()) return fail_soon({.kind = Kind::Denied, .error = 0, .address = candidates.back()});
+  if (allowed.empty()) {
+    return fail_soon(worst.value_or(ConnectFailure{.kind = Kind::Denied, .error = 0, .address = candidates.back()}));
+  }
   candidates = std::move(allowed);
   race_began_at = Loop::now();
   connect_next();
@@ -238,8 +261,19 @@ void Connector::Impl::connect_next() {
     }
     note({.kind = kind_of(error, address), .error = error, .address = address});
   }
-  if (attempts.empty()) return fail_soon(*worst);
+  if (attempts.empty()) return all_failed();
   arm_timer();  // for the time limit alone
+}
+
+void Connector::Impl::all_failed() {
+  const bool may_have_moved = from_cache && worst->kind != Kind::OutOfDescriptors;
+  if (!may_have_moved || std::exchange(asked_again, true)) return fail_soon(*worst);
+  asked_at = Loop::now();
+  arm_timer();  // what is left of the time limit holds for the second look-up too
+  query.emplace();
+  if (resolver.ask_again(host, *query, *this)) return;
+  query.reset();
+  fail_soon(*worst);
 }
 
 /// Returns 0, or why not even a SYN went out.
@@ -314,9 +348,7 @@ void Connector::Impl::on_timer() {
   const TimePoint now = Loop::now();
   if (!outcome && end_is_unread()) return;  // it is told in this turn, and sets the timer if that is needed
   if (!outcome && now >= deadline) {
-    const Kind kind = query ? Kind::DnsTimeout : Kind::Timeout;
-    outcome = {
-        .kind = kind, .error = UV_ETIMEDOUT, .address = candidates.empty() ? SocketAddress() : candidates[next - 1]};
+    outcome = time_is_up();
     query.reset();
     give_up_attempts();
   }
@@ -327,6 +359,13 @@ void Connector::Impl::on_timer() {
   // Timers count in whole milliseconds of the loop's clock and may come a little early.
   if (next < candidates.size() && now >= next_at) return connect_next();
   arm_timer();
+}
+
+ConnectFailure Connector::Impl::time_is_up() {
+  if (query && worst) return *worst;  // asked again in vain
+  if (query) return {.kind = Kind::DnsTimeout, .error = UV_ETIMEDOUT, .address = {}};
+  if (from_cache) resolver.forget(host);
+  return {.kind = Kind::Timeout, .error = UV_ETIMEDOUT, .address = candidates[next - 1]};
 }
 
 /// In each turn of the loop timers come first, sockets after them. So when a turn was long the time of an address may

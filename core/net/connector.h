@@ -68,11 +68,13 @@ class ConnectEvents {
 };
 
 /// One attempt to open a connection. TCP: look-up, then the addresses raced with a 250 ms stagger, the next one at once
-/// when one fails (RFC 8305 §5), the losers closed when one wins. A unix socket: tried every 10 ms while the backlog of
-/// the listener is full. The look-up has a time limit of its own (Resolver::timeout()), since the system's resolver
-/// needs 5 s to find out that the first name server is dead; `timeout` bounds all that follows it. An answer that is
-/// here, though a busy loop has yet to read it, is in time. Exactly one of the two final events comes, never inside
-/// start() or start_unix(), unless the connector is destroyed before; it may be destroyed inside any event.
+/// when one fails (RFC 8305 §5), the losers closed when one wins. If all addresses of a cached answer fail the name is
+/// asked again, once, and those that are new are tried: a service may have moved. A unix socket: tried every 10 ms
+/// while the backlog of the listener is full. The look-up has a time limit of its own (Resolver::timeout()), since the
+/// system's resolver needs 5 s to find out that the first name server is dead; `timeout` bounds all that follows it. An
+/// answer that is here, though a busy loop has yet to read it, is in time. Exactly one of the two final events comes,
+/// never inside start() or start_unix(), unless the connector is destroyed before; it may be destroyed inside any
+/// event.
 class Connector {
  public:
   static constexpr Duration kStagger = std::chrono::milliseconds(250);

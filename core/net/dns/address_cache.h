@@ -1,5 +1,7 @@
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -39,11 +41,12 @@ class AddressCache {
     return found == entries_.end() || lapsed(found->second, now) ? nullptr : &found->second.answer;
   }
 
-  /// Replaces what was known. `now` must not go back.
-  void store(const std::string& name, LookupAnswer answer, TimePoint now) {
+  /// Replaces what was known. `asked_again`: see confirmed_lately(). `now` must not go back.
+  void store(const std::string& name, LookupAnswer answer, TimePoint now, bool asked_again = false) {
     const auto stored = entries_.try_emplace(name).first;
     Entry& entry = stored->second;
     entry.name = stored->first;
+    entry.confirmed = asked_again && same_addresses(entry.answer, answer);
     entry.answer = std::move(answer);
     entry.answered_at = now;
     if (entry.linked()) List::remove(entry);
@@ -54,15 +57,35 @@ class AddressCache {
     }
   }
 
+  /// Drops what was known.
+  void forget(std::string_view name) {
+    if (const auto found = entries_.find(name); found != entries_.end()) entries_.erase(found);
+  }
+
+  /// Whether the name was asked again though it was known, less than kConfirmedFor ago, and the answer was the same.
+  [[nodiscard]] bool confirmed_lately(std::string_view name, TimePoint now) const {
+    const auto found = entries_.find(name);
+    return found != entries_.end() && found->second.confirmed && now - found->second.answered_at < kConfirmedFor;
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
 
  private:
+  static constexpr Duration kConfirmedFor = std::chrono::seconds(1);
+
   struct Entry : ListHook<Entry> {
     std::string_view name;  // the key
     LookupAnswer answer;
     TimePoint answered_at;
+    bool confirmed = false;
   };
   using List = IntrusiveList<Entry, Entry>;
+
+  /// In whatever order: name servers let them take turns.
+  [[nodiscard]] static bool same_addresses(const LookupAnswer& one, const LookupAnswer& other) {
+    return std::is_permutation(one.addresses.begin(), one.addresses.end(), other.addresses.begin(),
+                               other.addresses.end());
+  }
 
   [[nodiscard]] bool lapsed(const Entry& entry, TimePoint now) const noexcept {
     return now - entry.answered_at >= (entry.answer.error == 0 ? terms_.ttl : terms_.negative_ttl);

@@ -41,6 +41,7 @@ struct Resolver::Impl {
   /// A name that is being looked up, or waits for a thread (then it hangs in `waiting`).
   struct Pending : ListHook<Pending> {
     std::string_view name;  // the key
+    bool again = false;     // somebody knew an answer that led nowhere
     IntrusiveList<Query, Query> askers;
   };
 
@@ -49,7 +50,7 @@ struct Resolver::Impl {
         threads(loop, std::move(lookup),
                 [this](const std::string& name, const LookupAnswer& answer) { on_answer(name, answer); }) {}
 
-  void ask(std::string_view name, Query& query);
+  void ask(std::string_view name, Query& query, bool again);
   void start_waiting();
   void drop_abandoned();
   void on_answer(const std::string& name, const LookupAnswer& answer);
@@ -61,9 +62,10 @@ struct Resolver::Impl {
   LookupThreads threads;
 };
 
-void Resolver::Impl::ask(std::string_view name, Query& query) {
+void Resolver::Impl::ask(std::string_view name, Query& query, bool again) {
   query.looked_up_ = true;
   const auto [entry, is_new] = pending.try_emplace(std::string(name));
+  entry->second.again |= again;
   entry->second.askers.push_back(query);
   if (!is_new) return;
   entry->second.name = entry->first;
@@ -93,7 +95,7 @@ void Resolver::Impl::drop_abandoned() {
 }
 
 void Resolver::Impl::on_answer(const std::string& name, const LookupAnswer& answer) {
-  if (worth_keeping(answer)) cache.store(name, answer, Loop::now());
+  if (worth_keeping(answer)) cache.store(name, answer, Loop::now(), pending.find(name)->second.again);
   start_waiting();
   report(name, answer);
 }
@@ -124,7 +126,20 @@ void Resolver::resolve(std::string_view name, Query& query, ResolveEvents& event
     const LookupAnswer answer = *cached;  // the cache may let go of it while the asker is being told
     return events.on_resolved(answer.addresses, answer.error);
   }
-  impl_->ask(name, query);
+  impl_->ask(name, query, false);
+}
+
+bool Resolver::ask_again(std::string_view name, Query& query, ResolveEvents& events) {
+  assert(!query.pending());
+  if (is_localhost(name) || SocketAddress::parse(name, 0)) return false;
+  if (impl_->cache.confirmed_lately(name, Loop::now())) return false;
+  query.events_ = &events;
+  impl_->ask(name, query, true);
+  return true;
+}
+
+void Resolver::forget(std::string_view name) {
+  impl_->cache.forget(name);
 }
 
 void Resolver::set_settings(Settings settings) noexcept {

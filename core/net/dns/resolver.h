@@ -68,6 +68,13 @@ class Resolver {
   /// pending. Inside on_resolved() all but the resolver itself may be destroyed.
   void resolve(std::string_view name, Query& query, ResolveEvents& events);
 
+  /// For an answer of the cache that led nowhere: nobody could be connected to at its addresses. Asks anew, as
+  /// resolve() does for a name that is not known. False, and nothing happens: nobody need be asked for this name, or it
+  /// was asked again less than a second ago, and its answer was still the same.
+  [[nodiscard]] bool ask_again(std::string_view name, Query& query, ResolveEvents& events);
+  /// For such an answer when it is too late to ask again: who comes next asks anew.
+  void forget(std::string_view name);
+
   void set_settings(Settings settings) noexcept;
   /// Settings::timeout. The resolver itself never gives up: a late answer is of use to the next asker.
   [[nodiscard]] Duration timeout() const noexcept { return timeout_; }

@@ -298,6 +298,36 @@ def test_rotating_answers_cost_no_reuse(names, origin):
         finish(client)
 
 
+# A service that moves
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_service_that_moved_is_found_by_the_next_request(names, origin, method):
+    """Its old address refuses, and the cached answer would hold for a long time."""
+    old, new = origin(host="127.0.0.2"), None
+    daemon, name_server = names({"moved.test": ["127.0.0.2"]}, {"dns": {"ttl": "1h"}, **every_host(reuse=False)})
+    client = ask(daemon, "moved.test", old.port)
+    serve(old.accept())
+    finish(client)
+    old.close()
+    new = origin(host="127.0.0.3", port=old.port)
+    name_server.names["moved.test"] = ["127.0.0.3"]
+    for _ in range(2):
+        client = ask(daemon, "moved.test", new.port, method=method, body=b"x" if method == "POST" else None)
+        serve(new.accept())
+        finish(client)
+    assert name_server.asked("moved.test") == 2
+
+
+def test_a_service_that_is_down_is_asked_for_once_more_a_second(names, closed_port):
+    daemon, name_server = names({"down.test": ["127.0.0.1"]}, {"dns": {"ttl": "1h"}})
+    port = closed_port()
+    began = time.monotonic()
+    for _ in range(20):
+        check_own_answer(daemon.get(f"http://down.test:{port}/"), 502, "connection_refused", "down.test")
+    assert name_server.asked("down.test") <= 3 + (time.monotonic() - began)
+
+
 def test_descriptors_and_threads_of_look_ups_are_bounded(names):
     """To an eighth of the descriptors that there may be."""
     daemon, name_server = names({}, under=("prlimit", "--nofile=320:320"))

@@ -1,5 +1,7 @@
 #include "core/net/connector.h"
 
+#include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <map>
@@ -77,7 +79,8 @@ struct ConnectorFixture : LoopFixture {
   }
 
   /// Runs on a look-up thread: what names have is written before the look-up begins.
-  LookupAnswer look_up(const std::string& name) const {
+  LookupAnswer look_up(const std::string& name) {
+    ++looked_up;
     const auto found = names.find(name);
     if (found == names.end()) return {.addresses = {}, .error = UV_EAI_NONAME};
     return {.addresses = found->second, .error = 0};
@@ -116,6 +119,7 @@ struct ConnectorFixture : LoopFixture {
   }
 
   std::map<std::string, std::vector<SocketAddress>> names;
+  std::atomic<std::size_t> looked_up = 0;
   Filter filter;
   ConnectRecorder events;
   Resolver resolver;
@@ -614,6 +618,121 @@ TEST_CASE("a connector can be destroyed inside any of its events") {
     CHECK(fixture.events.log == std::vector<std::string>{"addresses"});
   }
   fixture.events.connected.reset();
+}
+
+/// A name whose answer is in the cache, and then is another one.
+struct MovedFixture : ConnectorFixture {
+  void know(std::initializer_list<const char*> literals) {
+    name("a.example", literals);
+    ConnectRecorder nobody;
+    Filter nothing;
+    for (const char* one : literals) nothing.verdicts[one] = Verdict::Denied;
+    Connector first(loop, resolver, nothing, nobody);
+    first.start("a.example", 80, 10s);
+    run_until([&] { return nobody.ended(); });
+    looked_up = 0;
+  }
+  void move_to(std::initializer_list<const char*> literals) {
+    names["a.example"].clear();
+    name("a.example", literals);
+  }
+};
+
+TEST_CASE("when all addresses of a cached answer fail the name is asked once more, and its new addresses are tried") {
+  MovedFixture fixture;
+  SamePort<RefusedPort> hosts;
+  const RefusedPort other(literal("127.0.0.3", hosts.port()));
+  fixture.know({"127.0.0.1", "127.0.0.3"});
+  fixture.move_to({"127.0.0.1", "127.0.0.2"});
+  fixture.run("a.example", hosts.port());
+  CHECK(fixture.connected().address == hosts.second->address());
+  CHECK(fixture.connected().dns > 0ns);
+  CHECK(fixture.events.log == std::vector<std::string>{"addresses", "addresses", "connected"});
+  CHECK(fixture.events.addresses == std::vector{literal("127.0.0.1"), literal("127.0.0.2")});
+  // What has failed already is not tried again.
+  const auto tried =
+      std::count(fixture.filter.asked.begin(), fixture.filter.asked.end(), hosts.first->address().text());
+  CHECK(tried == 1);
+  CHECK(fixture.looked_up == 1);
+  fixture.events.connected.reset();
+}
+
+TEST_CASE("a name that is asked once more in vain fails as its first addresses did") {
+  MovedFixture fixture;
+  const RefusedPort refused(literal("127.0.0.1"));
+  fixture.know({"127.0.0.1", "255.255.255.255"});
+  fixture.filter.verdicts["127.0.0.4"] = Verdict::Denied;
+  std::size_t look_ups = 1;
+  SUBCASE("since the answer is the same") {}
+  SUBCASE("since the name has gone") {
+    fixture.names.erase("a.example");
+  }
+  SUBCASE("since the new address may not be reached") {
+    fixture.move_to({"127.0.0.4"});
+  }
+  SUBCASE("since the new address refuses, too") {
+    const RefusedPort second(literal("127.0.0.2", refused.port()));
+    fixture.move_to({"127.0.0.2"});
+    fixture.run("a.example", refused.port());
+    CHECK(fixture.failure().kind == Kind::Refused);
+    CHECK(fixture.failure().address == second.address());
+    CHECK(fixture.looked_up == look_ups);
+    return;
+  }
+  fixture.run("a.example", refused.port());
+  CHECK(fixture.failure().kind == Kind::Refused);
+  CHECK(fixture.failure().address == refused.address());
+  CHECK(fixture.looked_up == look_ups);
+}
+
+TEST_CASE("an answer that was just given is not asked for once more") {
+  ConnectorFixture fixture;
+  const RefusedPort refused(literal("127.0.0.1"));
+  fixture.name("a.example", {"127.0.0.1"});
+  fixture.run("a.example", refused.port());
+  CHECK(fixture.looked_up == 1);
+}
+
+TEST_CASE("a cached address that answers nothing is not used by who comes after the time limit") {
+  MovedFixture fixture;
+  SamePort<BlackHole> hosts;
+  fixture.know({"127.0.0.1"});
+  fixture.move_to({"127.0.0.2"});
+  fixture.run("a.example", hosts.port(), 50ms);
+  CHECK(fixture.failure().kind == Kind::Timeout);
+  ConnectRecorder next;
+  Connector connector(fixture.loop, fixture.resolver, fixture.filter, next);
+  connector.start("a.example", hosts.port(), 10s);
+  fixture.run_until([&] { return next.ended(); });
+  REQUIRE(next.connected);
+  CHECK(next.connected->address == hosts.second->address());
+  next.connected.reset();
+}
+
+TEST_CASE("what is left of the time limit holds for the second look-up") {
+  const auto gate = std::make_shared<std::mutex>();
+  LoopFixture fixture;
+  Filter filter;
+  const RefusedPort refused(literal("127.0.0.1"));
+  Resolver resolver(fixture.loop, {.ttl = 1h, .negative_ttl = 1h}, [gate](const std::string&) {
+    const std::lock_guard lock(*gate);
+    return LookupAnswer{.addresses = {*SocketAddress::parse("127.0.0.1", 0)}, .error = 0};
+  });
+  const auto run = [&](ConnectRecorder& events) {
+    Connector connector(fixture.loop, resolver, filter, events);
+    connector.start("a.example", refused.port(), 50ms);
+    fixture.run_until([&] { return events.ended(); });
+  };
+  ConnectRecorder first;
+  run(first);
+  {
+    const std::lock_guard lock(*gate);
+    ConnectRecorder second;
+    run(second);
+    REQUIRE(second.failure);
+    CHECK(second.failure->kind == Kind::Refused);
+  }
+  fixture.run_until([&] { return resolver.running() == 0; });
 }
 
 TEST_CASE("connectors for the same name share its look-up") {

@@ -62,6 +62,46 @@ TEST_CASE("new terms hold for what is in the cache already") {
   CHECK(cache.find("a.example", kStart + 5s) == nullptr);
 }
 
+TEST_CASE("an answer that stayed the same when the name was asked again is confirmed for a second") {
+  struct Case {
+    const char* name;
+    std::vector<const char*> before, after;
+    bool asked_again, confirmed;
+  };
+  const Case cases[] = {{"the same", {"192.0.2.1"}, {"192.0.2.1"}, true, true},
+                        {"in another order", {"192.0.2.1", "192.0.2.2"}, {"192.0.2.2", "192.0.2.1"}, true, true},
+                        {"another one", {"192.0.2.1"}, {"192.0.2.2"}, true, false},
+                        {"one more", {"192.0.2.1"}, {"192.0.2.1", "192.0.2.2"}, true, false},
+                        {"the same, since its time was over", {"192.0.2.1"}, {"192.0.2.1"}, false, false}};
+  const auto several = [](const std::vector<const char*>& literals) {
+    LookupAnswer all;
+    for (const char* literal : literals) all.addresses.push_back(*SocketAddress::parse(literal, 0));
+    return all;
+  };
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    AddressCache cache(10, {.ttl = 30s, .negative_ttl = 1s});
+    CHECK_FALSE(cache.confirmed_lately("a.example", kStart));
+    cache.store("a.example", several(c.before), kStart);
+    CHECK_FALSE(cache.confirmed_lately("a.example", kStart));
+    cache.store("a.example", several(c.after), kStart + 5s, c.asked_again);
+    CHECK(cache.confirmed_lately("a.example", kStart + 5s) == c.confirmed);
+    CHECK(cache.confirmed_lately("a.example", kStart + 6s - 1ns) == c.confirmed);
+    CHECK_FALSE(cache.confirmed_lately("a.example", kStart + 6s));
+  }
+}
+
+TEST_CASE("what is forgotten is not known, and may come again") {
+  AddressCache cache(10, {.ttl = 30s, .negative_ttl = 1s});
+  cache.forget("a.example");
+  cache.store("a.example", answer("192.0.2.1"), kStart);
+  cache.forget("a.example");
+  CHECK(cache.find("a.example", kStart) == nullptr);
+  CHECK(cache.size() == 0);
+  cache.store("a.example", answer("192.0.2.2"), kStart);
+  CHECK(cache.find("a.example", kStart) != nullptr);
+}
+
 TEST_CASE("beyond its capacity the cache forgets the oldest answer") {
   AddressCache cache(3, {.ttl = 30s, .negative_ttl = 30s});
   for (const char* name : {"a", "b", "c"}) cache.store(name, answer("192.0.2.1"), kStart);

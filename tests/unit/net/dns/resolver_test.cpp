@@ -215,6 +215,44 @@ TEST_CASE("new settings hold at once") {
   fixture.run_until([&] { return second.told == 1; });
 }
 
+TEST_CASE("a name whose answer led nowhere is asked again, but at most once a second while its answer stays the same") {
+  ResolverFixture fixture;
+  Asker asker;
+  const auto ask_again = [&](std::string_view name) { return fixture.resolver->ask_again(name, *asker.query, asker); };
+  fixture.ask_and_wait("a.example", asker);
+  REQUIRE(ask_again("a.example"));
+  CHECK(asker.told == 1);
+  fixture.run_until([&] { return asker.told == 2; });
+  CHECK(asker.query->looked_up());
+  CHECK(fixture.service->times_asked() == 2);
+  CHECK_FALSE(ask_again("a.example"));
+  for (const char* known : {"localhost", "app.localhost", "192.0.2.1", "::1"}) CHECK_FALSE(ask_again(known));
+  CHECK(asker.told == 2);
+  CHECK_FALSE(asker.query->pending());
+}
+
+TEST_CASE("all who ask again share one look-up") {
+  ResolverFixture fixture;
+  Asker first;
+  Asker second;
+  fixture.ask_and_wait("a.example", first);
+  fixture.service->hold();
+  for (Asker* asker : {&first, &second}) CHECK(fixture.resolver->ask_again("a.example", *asker->query, *asker));
+  fixture.service->let_go();
+  fixture.run_until([&] { return first.told == 2 && second.told == 1; });
+  CHECK(fixture.service->times_asked() == 2);
+}
+
+TEST_CASE("a name that is forgotten is asked anew") {
+  ResolverFixture fixture;
+  Asker asker;
+  fixture.ask_and_wait("a.example", asker);
+  fixture.resolver->forget("a.example");
+  fixture.ask("a.example", asker);
+  fixture.run_until([&] { return asker.told == 2; });
+  CHECK(fixture.service->times_asked() == 2);
+}
+
 TEST_CASE("a failure is remembered for its own time") {
   ResolverFixture fixture({.ttl = 0s, .negative_ttl = 1h});
   fixture.service->fail_with(UV_EAI_NONAME);
