@@ -8,9 +8,11 @@
 #include "daemon/command/explain.h"
 #include "daemon/command/probe.h"
 #include "daemon/command/run.h"
+#include "daemon/standard_descriptors.h"
 
 int main(int argc, char** argv) {
   using namespace keepwarm::daemon;
+  fill_standard_descriptors();
   const std::span<const char* const> arguments(argv + 1, static_cast<std::size_t>(argc > 0 ? argc - 1 : 0));
   const auto line = parse_command_line(arguments);
   if (!line) {
