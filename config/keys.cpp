@@ -130,7 +130,9 @@ constexpr auto kKeys = std::to_array<Key>({
     logging<&LogConfig::level>("level",
                                "How much is logged: \"trace\" | \"debug\" | \"info\" | \"warn\" | \"error\" | \"off\". "
                                "\"debug\" says why each upstream connection was closed."),
-    logging<&LogConfig::access>("access", "One line for each exchange: \"off\" | \"text\" | \"json\"."),
+    logging<&LogConfig::access>(
+        "access",
+        "One line for each exchange: \"off\" | \"text\" | \"json\". With \"json\" all other lines are JSON, too."),
     logging<&LogConfig::file>("file",
                               "Where the log goes: a path, or \"-\" for standard error (under systemd: the journal). "
                               "SIGHUP opens the file again, for logrotate.",

@@ -105,9 +105,7 @@ bool Lifecycle::apply(const Result<LoadedConfig, config::ConfigErrors>& loaded) 
   const config::Config& config = loaded->config;
   if (!systemd_sockets_ && !listen(config.proxy)) return false;
   log_addresses();
-  if (const std::string problem = logging_.configure(config.log); !problem.empty()) {
-    logging_.write(LogLevel::Error, problem);
-  }
+  logging_.configure(config.log);
   if (config.proxy.workers != workers_.count()) {
     logging_.write(LogLevel::Warn, "workers = " + std::to_string(config.proxy.workers) +
                                        " takes a restart: there are " + std::to_string(workers_.count()));

@@ -1,38 +1,35 @@
 #include "daemon/logging.h"
 
-#include <spdlog/async.h>
-#include <spdlog/async_logger.h>
-#include <spdlog/sinks/base_sink.h>
-#include <spdlog/spdlog.h>
+#include <chrono>
+#include <csignal>
+#include <pthread.h>
+
+#include <spdlog/logger.h>
+#include <spdlog/sinks/sink.h>
+
+#include "daemon/access_line.h"
 
 namespace keepwarm::daemon {
 
 namespace {
 
-constexpr std::size_t kQueuedLines = 8192;
+using namespace std::chrono_literals;
 
-/// Formats and hands over to the LogFile, which must outlive it.
-class FileSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
- public:
-  explicit FileSink(LogFile& file) : file_(file) {}
+constexpr auto kOpenTime = 1s;
+constexpr auto kEndTime = 1s;
+/// For the writer to see that its time is over.
+constexpr auto kEndGrace = 200ms;
 
- private:
-  void sink_it_(const spdlog::details::log_msg& message) override {
-    spdlog::memory_buf_t text;
-    formatter_->format(message, text);
-    file_.write({text.data(), text.size()});
+LogLevel level_of(spdlog::level::level_enum level) noexcept {
+  switch (level) {
+    case spdlog::level::trace: return LogLevel::Trace;
+    case spdlog::level::debug: return LogLevel::Debug;
+    case spdlog::level::warn: return LogLevel::Warn;
+    case spdlog::level::err:
+    case spdlog::level::critical: return LogLevel::Error;
+    case spdlog::level::off: return LogLevel::Off;
+    default: return LogLevel::Info;
   }
-  void flush_() override {}
-
-  LogFile& file_;
-};
-
-std::shared_ptr<spdlog::logger> make_logger(LogFile& file, const char* name, const char* pattern,
-                                            const std::shared_ptr<spdlog::details::thread_pool>& queue) {
-  auto sink = std::make_shared<FileSink>(file);
-  sink->set_pattern(pattern);
-  return std::make_shared<spdlog::async_logger>(name, std::move(sink), queue,
-                                                spdlog::async_overflow_policy::overrun_oldest);
 }
 
 spdlog::level::level_enum level_of(LogLevel level) noexcept {
@@ -47,21 +44,80 @@ spdlog::level::level_enum level_of(LogLevel level) noexcept {
   return spdlog::level::info;
 }
 
+/// Puts spdlog's messages into our queue. Thread-safe, as the queue is.
+class QueueSink final : public spdlog::sinks::sink {
+ public:
+  explicit QueueSink(std::shared_ptr<LogWriter> writer) : writer_(std::move(writer)) {}
+
+  void log(const spdlog::details::log_msg& message) override {
+    thread_local std::string line;
+    line.clear();
+    const LogLevel level = level_of(message.level);
+    append_message(line, writer_->format(), level, message.time, {message.payload.data(), message.payload.size()});
+    writer_->queue().put(LogQueue::Kind::Message, level, line);
+  }
+  void flush() override {}
+  void set_pattern(const std::string&) override {}  // there is one format, of ours
+  void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
+
+ private:
+  std::shared_ptr<LogWriter> writer_;
+};
+
 }  // namespace
 
 Logging::Logging()
-    : queue_(std::make_shared<spdlog::details::thread_pool>(kQueuedLines, 1)),
-      logger_(make_logger(file_, "keepwarm", "[%Y-%m-%d %H:%M:%S.%e] [%l] %v", queue_)),
-      access_logger_(make_logger(file_, "access", "%v", queue_)) {}
-
-Logging::~Logging() {
-  queue_.reset();  // writes what is queued, and joins its thread: from here on nobody else uses the loggers
+    : writer_(std::make_shared<LogWriter>()),
+      logger_(std::make_shared<spdlog::logger>("keepwarm", std::make_shared<QueueSink>(writer_))) {
+  // spdlog's own handler prints to standard error, which may block.
+  logger_->set_error_handler([](const std::string&) {});
 }
 
-std::string Logging::configure(const config::LogConfig& log) {
+Logging::~Logging() {
+  static_cast<void>(finish());
+}
+
+std::string Logging::start(const config::LogConfig& log) {
+  take_settings(log);
+  // Signals are for the loop's thread.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([writer = writer_, path = log.file] { writer->run(path); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_setname_np(thread_.native_handle(), "log");
+  const auto failure = writer_->wait_until_open(LogQueue::Clock::now() + kOpenTime);
+  if (!failure)
+    tell_standard_error("keepwarm: the log file " + log.file + " takes long to open: starting without it\n");
+  if (!failure || failure->empty()) return {};
+  thread_.join();
+  return *failure;
+}
+
+void Logging::configure(const config::LogConfig& log) {
+  take_settings(log);
+  writer_->queue().put_path(log.file);
+}
+
+void Logging::take_settings(const config::LogConfig& log) {
   logger_->set_level(level_of(log.level));
   access_ = log.access;
-  return file_.open(log.file);
+  writer_->set_format(log.access == config::AccessLog::Json ? LogFormat::Json : LogFormat::Text);
+  path_ = log.file;
+}
+
+bool Logging::finish() {
+  if (!thread_.joinable()) return true;
+  const auto deadline = LogQueue::Clock::now() + kEndTime;
+  writer_->queue().end(deadline);
+  const LogEnd end = writer_->wait_until_ended(deadline + kEndGrace);
+  if (end.lost > 0) tell_standard_error("keepwarm: " + lost_at_the_end(end.lost) + " (" + path_ + ")\n");
+  if (end.writer_ended) {
+    thread_.join();
+  } else {
+    thread_.detach();
+  }
+  return end.writer_ended;
 }
 
 bool Logging::enabled(LogLevel level) const noexcept {
@@ -81,11 +137,7 @@ void Logging::write(const proxy::AccessRecord& record) {
   } else {
     write_access_text(line, record, now);
   }
-  access_logger_->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
-}
-
-std::size_t Logging::dropped() const {
-  return queue_->overrun_counter();
+  writer_->queue().put(LogQueue::Kind::Access, LogLevel::Info, line);
 }
 
 }  // namespace keepwarm::daemon

@@ -1,28 +1,26 @@
 #pragma once
 
 #include <atomic>
-#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <thread>
 
 #include "config/config.h"
 #include "core/base/log.h"
 #include "core/proxy/access_record.h"
-#include "daemon/access_line.h"
-#include "daemon/log_file.h"
+#include "daemon/log_writer.h"
 
 namespace spdlog {
 class logger;
-namespace details {
-class thread_pool;
 }
-}  // namespace spdlog
 
 namespace keepwarm::daemon {
 
-/// The daemon's log and access log. Lines go through a bounded queue to a thread of their own, so that a slow disk or
-/// journal never holds the event loop; when the queue is full the oldest lines are dropped and counted. Thread-safe:
-/// all workers write here, also while configure() changes how.
+/// The daemon's log and access log. Lines are formatted by whoever has something to say and put into a LogQueue; a
+/// LogWriter on a thread of its own does all that could take time. So neither a slow disk, nor a reader that has
+/// stopped, nor a file server that is gone holds an event loop up. Thread-safe: all workers write here, also while
+/// configure() changes how.
 class Logging final : public Log, public proxy::AccessSink {
  public:
   Logging();
@@ -30,8 +28,15 @@ class Logging final : public Log, public proxy::AccessSink {
   Logging(const Logging&) = delete;
   Logging& operator=(const Logging&) = delete;
 
-  /// Level, access format and file. Also reopens the file. Returns "" or what went wrong (the old file stays).
-  [[nodiscard]] std::string configure(const config::LogConfig& log);
+  /// To be called once, before anything else: opens the log. Returns "" or why it cannot be opened. A file that takes
+  /// longer than a second (of a server that does not answer) is no failure: lines are kept for it.
+  [[nodiscard]] std::string start(const config::LogConfig& log);
+  /// New level, format and file; the file is opened again in any case. One that cannot be opened leaves the old one in
+  /// use, and is told there.
+  void configure(const config::LogConfig& log);
+  /// To be called at the end: writes what is queued if that takes no more than a second, and says on standard error
+  /// what was lost. False: the writer's thread hangs in the kernel, and would hold up an ordinary exit.
+  [[nodiscard]] bool finish();
 
   [[nodiscard]] bool enabled(LogLevel level) const noexcept override;
   void write(LogLevel level, std::string_view line) override;
@@ -41,16 +46,15 @@ class Logging final : public Log, public proxy::AccessSink {
   }
   void write(const proxy::AccessRecord& record) override;
 
-  /// Lines that were dropped since the start.
-  [[nodiscard]] std::size_t dropped() const;
-
  private:
-  LogFile file_;
-  // The loggers hold the queue by shared_ptr: spdlog's own way.
-  std::shared_ptr<spdlog::details::thread_pool> queue_;
-  std::shared_ptr<spdlog::logger> logger_;
-  std::shared_ptr<spdlog::logger> access_logger_;
+  void take_settings(const config::LogConfig& log);
+
+  /// Shared with the writer's thread, which outlives this object if it hangs.
+  std::shared_ptr<LogWriter> writer_;
+  std::shared_ptr<spdlog::logger> logger_;  // spdlog's own way to hold one
   std::atomic<config::AccessLog> access_{config::AccessLog::Off};
+  std::string path_;
+  std::thread thread_;
 };
 
 }  // namespace keepwarm::daemon

@@ -37,13 +37,15 @@ AccessRecord access_record(const net::SocketAddress& client, const RequestName& 
     record.expected_idle = result.expected_idle;
   }
   record.retries = result.retries;
+  record.queue = times.queue;
   record.dns = times.dns;
   record.connect = times.connect;
   record.tls = times.tls;
   record.first_byte = times.first_byte;
   record.total = times.total;
   record.ended = result.outcome;
-  record.error = result.error;
+  record.delivered = result.delivered;
+  record.failure = result.failure;
   return record;
 }
 

@@ -60,6 +60,7 @@ struct UpstreamUse {
 
 /// How long the parts of a request took; zero for what did not happen.
 struct AccessTimes {
+  Duration queue{};
   Duration dns{};
   Duration connect{};
   Duration tls{};
@@ -74,7 +75,8 @@ struct AccessResult {
   std::uint64_t bytes_sent = 0;
   std::uint32_t retries = 0;
   ExchangeOutcome outcome = ExchangeOutcome::Completed;
-  std::string_view error{};
+  Delivered delivered = Delivered::No;
+  FailureNote failure{};
   std::optional<policy::ExpectedIdle> expected_idle{};  ///< of the server, now that the request is over
 };
 

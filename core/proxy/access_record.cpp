@@ -14,4 +14,13 @@ std::string_view describe(ExchangeOutcome ended) noexcept {
   return "unknown";
 }
 
+std::string_view describe(Delivered delivered) noexcept {
+  switch (delivered) {
+    case Delivered::No: return "no";
+    case Delivered::Maybe: return "maybe";
+    case Delivered::Yes: return "yes";
+  }
+  return "maybe";
+}
+
 }  // namespace keepwarm::proxy

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "core/base/clock.h"
@@ -22,6 +23,22 @@ enum class ExchangeOutcome : std::uint8_t {
 };
 [[nodiscard]] std::string_view describe(ExchangeOutcome ended) noexcept;
 
+/// Whether a request reached its server, as far as that can be known.
+enum class Delivered : std::uint8_t {
+  No,     ///< certainly not: it may be sent again
+  Maybe,  ///< it was sent, at least in part, and nothing came back
+  Yes     ///< an answer came
+};
+[[nodiscard]] std::string_view describe(Delivered delivered) noexcept;
+
+/// Why an exchange failed, in words and names; all empty for one that did not.
+struct FailureNote {
+  std::string_view error{};                     ///< Proxy-Status error token
+  std::string_view reason{};                    ///< in the words of the client's answer, if it got one
+  std::string_view rule{};                      ///< the setting that refused it, or whose limit was passed
+  std::span<const net::SocketAddress> tried{};  ///< what was connected to, in vain
+};
+
 /// One exchange, as the access log shows it (core/doc/design.md §8). Views are valid during the call only.
 struct AccessRecord {
   net::SocketAddress client;
@@ -41,13 +58,15 @@ struct AccessRecord {
   std::optional<policy::ExpectedIdle>
       expected_idle{};  ///< of the server, after this exchange; nullopt: none was reached
   std::uint32_t retries = 0;
+  Duration queue{};  ///< waited for a connection or for room to open one
   Duration dns{};
   Duration connect{};
   Duration tls{};
   Duration first_byte{};  ///< from the last request byte to the first response byte; 0 if none came
   Duration total{};
   ExchangeOutcome ended = ExchangeOutcome::Completed;
-  std::string_view error;  ///< Proxy-Status error token, or empty
+  Delivered delivered = Delivered::No;
+  FailureNote failure{};
 };
 
 /// Where the records go. Must not block.

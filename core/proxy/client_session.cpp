@@ -264,7 +264,8 @@ void ClientSession::answer(const OwnAnswer& answer, std::string_view method, con
       name.scheme = name_of(target.scheme);
       name.path = target.path_and_query;
     }
-    const AccessResult result{.status = answer.status, .outcome = ExchangeOutcome::Ourselves, .error = answer.error};
+    const AccessResult result{
+        .status = answer.status, .outcome = ExchangeOutcome::Ourselves, .failure = {.error = answer.error}};
     context_.access.write(access_record(facts_.address, name, {}, {}, result));
   }
   send_answer(answer);

@@ -83,7 +83,7 @@ void ConnectRequest::log(ExchangeOutcome outcome, std::uint16_t status, std::str
   if (tunnel_) context_.pool.tunnel_ended(destination);
   if (!context_.access.enabled()) return;
   UpstreamUse upstream;
-  AccessResult result{.status = status, .outcome = outcome, .error = error};
+  AccessResult result{.status = status, .outcome = outcome, .failure = {.error = error}};
   if (tunnel_) {
     upstream = {.address = upstream_address_, .unix_path = hop_.unix_path, .requests = 1};
     result.bytes_received = tunnel_->bytes_from_client();

@@ -301,7 +301,7 @@ void Exchange::log(ExchangeOutcome outcome, std::string_view error) {
                       .bytes_sent = answering() ? body_.data_bytes() : 0,
                       .retries = progress_.retries,
                       .outcome = outcome,
-                      .error = error};
+                      .failure = {.error = error}};
   if (upstream_.reached()) result.expected_idle = host_->expected_idle();
   context_.access.write(access_record(client_->address, name, upstream_, times, result));
 }

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <ostream>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "daemon/lifecycle.h"
 
@@ -33,6 +34,25 @@ void warn_if_clients_do_not_fit(Logging& logging, std::uint64_t limit, std::uint
                                     ": raise LimitNOFILE, or lower max_clients");
 }
 
+int serve(const CommandLine& line, const LoadedConfig& loaded, Logging& logging) {
+  const std::uint64_t descriptors = raise_descriptor_limit();
+  warn_if_clients_do_not_fit(logging, descriptors, loaded.config.proxy.max_clients);
+  net::Loop loop;
+  proxy::Workers workers(loop, engine_settings(loaded.config), logging, logging);
+  workers.set_descriptor_limit(descriptors);
+  Lifecycle lifecycle(loop, workers, logging, line, loaded.file);
+  if (!lifecycle.start(loaded.config)) return kCannotServe;
+  loop.run();
+  logging.write(LogLevel::Info, lifecycle.drained() ? "stopped" : "stopped with exchanges under way");
+  return kDone;
+}
+
+/// Signals that would end or stop us for what becomes of the log: a pipe without a reader, a limit on the size of
+/// files, a terminal that takes nothing from the background.
+void ignore_signals_of_output() noexcept {
+  for (const int signal_number : {SIGPIPE, SIGXFSZ, SIGTTOU}) ::signal(signal_number, SIG_IGN);
+}
+
 }  // namespace
 
 int run_daemon(const CommandLine& line, std::ostream& err) {
@@ -41,27 +61,15 @@ int run_daemon(const CommandLine& line, std::ostream& err) {
     for (const config::ConfigError& error : loaded.failure()) err << to_text(error) << '\n';
     return kInputWrong;
   }
-  ::signal(SIGPIPE, SIG_IGN);
+  ignore_signals_of_output();
   Logging logging;
-  if (const std::string problem = logging.configure(loaded->config.log); !problem.empty()) {
+  if (const std::string problem = logging.start(loaded->config.log); !problem.empty()) {
     err << problem << '\n';
     return kCannotServe;
   }
-  const std::uint64_t descriptors = raise_descriptor_limit();
-  warn_if_clients_do_not_fit(logging, descriptors, loaded->config.proxy.max_clients);
-
-  net::Loop loop;
-  proxy::Workers workers(loop, engine_settings(loaded->config), logging, logging);
-  workers.set_descriptor_limit(descriptors);
-  Lifecycle lifecycle(loop, workers, logging, line, loaded->file);
-  if (!lifecycle.start(loaded->config)) return kCannotServe;
-  loop.run();
-  if (const std::size_t dropped = logging.dropped(); dropped > 0) {
-    logging.write(LogLevel::Warn,
-                  std::to_string(dropped) + " log lines were dropped since they could not be written in time");
-  }
-  logging.write(LogLevel::Info, lifecycle.drained() ? "stopped" : "stopped with exchanges under way");
-  return kDone;
+  const int code = serve(line, *loaded, logging);
+  if (!logging.finish()) ::_exit(code);  // exit() would run destructors beside a thread that may wake
+  return code;
 }
 
 }  // namespace keepwarm::daemon

@@ -85,7 +85,7 @@ def check(daemon, seen: list[Seen], arrived: list[tuple[str, str]], lapses: list
     """`arrived`: (method, name) of every request that the server saw."""
     stale = sum("stale" in reason for reason in daemon.closes())
     print(len(seen), "requests,", len(arrived), "arrivals,", stale, "stale failures; closes:", sorted(set(daemon.closes())))
-    records = [json.loads(line) for line in daemon.log if line.startswith("{")]
+    records = [record for line in daemon.log if (record := json.loads(line))["kind"] == "access"]
     idle = {record["url"].split("?")[1]: record["idle_ms"] / 1000 for record in records}
     failed = [one for one in seen if one.status != 200]
     excused = [one for one in failed if stalled(one, idle[one.name], lapses or [])]

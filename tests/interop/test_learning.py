@@ -23,8 +23,7 @@ pytestmark = pytest.mark.slow
 ROUND_TRIP = 0.040
 HOSTS = amount(50, 125)  # each is a pool of its own
 POSTS = amount(2, 4)     # of each host
-TIME = "%Y-%m-%d %H:%M:%S.%f"
-CLOSE = re.compile(r"\[(\S+ \S+)\] \[debug\] upstream (\S+) closed: server closed idle \(requests=\d+ idle=(\d+)ms")
+CLOSE = re.compile(r"upstream (\S+) closed: server closed idle \(requests=\d+ idle=(\d+)ms")
 
 
 class Gunicorn(servers.Gunicorn):
@@ -107,11 +106,11 @@ class Learning:
     def _check_learned(self) -> None:
         pasts = collections.defaultdict(Past)
         for line in self._daemon.log:
-            if line.startswith("{"):
-                record = json.loads(line)
+            record = json.loads(line)
+            if record["kind"] == "access":
                 pasts[host_of(record["url"])].answered(record)
-            elif match := CLOSE.search(line):
-                pasts[match[2]].closed(datetime.strptime(match[1], TIME).timestamp(), int(match[3]) / 1000)
+            elif match := CLOSE.search(record["message"]):
+                pasts[match[1]].closed(datetime.fromisoformat(record["time"]).timestamp(), int(match[2]) / 1000)
         late = waited(self._daemon.pid)
         visited = {host_of(answer.url) for answer in self.posts}
         for number in range(len(self._urls)):

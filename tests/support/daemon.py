@@ -24,10 +24,11 @@ DEFAULTS = {
     "host": {"*": {"connect_timeout": "5m", "queue_timeout": "5m"}},
 }
 TROUBLE = re.compile(r"Sanitizer|runtime error:|[Aa]ssertion .*failed|\[critical\]|terminate called")
-LISTENING = re.compile(r"listening on (\S+)")
-READY = re.compile(r"\[info\] ready")
+# A line of the log in text, or in JSON (with `access = "json"`).
+LISTENING = re.compile(r'listening on ([^\s"]+)')
+READY = re.compile(r'\[info\] ready|"message":"ready"')
 OPENED = re.compile(r"upstream (\S+) opened: ")
-CLOSED = re.compile(r"upstream (\S+) closed: (.*)$")
+CLOSED = re.compile(r'upstream (\S+) closed: (.*?)(?:"})?$')
 EXIT_LIMIT = 8.0
 # Nobody is trusted but whom a test names. To read the authorities of the system took a third of a daemon's start besides.
 NO_AUTHORITIES = {"SSL_CERT_FILE": os.devnull, "SSL_CERT_DIR": os.devnull}

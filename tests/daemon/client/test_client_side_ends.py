@@ -116,7 +116,7 @@ def test_a_connect_that_fails_in_the_moment_that_ends_everything_ends_once(wire,
 
 
 def access_records(daemon, method: str) -> list[dict]:
-    records = [json.loads(line) for line in list(daemon.log) if line.startswith("{")]
+    records = [record for line in daemon.log if (record := json.loads(line))["kind"] == "access"]
     return [record for record in records if record["method"] == method]
 
 

@@ -163,7 +163,7 @@ def test_the_access_log_calls_its_clients_unix(keepwarm, origin, path, form):
     if form == "text":
         daemon.wait_log(r"^\S+Z unix GET http://")
     else:
-        assert json.loads(daemon.wait_log(r"^{.*}$")[0])["client"] == "unix"
+        assert json.loads(daemon.wait_log(r'^{.*"kind":"access".*}$')[0])["client"] == "unix"
 
 
 # The file

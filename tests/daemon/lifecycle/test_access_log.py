@@ -12,11 +12,11 @@ from support.waiting import eventually
 
 SECRET = "s3cr3t"
 FIELDS = {"time", "client", "method", "url", "status", "bytes_received", "bytes_sent", "upstream", "connection",
-          "requests_on_connection", "idle_ms", "trust", "expected_idle_timeout_ms", "expected_idle_timeout_source", "retries", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms"}
+          "requests_on_connection", "idle_ms", "trust", "expected_idle_timeout_ms", "expected_idle_timeout_source", "retries", "queue_ms", "dns_ms", "connect_ms", "tls_ms", "first_byte_ms", "total_ms"}
 TEXT = re.compile(r"(?P<time>\S+Z) (?P<client>\S+) (?P<method>\S+) (?P<url>\S+) (?P<status>\d+) in=(?P<received>\d+) "
                   r"out=(?P<sent>\d+) upstream=(?P<upstream>\S+) (?P<connection>reused|fresh|none) requests=(?P<requests>\d+) "
                   r"idle=(?P<idle>[\d.]+) trust=(?P<trust>\S+) expected=(?P<expected>\S+) "
-                  r"retries=(?P<retries>\d+) dns=(?P<dns>[\d.]+) connect=(?P<connect>[\d.]+) tls=(?P<tls>[\d.]+) "
+                  r"retries=(?P<retries>\d+) queue=(?P<queue>[\d.]+) dns=(?P<dns>[\d.]+) connect=(?P<connect>[\d.]+) tls=(?P<tls>[\d.]+) "
                   r"first=(?P<first>[\d.]+) total=(?P<total>[\d.]+)")
 
 
@@ -27,7 +27,7 @@ def json_config(**more) -> dict:
 def records(daemon, count: int) -> list[dict]:
     """The first `count` records, when they have come."""
     def found():
-        return [json.loads(line) for line in list(daemon.log) if line.startswith("{")]
+        return [record for line in daemon.log if (record := json.loads(line))["kind"] == "access"]
 
     eventually(lambda: len(found()) >= count, message=f"{count} access records")
     return found()

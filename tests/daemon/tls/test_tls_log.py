@@ -14,7 +14,7 @@ from support.waiting import eventually
 
 def records(daemon, count: int) -> list[dict]:
     def found():
-        return [json.loads(line) for line in list(daemon.log) if line.startswith("{")]
+        return [record for line in daemon.log if (record := json.loads(line))["kind"] == "access"]
 
     eventually(lambda: len(found()) >= count, message=f"{count} access records")
     return found()

@@ -107,8 +107,7 @@ def test_the_log_shows_what_the_client_asked_and_the_time_of_tls(keepwarm, origi
     client.send_request("GET", f"http://{server.at}/x")
     serve(server.accept())
     client.read_response()
-    line = eventually(lambda: next((line for line in list(daemon.log) if line.startswith("{")), None))
-    record = json.loads(line)
+    record = json.loads(daemon.wait_log(r'^{.*"kind":"access".*}$')[0])
     assert record["url"] == f"http://{server.at}/x" and record["tls_ms"] > 0
 
 

@@ -1,5 +1,6 @@
 #include "daemon/access_line.h"
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <map>
@@ -43,6 +44,7 @@ AccessRecord ordinary(const net::SocketAddress& upstream) {
   record.trusted = true;
   record.expected_idle = policy::ExpectedIdle{.timeout = 5s, .source = policy::ExpectedIdle::Source::Hint};
   record.retries = 1;
+  record.queue = 3ms;
   record.dns = 250us;
   record.connect = 1550us;
   record.first_byte = 12345678ns;
@@ -77,7 +79,8 @@ class FlatObject {
     do {
       std::string name;
       std::string value;
-      if (!string(name) || !take(':') || !(string(value) || number(value) || null(value))) return false;
+      if (!string(name) || !take(':') || !(string(value) || number(value) || null(value) || strings(value)))
+        return false;
       if (!members_.emplace(name, value).second) return false;
     } while (take(','));
     return take('}');
@@ -114,6 +117,14 @@ class FlatObject {
     rest_.remove_prefix(out.size());
     return !out.empty() && out.front() != '.' && out.back() != '.' && (out == "0" || out[0] != '0' || out[1] == '.');
   }
+  bool strings(std::string& out) {
+    if (!take('[')) return false;
+    if (take(']')) return true;
+    do {
+      if (!string(out)) return false;
+    } while (take(','));
+    return take(']');
+  }
   bool null(std::string& out) {
     if (!rest_.starts_with("null")) return false;
     out = "null";
@@ -129,7 +140,8 @@ TEST_CASE("an exchange is one line of text") {
   const net::SocketAddress upstream = address("192.0.2.1", 80);
   CHECK(text(ordinary(upstream)) ==
         "1994-11-06T08:49:37.542Z 127.0.0.1:40001 GET http://example.com:80/a/b 200 in=12 out=3456 "
-        "upstream=192.0.2.1:80 reused requests=7 idle=1500.0 trust=trusted expected=5000/hint retries=1 dns=0.2 "
+        "upstream=192.0.2.1:80 reused requests=7 idle=1500.0 trust=trusted expected=5000/hint retries=1 queue=3.0 "
+        "dns=0.2 "
         "connect=1.6 tls=0.0 first=12.3 total=2000.0 "
         "end=completed error=-");
 }
@@ -138,10 +150,10 @@ TEST_CASE("an exchange is one line of JSON") {
   const net::SocketAddress upstream = address("2001:db8::1", 8080);
   CHECK(
       json(ordinary(upstream)) ==
-      R"({"time":"1994-11-06T08:49:37.542Z","client":"127.0.0.1:40001","method":"GET",)"
+      R"({"time":"1994-11-06T08:49:37.542Z","kind":"access","client":"127.0.0.1:40001","method":"GET",)"
       R"("url":"http://example.com:80/a/b","status":200,"bytes_received":12,"bytes_sent":3456,)"
       R"("upstream":"[2001:db8::1]:8080","connection":"reused","requests_on_connection":7,"idle_ms":1500.000,"trust":"trusted",)"
-      R"("expected_idle_timeout_ms":5000,"expected_idle_timeout_source":"hint","retries":1,)"
+      R"("expected_idle_timeout_ms":5000,"expected_idle_timeout_source":"hint","retries":1,"queue_ms":3.000,)"
       R"("dns_ms":0.250,"connect_ms":1.550,"tls_ms":0.000,"first_byte_ms":12.346,"total_ms":2000.000,)"
       R"("end":"completed","error":null})");
 }
@@ -155,11 +167,15 @@ TEST_CASE("what was answered without an upstream says so") {
   record.path = "/";
   record.status = 403;
   record.ended = ExchangeOutcome::Ourselves;
-  record.error = "http_request_denied";
+  record.failure = {.error = "http_request_denied",
+                    .reason = "requests to example.com:25 are refused: \"bad_ports\"",
+                    .rule = "bad_ports"};
   CHECK(text(record) ==
         "1994-11-06T08:49:37.542Z [::1]:40001 POST http://example.com:25/ 403 in=0 out=0 upstream=- none requests=0 "
         "idle=0.0 trust=none expected=- "
-        "retries=0 dns=0.0 connect=0.0 tls=0.0 first=0.0 total=0.0 end=keepwarm error=http_request_denied");
+        "retries=0 queue=0.0 dns=0.0 connect=0.0 tls=0.0 first=0.0 total=0.0 end=keepwarm error=http_request_denied "
+        "rule=bad_ports delivered=no tried=- "
+        "reason=\"requests to example.com:25 are refused: \\\"bad_ports\\\"\"");
   const auto members = FlatObject::parse(json(record));
   REQUIRE(members);
   CHECK(members->at("upstream") == "null");
@@ -232,15 +248,62 @@ TEST_CASE("whatever bytes a request holds, its line stays one line of printable 
   CHECK(FlatObject::parse(json(record)));
 }
 
-TEST_CASE("quotes, backslashes, control bytes and bytes beyond ASCII are escaped") {
+TEST_CASE("what may not stand in a URL is percent-encoded") {
   const net::SocketAddress upstream = address("192.0.2.1", 80);
   AccessRecord record = ordinary(upstream);
   record.path = "/\"\\\n\x7f\xc3\xa9\xff";
-  const std::string escaped = R"(http://example.com:80/\"\\\u000a\u007f\u00c3\u00a9\u00ff)";
-  CHECK(text(record).find(' ' + escaped + ' ') != std::string::npos);
+  const std::string encoded = "http://example.com:80/%22%5C%0A%7F%C3%A9%FF";
+  CHECK(text(record).find(' ' + encoded + ' ') != std::string::npos);
   const auto members = FlatObject::parse(json(record));
   REQUIRE(members);
-  CHECK(members->at("url") == escaped);
+  CHECK(members->at("url") == encoded);
+}
+
+TEST_CASE("the line of a failure says why") {
+  const std::array tried{address("192.0.2.1", 443), address("2001:db8::1", 443)};
+  AccessRecord record;
+  record.client = address("127.0.0.1", 1);
+  record.ended = ExchangeOutcome::Ourselves;
+  record.delivered = proxy::Delivered::Maybe;
+  record.failure = {.error = "tls_certificate_error",
+                    .reason = "x:443: its certificate 'CN=a\nb\xff\"' is self-signed",
+                    .rule = {},
+                    .tried = tried};
+  CHECK(
+      text(record).ends_with(" error=tls_certificate_error rule=- delivered=maybe "
+                             "tried=192.0.2.1:443,[2001:db8::1]:443 "
+                             "reason=\"x:443: its certificate 'CN=a\\\\x0ab\\\\xff\\\"' is self-signed\""));
+  CHECK(json(record).ends_with(R"("error":"tls_certificate_error","rule":null,"delivered":"maybe",)"
+                               R"("tried":["192.0.2.1:443","[2001:db8::1]:443"],)"
+                               R"("reason":"x:443: its certificate 'CN=a\\x0ab\\xff\"' is self-signed"})"));
+}
+
+TEST_CASE("an exchange that ended well has none of the fields of a failure") {
+  const net::SocketAddress upstream = address("192.0.2.1", 80);
+  CHECK(json(ordinary(upstream)).find("reason") == std::string::npos);
+  CHECK(text(ordinary(upstream)).ends_with(" end=completed error=-"));
+}
+
+TEST_CASE("milliseconds are rounded") {
+  struct Case {
+    Duration total;
+    std::string_view text, json;
+  };
+  const Case cases[] = {{0ns, "0.0", "0.000"},
+                        {49'999ns, "0.0", "0.050"},
+                        {50'001ns, "0.1", "0.050"},
+                        {999'949'999ns, "999.9", "999.950"},
+                        {999'950'001ns, "1000.0", "999.950"},
+                        {1'234'567'890ns, "1234.6", "1234.568"},
+                        {60s, "60000.0", "60000.000"}};
+  for (const Case& c : cases) {
+    CAPTURE(c.total.count());
+    AccessRecord record;
+    record.client = address("127.0.0.1", 1);
+    record.total = c.total;
+    CHECK(text(record).find(" total=" + std::string(c.text) + " ") != std::string::npos);
+    CHECK(json(record).find("\"total_ms\":" + std::string(c.json) + ",") != std::string::npos);
+  }
 }
 
 TEST_CASE("every end of an exchange has its word") {

@@ -210,7 +210,7 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
   // AccessSink
   [[nodiscard]] bool enabled() const noexcept override { return true; }
   void write(const AccessRecord& record) override {
-    records.push_back({record.status, record.ended, std::string(record.error), record.reused, record.retries,
+    records.push_back({record.status, record.ended, std::string(record.failure.error), record.reused, record.retries,
                        record.bytes_received, record.bytes_sent});
   }
 
