@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <optional>
-#include <poll.h>
 #include <string>
 #include <sys/socket.h>
 #include <utility>
@@ -74,12 +73,6 @@ int fd_of(const TcpNode& node) noexcept {
   return fd;
 }
 
-/// The socket's connect has succeeded or failed, whether or not the loop has come to tell it yet.
-bool connect_has_ended(const TcpNode& node) noexcept {
-  pollfd socket{.fd = fd_of(node), .events = POLLOUT, .revents = 0};
-  return ::poll(&socket, 1, 0) > 0;
-}
-
 /// Makes the close of a socket send RST, and leave no TIME_WAIT behind.
 void reset_on_close(int fd) noexcept {
   const linger reset{1, 0};
@@ -125,7 +118,6 @@ struct Connector::Impl final : private ResolveEvents {
   void arm_timer();
   void on_timer();
   [[nodiscard]] ConnectFailure time_is_up();
-  [[nodiscard]] bool end_is_unread() noexcept;
   void fail_soon(const ConnectFailure& failure);
 
   Loop& loop;
@@ -346,7 +338,6 @@ void Connector::Impl::fail_soon(const ConnectFailure& failure) {
 void Connector::Impl::on_timer() {
   if (!outcome && !path.empty()) return try_unix();
   const TimePoint now = Loop::now();
-  if (!outcome && end_is_unread()) return;  // it is told in this turn, and sets the timer if that is needed
   if (!outcome && now >= deadline) {
     outcome = time_is_up();
     query.reset();
@@ -366,15 +357,6 @@ ConnectFailure Connector::Impl::time_is_up() {
   if (query) return {.kind = Kind::DnsTimeout, .error = UV_ETIMEDOUT, .address = {}};
   if (from_cache) resolver.forget(host);
   return {.kind = Kind::Timeout, .error = UV_ETIMEDOUT, .address = candidates[next - 1]};
-}
-
-/// In each turn of the loop timers come first, sockets after them. So when a turn was long the time of an address may
-/// seem to be over though its answer came at once, and only was not read yet. The address is not late then: we are.
-bool Connector::Impl::end_is_unread() noexcept {
-  for (Attempt* attempt = attempts.front(); attempt != nullptr; attempt = attempts.next(*attempt)) {
-    if (connect_has_ended(*attempt->node)) return true;
-  }
-  return false;
 }
 
 Connector::Connector(Loop& loop, Resolver& resolver, const AddressFilter& filter, ConnectEvents& events)

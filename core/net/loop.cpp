@@ -49,10 +49,15 @@ struct Loop::PollSnapshot {
   std::vector<std::uint32_t> ready_in = std::vector<std::uint32_t>(1024);
 };
 
-Loop::Loop() : snapshot_(std::make_unique<PollSnapshot>()), buffer_(new char[kReadBufferSize]) {
-  if (const int error = uv_loop_init(&uv_); error != 0) {
+uv_loop_t& Loop::initialized(uv_loop_t& uv) {
+  if (const int error = uv_loop_init(&uv); error != 0) {
     throw std::system_error(-error, std::generic_category(), "cannot create an event loop");
   }
+  return uv;
+}
+
+Loop::Loop()
+    : due_timers_(initialized(uv_)), snapshot_(std::make_unique<PollSnapshot>()), buffer_(new char[kReadBufferSize]) {
   uv_.data = this;
   uv_prepare_init(&uv_, &before_poll_);
   before_poll_.data = this;
@@ -64,6 +69,7 @@ Loop::Loop() : snapshot_(std::make_unique<PollSnapshot>()), buffer_(new char[kRe
 }
 
 Loop::~Loop() {
+  due_timers_.close();
   uv_close(reinterpret_cast<uv_handle_t*>(&before_poll_), nullptr);
   // Every owner has destroyed its handles by now: only their close callbacks are left to run.
   while (uv_loop_close(&uv_) == UV_EBUSY) uv_run(&uv_, UV_RUN_NOWAIT);

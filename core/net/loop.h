@@ -7,6 +7,7 @@
 #include <uv.h>
 
 #include "core/base/clock.h"
+#include "core/net/due_timers.h"
 
 namespace keepwarm::net {
 
@@ -57,6 +58,9 @@ class Loop {
   /// Valid until the callback that was handed bytes in it returns.
   [[nodiscard]] std::span<char> read_buffer() noexcept { return {buffer_.get(), kReadBufferSize}; }
 
+  /// For Timer: where those go whose time is up.
+  [[nodiscard]] DueTimers& due_timers() noexcept { return due_timers_; }
+
   /// Runs until stop(), or until nothing is left that could happen.
   void run();
   void stop() noexcept { uv_stop(&uv_); }
@@ -66,7 +70,10 @@ class Loop {
 
   struct PollSnapshot;
 
+  static uv_loop_t& initialized(uv_loop_t& uv);
+
   uv_loop_t uv_{};
+  DueTimers due_timers_;
   uv_prepare_t before_poll_{};
   std::uint32_t turn_ = 0;
   std::unique_ptr<PollSnapshot> snapshot_;

@@ -267,13 +267,6 @@ TEST_CASE("when an address answers the next one is not tried") {
   fixture.events.connected.reset();
 }
 
-/// The loop is busy elsewhere: it does not come to its sockets.
-void keep_busy_for(Duration time) {
-  const TimePoint end = Loop::now() + time;
-  while (Loop::now() < end) {
-  }
-}
-
 TEST_CASE("an answer that the loop comes to late was not late: no other address is tried, and no time limit is over") {
   for (const Duration limit : {Duration(10s), Connector::kStagger}) {
     ConnectorFixture fixture;

@@ -18,48 +18,6 @@ TEST_CASE("a loop with nothing to do ends") {
   loop.run();
 }
 
-TEST_CASE("a timer fires once, not before its time") {
-  LoopFixture fixture;
-  int fired = 0;
-  Timer timer(fixture.loop, [&] { ++fired; });
-  for (const Duration after : {Duration(0), Duration(1ns), Duration(5ms), Duration(12345678ns)}) {
-    CAPTURE(after.count());
-    fired = 0;
-    const TimePoint start = Loop::now();
-    timer.arm(after);
-    fixture.run_until([&] { return fired > 0; });
-    CHECK(Loop::now() - start >= after);
-    fixture.turn();
-    CHECK(fired == 1);
-  }
-}
-
-TEST_CASE("arming a timer again replaces the first time, and disarming ends it") {
-  LoopFixture fixture;
-  bool fired = false;
-  bool other_fired = false;
-  Timer timer(fixture.loop, [&] { fired = true; });
-  Timer other(fixture.loop, [&] { other_fired = true; });
-  timer.arm(1h);
-  timer.arm(1ms);
-  fixture.run_until([&] { return fired; });
-
-  fired = false;
-  timer.arm(1ms);
-  timer.disarm();
-  other.arm(5ms);
-  fixture.run_until([&] { return other_fired; });
-  CHECK_FALSE(fired);
-}
-
-TEST_CASE("a timer can be destroyed inside its own event") {
-  LoopFixture fixture;
-  std::optional<Timer> timer;
-  timer.emplace(fixture.loop, [&] { timer.reset(); });
-  timer->arm(0ms);
-  fixture.run_until([&] { return !timer; });
-}
-
 TEST_CASE("a deadline clock tells deadlines in their time") {
   struct Alarm final : Deadline {
     void on_deadline(TimePoint now) override { told = now; }

@@ -46,6 +46,13 @@ inline SocketAddress local_address_of(int fd) {
   return *address;
 }
 
+/// The loop is busy elsewhere: it does not come to its sockets.
+inline void keep_busy_for(Duration time) {
+  const TimePoint end = Loop::now() + time;
+  while (Loop::now() < end) {
+  }
+}
+
 /// A descriptor that is closed at the end.
 class Fd {
  public:
@@ -142,17 +149,12 @@ class LoopFixture {
   static constexpr std::chrono::milliseconds kPatience{
       300000};  // a failing test ends; a passing one never waits for it
 
-  LoopFixture() {
+  LoopFixture() : handles_of_loop_(handles()) {
     std::signal(SIGPIPE, SIG_IGN);  // as the daemon does: libuv writes without MSG_NOSIGNAL
   }
   ~LoopFixture() {
     turn();
-    int open = 0;
-    const auto count = [](uv_handle_t* handle, void* sum) {
-      if (uv_handle_get_type(handle) != UV_PREPARE) ++*static_cast<int*>(sum);  // the loop's own
-    };
-    uv_walk(&loop.uv(), count, &open);
-    CHECK_MESSAGE(open == 0, "handles were left open");
+    CHECK_MESSAGE(handles() == handles_of_loop_, "handles were left open");
   }
   LoopFixture(const LoopFixture&) = delete;
   LoopFixture& operator=(const LoopFixture&) = delete;
@@ -196,6 +198,16 @@ class LoopFixture {
   }
 
   Loop loop;
+
+ private:
+  [[nodiscard]] int handles() {
+    int count = 0;
+    uv_walk(
+        &loop.uv(), [](uv_handle_t*, void* sum) { ++*static_cast<int*>(sum); }, &count);
+    return count;
+  }
+
+  int handles_of_loop_;
 };
 
 }  // namespace keepwarm::net::test
