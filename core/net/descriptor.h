@@ -26,6 +26,7 @@ class Descriptor {
   [[nodiscard]] static Descriptor duplicate_of(int fd) noexcept { return Descriptor(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 
   explicit operator bool() const noexcept { return fd_ >= 0; }
+  [[nodiscard]] int get() const noexcept { return fd_; }
   /// Gives it up.
   [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 

@@ -1,8 +1,11 @@
 #include "core/net/loop.h"
 
+#include <chrono>
 #include <sys/epoll.h>
 #include <system_error>
 #include <vector>
+
+#include "core/net/sock_diag.h"
 
 namespace keepwarm::net {
 
@@ -57,14 +60,14 @@ uv_loop_t& Loop::initialized(uv_loop_t& uv) {
 }
 
 Loop::Loop()
-    : due_timers_(initialized(uv_)), snapshot_(std::make_unique<PollSnapshot>()), buffer_(new char[kReadBufferSize]) {
+    : due_timers_(initialized(uv_)),
+      snapshot_(std::make_unique<PollSnapshot>()),
+      sock_diag_(std::make_unique<SockDiag>()),
+      buffer_(new char[kReadBufferSize]) {
   uv_.data = this;
   uv_prepare_init(&uv_, &before_poll_);
   before_poll_.data = this;
-  uv_prepare_start(&before_poll_, [](uv_prepare_t* handle) {
-    ++static_cast<Loop*>(handle->data)->turn_;
-    begin_event();
-  });
+  uv_prepare_start(&before_poll_, [](uv_prepare_t* handle) { static_cast<Loop*>(handle->data)->before_poll(); });
   uv_unref(reinterpret_cast<uv_handle_t*>(&before_poll_));  // it must not keep run() from ending
 }
 
@@ -73,6 +76,15 @@ Loop::~Loop() {
   uv_close(reinterpret_cast<uv_handle_t*>(&before_poll_), nullptr);
   // Every owner has destroyed its handles by now: only their close callbacks are left to run.
   while (uv_loop_close(&uv_) == UV_EBUSY) uv_run(&uv_, UV_RUN_NOWAIT);
+}
+
+void Loop::before_poll() noexcept {
+  ++turn_;
+  begin_event();
+  // What came before the last poll began, that poll has found. (When it returned is no such time: the process may have
+  // been stopped between that and the reading of the clock.)
+  set_heard_until(polled_from_);
+  polled_from_ = TimePoint(std::chrono::milliseconds(uv_now(&uv_)));
 }
 
 Loop::Input Loop::input_of(int fd, TimePoint since) {

@@ -11,6 +11,8 @@
 
 namespace keepwarm::net {
 
+class SockDiag;
+
 /// One libuv event loop and what all its streams share. Not thread-safe: everything of one loop lives on one thread.
 /// Must outlive every handle made on it; the destructor runs the loop until their close callbacks have come.
 class Loop {
@@ -43,6 +45,13 @@ class Loop {
   /// Begins an event of which the caller knows when it began, so that the clock need not be read.
   static void begin_event(TimePoint began) noexcept { event_time_ = began; }
 
+  /// Whatever reached a socket before this time was reported before the event that this thread is handling. What has
+  /// come since to another socket may be reported behind it. It is mostly a turn of the loop ago; long ago if the loop
+  /// had nothing to do, or if the process was stopped. No system call. TimePoint{}: nothing was polled yet.
+  [[nodiscard]] static TimePoint heard_until() noexcept { return heard_until_; }
+  /// All that had come by then has been reported.
+  static void set_heard_until(TimePoint time) noexcept { heard_until_ = time; }
+
   /// Counts the turns: the loop polls its sockets between one and the next.
   [[nodiscard]] std::uint32_t turn() const noexcept { return turn_; }
 
@@ -55,6 +64,9 @@ class Loop {
   /// snapshot, or taking one would cost more than to ask about this socket alone.
   [[nodiscard]] Input input_of(int fd, TimePoint since);
 
+  /// Where streams ask who is at their other end.
+  [[nodiscard]] SockDiag& sock_diag() noexcept { return *sock_diag_; }
+
   /// Valid until the callback that was handed bytes in it returns.
   [[nodiscard]] std::span<char> read_buffer() noexcept { return {buffer_.get(), kReadBufferSize}; }
 
@@ -66,7 +78,10 @@ class Loop {
   void stop() noexcept { uv_stop(&uv_); }
 
  private:
+  void before_poll() noexcept;
+
   static inline thread_local TimePoint event_time_{};  ///< TimePoint{}: not read yet
+  static inline thread_local TimePoint heard_until_{};
 
   struct PollSnapshot;
 
@@ -75,8 +90,10 @@ class Loop {
   uv_loop_t uv_{};
   DueTimers due_timers_;
   uv_prepare_t before_poll_{};
+  TimePoint polled_from_{};  ///< the turn began then whose poll is the last
   std::uint32_t turn_ = 0;
   std::unique_ptr<PollSnapshot> snapshot_;
+  std::unique_ptr<SockDiag> sock_diag_;
   std::unique_ptr<char[]> buffer_;
 };
 

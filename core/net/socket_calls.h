@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstddef>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -31,6 +33,15 @@ inline ssize_t send_bytes(int fd, const char* from, std::size_t size) noexcept {
 /// An option that the kernel knows for sure.
 inline void set_option(int fd, int level, int name, int value) noexcept {
   ::setsockopt(fd, level, name, &value, sizeof value);
+}
+
+/// The socket asks a silent peer for signs of life: TcpPath::enable_keepalive() says when. Of one that is not TCP the
+/// options are refused.
+inline void set_keepalive(int fd) noexcept {
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 15);  // seconds
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 4);  // seconds
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
 }  // namespace keepwarm::net

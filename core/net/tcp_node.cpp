@@ -5,8 +5,11 @@
 #include <limits>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
+#include "core/net/address.h"
+#include "core/net/sock_diag.h"
 #include "core/net/socket_calls.h"
 #include "core/net/tcp_facts.h"
 
@@ -14,12 +17,6 @@ namespace keepwarm::net {
 
 namespace {
 
-// See TcpPath::enable_keepalive().
-constexpr int kKeepaliveAfter = 15;    // seconds
-constexpr int kKeepaliveInterval = 4;  // seconds
-constexpr int kKeepaliveCount = 3;
-
-/// A socket that is not TCP lacks some of the options. It is left as it is then.
 /// Samples TCP_INFO, and keeps the smallest round trip of all samples.
 std::optional<TcpFacts> sample(TcpNode& node) noexcept {
   const auto facts = tcp_facts(node.fd());
@@ -27,6 +24,16 @@ std::optional<TcpFacts> sample(TcpNode& node) noexcept {
     node.min_rtt_us = node.min_rtt_us == 0 ? facts->min_rtt_us : std::min(node.min_rtt_us, facts->min_rtt_us);
   }
   return facts;
+}
+
+using NameCall = int(int, sockaddr*, socklen_t*);
+
+/// getsockname(2) or getpeername(2); nullopt: the socket has no such address any more.
+std::optional<SocketAddress> address_by(NameCall& call, int fd) noexcept {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  auto* const address = reinterpret_cast<sockaddr*>(&storage);
+  return call(fd, address, &size) == 0 ? SocketAddress::from(address) : std::nullopt;
 }
 
 }  // namespace
@@ -48,11 +55,27 @@ std::optional<SendState> TcpNode::send_state() noexcept {
                    .taken_at = Loop::now()};
 }
 
+PeerState TcpNode::peer_state() noexcept {
+  pollfd socket{fd(), POLLRDHUP, 0};
+  if (::poll(&socket, 1, 0) < 0) return {.ended = ended, .presence = PeerPresence::NotAnswered};
+  // A unix socket whose peer was closed, or TCP that was reset. (Both would show it, too, if we had ended our own
+  // direction.)
+  if ((socket.revents & (POLLHUP | POLLERR)) != 0) return {.ended = true, .presence = PeerPresence::Gone};
+  PeerState state{.ended = ended || (socket.revents & POLLRDHUP) != 0};
+  if (!state.ended && reading) return {.ended = false, .presence = PeerPresence::Heard};
+  // An end behind bytes that nobody reads may still be held back by the peer's kernel.
+  const auto own = address_by(::getsockname, fd());
+  const auto peer = address_by(::getpeername, fd());
+  if (own && own->family() == AF_UNIX) {
+    state.presence = PeerPresence::Present;
+  } else {
+    state.presence = own && peer ? loop().sock_diag().presence_of(*peer, *own) : PeerPresence::Gone;
+  }
+  return state;
+}
+
 void TcpNode::enable_keepalive() noexcept {
-  set_option(fd(), IPPROTO_TCP, TCP_KEEPIDLE, kKeepaliveAfter);
-  set_option(fd(), IPPROTO_TCP, TCP_KEEPINTVL, kKeepaliveInterval);
-  set_option(fd(), IPPROTO_TCP, TCP_KEEPCNT, kKeepaliveCount);
-  set_option(fd(), SOL_SOCKET, SO_KEEPALIVE, 1);
+  set_keepalive(fd());
 }
 
 void TcpNode::limit_unacknowledged(Duration limit) noexcept {

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/base/clock.h"
+#include "core/base/peer_state.h"
 #include "core/base/round_trip.h"
 
 /// What pool and proxy may ask of the TCP connection under a stream, and set on it.
@@ -39,6 +40,10 @@ class TcpPath {
   [[nodiscard]] virtual RoundTrip round_trip() noexcept { return {}; }
   /// nullopt: it is not TCP, or the kernel does not say. One system call.
   [[nodiscard]] virtual std::optional<SendState> send_state() noexcept { return std::nullopt; }
+
+  /// Whether the peer has ended its direction, and whether it is still there to read ours. Not to be asked once
+  /// finish_writing() was called. Up to five system calls; one while it is read from and has not ended.
+  [[nodiscard]] virtual PeerState peer_state() noexcept { return {}; }
 
   /// From here on TCP asks the peer for a sign of life (keepalive) when nothing was heard of it for 15 s, then each
   /// 4 s. Three questions without an answer break the connection, so an idle one whose peer has died ends within 30 s.

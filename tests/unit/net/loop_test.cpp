@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include <doctest/doctest.h>
 
@@ -53,6 +54,25 @@ TEST_CASE("what is to be done after a turn is done once, and not inside it") {
   CHECK(Loop::now() - start < 10s);  // it must not wait for the next event of anybody else
   fixture.turn();
   CHECK(done == 1);
+}
+
+TEST_CASE("a loop has heard of all that came before its last poll but one began") {
+  LoopFixture fixture;
+  std::optional<TimePoint> heard;
+  Timer timer(fixture.loop, [&] { heard = Loop::heard_until(); });
+  const auto heard_after = [&](Duration time) {
+    timer.arm(time);
+    fixture.run_until([&] { return heard.has_value(); });
+    return *std::exchange(heard, std::nullopt);
+  };
+  static_cast<void>(heard_after(0ms));
+  static_cast<void>(heard_after(0ms));
+  const TimePoint before = Loop::now();
+  CHECK(heard_after(20ms) - before < 15ms);  // the last poll but one had waited for the timer
+  static_cast<void>(heard_after(0ms));
+  const TimePoint after = heard_after(0ms);
+  CHECK(after - before >= 15ms);  // libuv's clock is coarse
+  CHECK(after <= Loop::now());
 }
 
 }  // namespace
