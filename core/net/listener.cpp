@@ -77,8 +77,8 @@ Result<std::unique_ptr<Listener>, ListenFailure> Listener::adopt(Loop& loop, int
 Result<std::unique_ptr<Listener>, ListenFailure> Listener::watch(Loop& loop, int fd, SocketFile file,
                                                                  AcceptEvents& events,
                                                                  std::function<bool()> has_capacity) {
-  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);  // accepted sockets inherit it: a system call less for each
   std::unique_ptr<Listener> listener(new Listener(loop, fd, std::move(file), events, std::move(has_capacity)));
+  listener->set_inherited_options();
   if (const int error = uv_poll_init(&loop.uv(), &listener->node_->handle, fd); error != 0) {
     ::close(fd);
     delete listener->node_;
@@ -105,6 +105,14 @@ Listener::~Listener() {
   ::close(node_->fd);  // now, not in the close callback: the port is free when the destructor returns
   uv_close(reinterpret_cast<uv_handle_t*>(&node_->handle),
            [](uv_handle_t* handle) { delete static_cast<Node*>(handle->data); });
+}
+
+/// What accepted sockets inherit costs no system call for each.
+void Listener::set_inherited_options() {
+  if (endpoint_.is_unix()) return;
+  set_option(node_->fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  // A machine that vanishes says nothing. Who comes over loopback cannot.
+  if (!endpoint_.address().is_loopback()) set_keepalive(node_->fd);
 }
 
 void Listener::start_watching() {

@@ -18,8 +18,8 @@ namespace keepwarm::net {
 /// What a listener reports to its user.
 class AcceptEvents {
  public:
-  /// A connection came: a non-blocking socket, with TCP_NODELAY inherited if it is TCP; else `peer` is
-  /// SocketAddress::unix_socket(). The callee owns `fd`.
+  /// A connection came: a non-blocking socket. If it is TCP, it has inherited TCP_NODELAY, and keepalive unless it
+  /// listens at a loopback address; else `peer` is SocketAddress::unix_socket(). The callee owns `fd`.
   virtual void on_accepted(int fd, const SocketAddress& peer) = 0;
 
  protected:
@@ -73,6 +73,7 @@ class Listener {
   [[nodiscard]] static Result<std::unique_ptr<Listener>, ListenFailure> watch(Loop& loop, int fd, SocketFile file,
                                                                               AcceptEvents& events,
                                                                               std::function<bool()> has_capacity);
+  void set_inherited_options();
   void start_watching();
   void accept_pending(int max_count);
   void pause();

@@ -28,6 +28,8 @@ void Tunnel::start(std::string_view from_client, std::string_view from_upstream,
   client_.stream->set_events(client_);
   upstream_.stream->set_events(upstream_);
   touch();
+  // A NAT forgets a tunnel in which nothing passes, and tells nobody.
+  for (const Side* side : {&client_, &upstream_}) side->stream->path().enable_keepalive();
   client_.stream->resume_reading();
   upstream_.stream->resume_reading();
   starting_ = true;  // the end, which may destroy us, is reported last

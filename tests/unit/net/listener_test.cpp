@@ -56,6 +56,19 @@ TEST_CASE("a listener tells each connection with its peer, non-blocking and with
   }
 }
 
+TEST_CASE("clients of an address that other machines can reach are asked for signs of life") {
+  for (const bool reachable : {true, false}) {
+    CAPTURE(reachable);
+    ListenerFixture fixture(reachable ? "0.0.0.0" : "127.0.0.1");
+    const Fd client = connect_to(literal("127.0.0.1", fixture.listener->endpoint().address().port()));
+    fixture.run_until([&] { return !fixture.events.accepted.empty(); });
+    int keepalive = 0;
+    socklen_t size = sizeof keepalive;
+    REQUIRE(::getsockopt(fixture.events.accepted[0].get(), SOL_SOCKET, SO_KEEPALIVE, &keepalive, &size) == 0);
+    CHECK((keepalive != 0) == reachable);
+  }
+}
+
 TEST_CASE("a port that is taken is told with its address") {
   ListenerFixture fixture;
   const auto second =

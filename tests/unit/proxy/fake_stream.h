@@ -21,6 +21,7 @@ struct FakeWire {
   bool full = false;                            ///< the kernel takes nothing: writes are queued until drain()
   std::uint32_t fail_from = 0;                  ///< this write (the first is 1) and all after it fail; 0: none does
   std::function<std::size_t()> unacknowledged;  ///< unset: what is queued
+  PeerState peer{.presence = PeerPresence::Present};
 
   // What the stream did.
   std::string sent;                              ///< what the kernel took, in order
@@ -28,8 +29,10 @@ struct FakeWire {
   std::vector<std::vector<std::string>> writes;  ///< the pieces of each write
   bool reading = false;
   std::uint32_t pauses = 0;
-  bool finished = false;  ///< finish_writing() was called
-  bool reset = false;     ///< closing sends RST
+  int checks = 0;          ///< how often the stream was asked for its peer_state()
+  bool keepalive = false;  ///< enable_keepalive() was called
+  bool finished = false;   ///< finish_writing() was called
+  bool reset = false;      ///< closing sends RST
   bool destroyed = false;
   net::StreamEvents* events = nullptr;
 
@@ -38,8 +41,9 @@ struct FakeWire {
     REQUIRE(listened_to());
     events->on_bytes(bytes);
   }
-  void end() const {
+  void end() {
     REQUIRE(listened_to());
+    peer.ended = true;
     events->on_end();
   }
   void broken(int error) const {
@@ -61,10 +65,24 @@ struct FakeWire {
   [[nodiscard]] bool listened_to() const { return !destroyed && reading && events != nullptr; }
 };
 
+class FakePath final : public net::TcpPath {
+ public:
+  explicit FakePath(FakeWire& wire) noexcept : wire_(wire) {}
+  [[nodiscard]] PeerState peer_state() noexcept override {
+    ++wire_.checks;
+    const bool heard = !wire_.peer.ended && wire_.reading && wire_.peer.presence == PeerPresence::Present;
+    return heard ? PeerState{.presence = PeerPresence::Heard} : wire_.peer;
+  }
+  void enable_keepalive() noexcept override { wire_.keepalive = true; }
+
+ private:
+  FakeWire& wire_;
+};
+
 /// A stream without a socket: what it is told to write, it records in its FakeWire.
 class FakeStream final : public net::Stream {
  public:
-  explicit FakeStream(FakeWire& wire) noexcept : wire_(wire) {}
+  explicit FakeStream(FakeWire& wire) noexcept : wire_(wire), path_(wire) {}
   ~FakeStream() override { wire_.destroyed = true; }
   FakeStream(const FakeStream&) = delete;
   FakeStream& operator=(const FakeStream&) = delete;
@@ -99,7 +117,7 @@ class FakeStream final : public net::Stream {
 
  private:
   FakeWire& wire_;
-  net::TcpPath path_;  // of no TCP connection
+  FakePath path_;
 };
 
 }  // namespace keepwarm::proxy::test

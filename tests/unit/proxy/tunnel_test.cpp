@@ -70,6 +70,14 @@ TEST_CASE("a tunnel passes bytes both ways and counts them") {
   CHECK(fixture.ended == 0);
 }
 
+TEST_CASE("both sides of a tunnel are asked for signs of life while nothing passes") {
+  RelayFixture fixture;
+  CHECK_FALSE(fixture.client.keepalive);
+  fixture.start();
+  CHECK(fixture.client.keepalive);
+  CHECK(fixture.upstream.keepalive);
+}
+
 TEST_CASE("bytes that came before the tunnel go first") {
   RelayFixture fixture;
   fixture.tunnel->start("early", "banner", false);
