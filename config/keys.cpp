@@ -117,6 +117,12 @@ constexpr auto kKeys = std::to_array<Key>({
         "max_header_size",
         "The largest head, or trailer section, that is accepted. Too small breaks large cookies (431).",
         within(kKiB, 16 * kMiB)),
+    proxy<&ProxySettings::client_half_close>(
+        "client_half_close",
+        "What a client's end (FIN) behind a whole request means: \"auto\" | \"honour\" (the exchange goes on) | "
+        "\"abort\" (it ends, and its upstream connection closes). \"auto\" asks the kernel: the exchange goes on if "
+        "the client is on this machine and still holds its socket open to read, and else ends. \"honour\" lets clients "
+        "that gave up hold max_connections until response_timeout; \"abort\" fails those that half-close (nc -N)."),
     proxy<&ProxySettings::shutdown_grace>(
         "shutdown_grace",
         "How long exchanges and tunnels may still go on after SIGTERM. systemd's TimeoutStopSec must be longer.",

@@ -130,6 +130,13 @@ std::span<const Choice<policy::ProxyStatusMode>> choices() noexcept {
   return kWords;
 }
 template <>
+std::span<const Choice<policy::ClientHalfClose>> choices() noexcept {
+  using enum policy::ClientHalfClose;
+  static constexpr auto kWords =
+      std::to_array<Choice<policy::ClientHalfClose>>({{"auto", Auto}, {"honour", Honour}, {"abort", Abort}});
+  return kWords;
+}
+template <>
 std::span<const Choice<LogLevel>> choices() noexcept {
   using enum LogLevel;
   static constexpr auto kWords = std::to_array<Choice<LogLevel>>(

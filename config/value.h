@@ -19,7 +19,7 @@ namespace keepwarm::config {
 using Value = std::variant<bool, std::uint32_t, std::uint64_t, Duration, std::string, std::vector<std::string>,
                            std::vector<ListenAddress>, std::vector<Cidr>, std::vector<policy::PortRange>,
                            std::optional<policy::ConnectTo>, std::optional<policy::ParentProxy>, policy::UnsafeReuse,
-                           policy::BadPorts, policy::ProxyStatusMode, LogLevel, AccessLog>;
+                           policy::BadPorts, policy::ProxyStatusMode, policy::ClientHalfClose, LogLevel, AccessLog>;
 
 /// One word of a choice.
 template <typename Enum>
@@ -36,6 +36,8 @@ template <>
 std::span<const Choice<policy::BadPorts>> choices() noexcept;
 template <>
 std::span<const Choice<policy::ProxyStatusMode>> choices() noexcept;
+template <>
+std::span<const Choice<policy::ClientHalfClose>> choices() noexcept;
 template <>
 std::span<const Choice<LogLevel>> choices() noexcept;
 template <>

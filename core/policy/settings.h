@@ -65,6 +65,7 @@ struct PortRange {
 
 enum class BadPorts : std::uint8_t { Refuse, Allow };
 enum class ProxyStatusMode : std::uint8_t { Off, Errors, Always };
+enum class ClientHalfClose : std::uint8_t { Auto, Honour, Abort };
 
 /// 127.0.0.1:3128 and [::1]:3128
 [[nodiscard]] std::vector<ListenAddress> default_listen();
@@ -85,6 +86,7 @@ struct ProxySettings {
   Duration client_idle_timeout = 60s;
   Duration client_header_timeout = 10s;
   std::uint64_t max_header_size = 65536;
+  ClientHalfClose client_half_close = ClientHalfClose::Auto;
   Duration shutdown_grace = 10s;
 
   bool operator==(const ProxySettings&) const = default;

@@ -7,7 +7,8 @@ namespace keepwarm::proxy {
 
 struct ClientFacts {
   net::SocketAddress address;
-  bool local = true;  ///< came over loopback or a unix socket
+  bool local = true;   ///< came over loopback or a unix socket
+  bool ended = false;  ///< its FIN was read
 };
 
 }  // namespace keepwarm::proxy

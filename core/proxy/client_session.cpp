@@ -66,7 +66,9 @@ void ClientSession::keep_for_later(std::string_view bytes) {
   // A head that is not whole yet must be read on: its own limit bounds it.
   const bool must_wait = state_ == State::InExchange || stream_->queued_bytes() > 0;
   if (!must_wait) return stream_->resume_reading();
-  if (pending_.size() >= kMaxPending) stream_->pause_reading();
+  if (pending_.size() < kMaxPending) return;
+  stream_->pause_reading();
+  if (state_ == State::InExchange) client_paused();
 }
 
 void ClientSession::read_requests(std::string_view input) {
@@ -86,7 +88,7 @@ void ClientSession::read_requests(std::string_view input) {
   reading_requests_ = false;
   if (state_ != State::AwaitingHead && state_ != State::InExchange) return;
   if (!input.empty()) keep_for_later(input);
-  if (state_ == State::AwaitingHead && client_ended_ && !waits_to_read()) close_after_flush(false);
+  if (state_ == State::AwaitingHead && facts_.ended && !waits_to_read()) close_after_flush(false);
 }
 
 bool ClientSession::waits_to_read() const noexcept {
@@ -115,6 +117,10 @@ std::string_view ClientSession::read_request(std::string_view input) {
 
 std::string_view ClientSession::begin_request(const http::RequestHead& head, std::string_view rest) {
   has_asked_ = true;
+  if (facts_.ended && !client_awaits_answer()) {  // pipelined behind an answer that it did not wait for
+    close();
+    return {};
+  }
   const Route route = route_request(head, *context_.mode.settings, context_.mode.pseudonym);
   switch (route.kind) {
     case Route::Kind::Forward: {
@@ -159,22 +165,44 @@ void ClientSession::exchange_over(AfterExchange after) {
 }
 
 void ClientSession::on_end() {
-  client_ended_ = true;
+  facts_.ended = true;
   switch (state_) {
     case State::AwaitingHead:
       if (!waits_to_read()) close_after_flush(false);
       return;
     case State::InExchange:
-      if (exchange_->request_ended()) return;  // a half-close: the exchange goes on
+      if (exchange_->request_ended()) return end_unless_awaited(policy::ClientCheck::AtEvent);
       cut(ExchangeOutcome::Client);
       return close();
-    case State::Connecting: return connect_request().client_ended();
+    case State::Connecting: connect_request().client_ended(); return end_unless_awaited(policy::ClientCheck::AtEvent);
     case State::Tunnelling:
     case State::Upgraded: return;  // the tunnel gets these events
     case State::Flushing: lingering_ = false; return;
     case State::Lingering:
     case State::Closed: return close();
   }
+}
+
+/// Whether the client, whose FIN may have come, is still there to read an answer. If so, it may be looked at again
+/// later.
+bool ClientSession::check_client(policy::ClientCheck why) {
+  const policy::ClientHalfClose rule = context_.mode.settings->client_half_close;
+  PeerState client{.ended = facts_.ended};
+  if (policy::must_ask_kernel(rule, facts_.ended)) client = stream_->path().peer_state();
+  const policy::ClientVerdict verdict = policy::client_verdict(rule, client, why);
+  // The session has no other deadline while a request is under way.
+  if (verdict.check_again) context_.deadlines.arm(*this, net::Loop::event_time() + *verdict.check_again);
+  return !verdict.left;
+}
+
+void ClientSession::client_paused() {
+  if (!armed()) context_.deadlines.arm(*this, net::Loop::event_time() + policy::kCheckEach);
+}
+
+void ClientSession::end_unless_awaited(policy::ClientCheck why) {
+  if (check_client(why)) return;
+  cut(ExchangeOutcome::Client);
+  close();
 }
 
 void ClientSession::on_broken(int) {
@@ -209,6 +237,7 @@ void ClientSession::begin_tunnel(const http::RequestHead& head, const http::Targ
 }
 
 void ClientSession::on_connected() {
+  DeadlineWheel::disarm(*this);
   state_ = State::Tunnelling;
 }
 
@@ -228,6 +257,7 @@ void ClientSession::on_connect_ended(ExchangeOutcome outcome) {
 void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
                              Duration tunnel_timeout) {
   exchange_ = nullptr;
+  DeadlineWheel::disarm(*this);
   state_ = State::Upgraded;
   ++context_.stats.tunnels;
   // By `new`, since a Tunnel cannot be moved.
@@ -235,7 +265,7 @@ void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string 
       std::move(upstream_name), Tunnel(context_.deadlines, *stream_, std::move(upstream),
                                        policy::tunnel_limits(tunnel_timeout), context_.stats.open_tunnels, *this)});
   const std::string from_client = std::exchange(pending_, {});
-  upgraded_tunnel().tunnel.start(from_client, early, client_ended_);
+  upgraded_tunnel().tunnel.start(from_client, early, facts_.ended);
 }
 
 void ClientSession::on_tunnel_ended(ExchangeOutcome) {
@@ -285,7 +315,7 @@ void ClientSession::close_after_flush(bool lingering) {
   bound_.reset();
   pending_.clear();
   stream_->set_events(*this);
-  lingering_ = lingering && !client_ended_;
+  lingering_ = lingering && !facts_.ended;
   state_ = State::Flushing;
   if (stream_->queued_bytes() == 0) return flushed();
   context_.deadlines.arm(*this, net::Loop::event_time() + context_.mode.settings->client_idle_timeout);
@@ -305,6 +335,9 @@ void ClientSession::linger(std::string_view bytes) {
 }
 
 void ClientSession::on_deadline(TimePoint now) {
+  if (state_ == State::InExchange || state_ == State::Connecting) {
+    return end_unless_awaited(policy::ClientCheck::ByClock);
+  }
   // A slow reader empties the queue without an event of ours: it is not idle.
   const std::size_t before = std::exchange(unsent_mark_, stream_->unacknowledged_bytes());
   if (state_ != State::Lingering && !head_begun_ && unsent_mark_ != before) {

@@ -10,6 +10,7 @@
 #include "core/base/slab.h"
 #include "core/http/head_parser.h"
 #include "core/net/stream.h"
+#include "core/policy/client_end.h"
 #include "core/policy/failure.h"
 #include "core/proxy/access_entry.h"
 #include "core/proxy/bound_connection.h"
@@ -83,6 +84,8 @@ class ClientSession final : public net::StreamEvents,
   void on_drained() override;
   // Downstream
   [[nodiscard]] net::Stream& client_stream() noexcept override { return *stream_; }
+  [[nodiscard]] bool client_awaits_answer() override { return check_client(policy::ClientCheck::AtEvent); }
+  void client_paused() override;
   void exchange_over(AfterExchange after) override;
   void upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
                 Duration tunnel_timeout) override;
@@ -100,6 +103,8 @@ class ClientSession final : public net::StreamEvents,
   [[nodiscard]] std::string_view read_request(std::string_view input);
   [[nodiscard]] std::string_view begin_request(const http::RequestHead& head, std::string_view rest);
   void exchange_bytes(std::string_view bytes);
+  [[nodiscard]] bool check_client(policy::ClientCheck why);
+  void end_unless_awaited(policy::ClientCheck why);
   [[nodiscard]] bool waits_to_read() const noexcept;
   void begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early);
   void await_head();
@@ -119,7 +124,6 @@ class ClientSession final : public net::StreamEvents,
   std::uint32_t drained_ = 0;  ///< while lingering
   State state_ = State::AwaitingHead;
   bool reading_requests_ = false;  ///< read_requests() is on the stack
-  bool client_ended_ = false;      ///< its FIN came
   bool head_begun_ = false;
   bool has_asked_ = false;  ///< a whole request head came
   bool lingering_ = false;  ///< what Flushing leads to

@@ -28,6 +28,13 @@ class Downstream {
  public:
   [[nodiscard]] virtual net::Stream& client_stream() noexcept = 0;
 
+  /// Before a request goes out that has waited: whether the client, whose FIN came or may have come unheard, is still
+  /// there for the answer. False: the request must not begin.
+  [[nodiscard]] virtual bool client_awaits_answer() = 0;
+
+  /// Nothing is read from the client for now, so that its end would not be heard.
+  virtual void client_paused() = 0;
+
   /// The last call of an exchange; it must not touch itself afterwards.
   virtual void exchange_over(AfterExchange after) = 0;
   /// Instead of exchange_over(): the 101 has been written, and both streams are a tunnel now. `early` came behind the

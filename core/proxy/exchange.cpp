@@ -1,7 +1,10 @@
 #include "core/proxy/exchange.h"
 
+#include <algorithm>
+
 #include "core/http/fields.h"
 #include "core/net/loop.h"
+#include "core/policy/client_end.h"
 
 namespace keepwarm::proxy {
 
@@ -101,7 +104,19 @@ bool Exchange::may_be_replayed() const noexcept {
   return request_.idempotent && settings.retry && outgoing_.will_be_whole(settings.retry_body_size);
 }
 
+/// Asked before the request is begun. Costs nothing unless the client has shown an end, or may have without being
+/// heard.
+bool Exchange::client_has_left() {
+  const TimePoint heard = std::max(timing_.started_at, net::Loop::heard_until());
+  const bool unheard = progress_.client_paused || net::Loop::event_time() - heard >= policy::kUnheardFor;
+  return (client_->ended || unheard) && !downstream_->client_awaits_answer();
+}
+
 void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
+  if (client_has_left()) {
+    lease_ = std::move(lease);
+    return client_gone();
+  }
   if (!move(ExchangeEvent::Leased)) return;
   lease_ = std::move(lease);
   timing_.opening = times;

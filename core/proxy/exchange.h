@@ -93,6 +93,7 @@ class Exchange final : public net::StreamEvents,
   void attempt_ended(const AttemptResult& result, pool::CloseReason otherwise);
   void try_again();
   [[nodiscard]] std::optional<ExplainedFailure> refused_for_parent() const;
+  [[nodiscard]] bool client_has_left();
   [[nodiscard]] ExplainedFailure why_closed();
   void fail(policy::FailureKind kind, std::string_view what, pool::CloseReason reason,
             std::string_view parameters = {});

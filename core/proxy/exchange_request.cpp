@@ -182,6 +182,7 @@ void Exchange::drain_body(std::size_t bytes, bool ended) {
 void Exchange::pause_client() {
   progress_.client_paused = true;
   downstream_->client_stream().pause_reading();
+  downstream_->client_paused();
 }
 
 void Exchange::resume_client() {

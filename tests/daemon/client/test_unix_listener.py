@@ -112,7 +112,7 @@ def test_a_tunnel_with_half_close(keepwarm, origin, path):
 
 def test_a_client_that_left_midway_costs_no_time_and_then_its_upstream_connection(keepwarm, origin, path):
     """A unix socket hangs up with its peer's close, which the kernel then tells for ever, wanted or not."""
-    daemon, server = keepwarm(listening(path)), origin()
+    daemon, server = keepwarm(listening(path, client_half_close="honour")), origin()
     client = begin(daemon, server)
     upstream = server.accept()
     upstream.read_request()

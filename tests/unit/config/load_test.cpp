@@ -85,6 +85,7 @@ via = false
 client_idle_timeout = "1ms"
 client_header_timeout = "2s"
 max_header_size = "1KiB"
+client_half_close = "honour"
 shutdown_grace = "0s"
 [admin]
 listen = ""
@@ -110,6 +111,7 @@ negative_ttl = "5s"
   proxy.client_idle_timeout = 1ms;
   proxy.client_header_timeout = 2s;
   proxy.max_header_size = 1024;
+  proxy.client_half_close = policy::ClientHalfClose::Honour;
   proxy.shutdown_grace = 0s;
   CHECK(config.proxy == proxy);
   CHECK(config.admin == AdminConfig{.listen = ""});

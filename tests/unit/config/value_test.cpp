@@ -119,6 +119,7 @@ TEST_CASE("a value is written as it would stand in the file") {
   CHECK(to_toml(policy::UnsafeReuse::Never) == R"("never")");
   CHECK(to_toml(policy::BadPorts::Allow) == R"("allow")");
   CHECK(to_toml(policy::ProxyStatusMode::Always) == R"("always")");
+  CHECK(to_toml(policy::ClientHalfClose::Honour) == R"("honour")");
   CHECK(to_toml(LogLevel::Warn) == R"("warn")");
   CHECK(to_toml(AccessLog::Json) == R"("json")");
 }

@@ -102,7 +102,12 @@ class FakeClock {
     begin_event();
   }
   /// What happens next happens now.
-  void begin_event() const noexcept { net::Loop::begin_event(now_); }
+  void begin_event() const noexcept {
+    net::Loop::begin_event(now_);
+    net::Loop::set_heard_until(now_ - behind);
+  }
+
+  Duration behind{};  ///< how long ago the sockets were polled whose events happen now
 
  private:
   TimePoint now_{1000h};

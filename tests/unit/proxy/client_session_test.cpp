@@ -29,7 +29,8 @@ struct Record {
 
 class SessionScene final : public SessionOwner, public AccessSink {
  public:
-  explicit SessionScene(const policy::HostSettings& host = {}) : upstream(host) {
+  explicit SessionScene(const policy::HostSettings& host = {}, const policy::ProxySettings& proxy = {})
+      : upstream(host), settings_(proxy) {
     settings_.connect_ports = {{1, 65535}};
   }
   ~SessionScene() {
@@ -353,6 +354,122 @@ TEST_CASE("a half-closed client gets its answer, and only then the session ends"
   CHECK(scene.records[0].outcome == ExchangeOutcome::Completed);
 }
 
+TEST_CASE("a client that has left when its FIN comes takes its exchange along") {
+  for (const PeerPresence presence : {PeerPresence::Gone, PeerPresence::Unknown}) {
+    SessionScene scene;
+    exchange(scene);
+    scene.client.peer.presence = presence;
+    scene.client.end();
+    CHECK(scene.retired == 1);
+    CHECK(scene.upstream.closed(pool::CloseReason::ClientLeft) == 1);
+    REQUIRE(scene.records.size() == 1);
+    CHECK(scene.records[0].outcome == ExchangeOutcome::Client);
+    CHECK(scene.records[0].status == 0);
+  }
+}
+
+TEST_CASE("a client that had not left quite when its FIN came is checked again at once") {
+  SessionScene scene;
+  exchange(scene);
+  scene.client.end();
+  scene.client.peer.presence = PeerPresence::Gone;
+  CHECK(scene.retired == 0);
+  scene.upstream.pass(policy::kCheckAfterEvent + DeadlineWheel::kTick);
+  CHECK(scene.retired == 1);
+}
+
+TEST_CASE("a half-close that becomes a close is noticed within a second, however late") {
+  SessionScene scene;
+  exchange(scene);
+  scene.client.end();
+  scene.upstream.pass(30s);
+  CHECK(scene.retired == 0);
+  CHECK(scene.client.checks >= 30);
+  scene.client.peer.presence = PeerPresence::Gone;
+  scene.upstream.pass(1s);
+  CHECK(scene.retired == 1);
+  CHECK(scene.records.back().outcome == ExchangeOutcome::Client);
+}
+
+TEST_CASE("nobody is checked who has not ended") {
+  SessionScene scene;
+  exchange(scene);
+  scene.upstream.pass(30s);
+  scene.origin_sends(kOkAnswer);
+  CHECK(scene.client.checks == 0);
+}
+
+TEST_CASE("a client whose end could not be heard, since its body waits, is checked as long as it waits") {
+  for (const bool leaves : {true, false}) {
+    CAPTURE(leaves);
+    policy::HostSettings host;
+    host.retry_body_size = 1;
+    SessionScene scene(host);
+    scene.upstream.network.hold();
+    scene.start();
+    scene.send(kHalfPost);
+    REQUIRE_FALSE(scene.client.reading);
+    scene.upstream.pass(3s);
+    CHECK(scene.retired == 0);
+    CHECK(scene.client.checks >= 3);
+    if (leaves) {
+      scene.client.peer.presence = PeerPresence::Gone;
+      scene.upstream.pass(1s);
+      CHECK(scene.retired == 1);
+      REQUIRE(scene.records.size() == 1);
+      CHECK(scene.records[0].outcome == ExchangeOutcome::Client);
+    } else {
+      scene.upstream.network.release();
+      scene.run_until_origin_has("bo");
+      const int checks = scene.client.checks;
+      scene.upstream.pass(3s);
+      CHECK(scene.client.checks <= checks + 1);  // that it is heard is noticed at the next
+    }
+  }
+}
+
+TEST_CASE("a client that pipelines more than is read is checked while its first request is under way") {
+  SessionScene scene;
+  scene.start();
+  scene.send(kGetRoot);
+  scene.run_until_origin_has("\r\n\r\n");
+  scene.client.bytes(std::string(64 * 1024, 'x'));
+  REQUIRE_FALSE(scene.client.reading);
+  scene.client.peer.presence = PeerPresence::Gone;
+  scene.upstream.pass(1s);
+  CHECK(scene.retired == 1);
+  CHECK(scene.upstream.closed(pool::CloseReason::ClientLeft) == 1);
+}
+
+TEST_CASE("client_half_close: honour checks nobody, abort ends whoever ends") {
+  for (const bool honours : {true, false}) {
+    CAPTURE(honours);
+    policy::ProxySettings settings;
+    settings.client_half_close = honours ? policy::ClientHalfClose::Honour : policy::ClientHalfClose::Abort;
+    SessionScene scene({}, settings);
+    exchange(scene);
+    scene.client.peer.presence = honours ? PeerPresence::Gone : PeerPresence::Present;
+    scene.client.end();
+    scene.upstream.pass(5s);
+    CHECK(scene.retired == (honours ? 0 : 1));
+    CHECK(scene.client.checks == 0);
+  }
+}
+
+TEST_CASE("a pipelined request of a client that has left meanwhile is never begun") {
+  SessionScene scene;
+  scene.start();
+  scene.send(std::string(kGetRoot) + std::string(kGetRoot));
+  scene.run_until_origin_has("\r\n\r\n");
+  const std::size_t one = scene.origin().sent.size();
+  scene.client.end();
+  scene.client.peer.presence = PeerPresence::Gone;
+  scene.origin_sends(kOkAnswer);
+  CHECK(scene.retired == 1);
+  CHECK(scene.origin().sent.size() == one);
+  CHECK(scene.records.size() == 1);
+}
+
 TEST_CASE("while an exchange is under way the session has no time limit of its own") {
   SessionScene scene;
   exchange(scene);
@@ -393,6 +510,39 @@ TEST_CASE("Connecting: early bytes and the client's end are kept for the tunnel"
   CHECK(scene.retired == 1);
   REQUIRE(scene.records.size() == 1);
   CHECK(scene.records[0].outcome == ExchangeOutcome::Completed);
+}
+
+TEST_CASE("a CONNECT whose client leaves while it connects opens nothing any more") {
+  for (const bool later : {false, true}) {
+    CAPTURE(later);
+    SessionScene scene;
+    connect(scene);
+    if (!later) scene.client.peer.presence = PeerPresence::Gone;
+    scene.client.end();
+    CHECK(scene.retired == (later ? 0 : 1));
+    scene.client.peer.presence = PeerPresence::Gone;
+    scene.upstream.pass(1s);
+    CHECK(scene.retired == 1);
+    REQUIRE(scene.records.size() == 1);
+    CHECK(scene.records[0].outcome == ExchangeOutcome::Client);
+    scene.destroy_session();
+    scene.upstream.network.release();
+    scene.upstream.pass(1s);
+    CHECK(scene.stats().tunnels == 0);
+  }
+}
+
+TEST_CASE("a client that ended before its tunnel is no longer checked once it is there") {
+  SessionScene scene;
+  connect(scene);
+  scene.client.end();
+  scene.upstream.network.release();
+  scene.run_until_client_has("HTTP/1.1 200 ");
+  const int checks = scene.client.checks;
+  scene.client.peer.presence = PeerPresence::Gone;
+  scene.upstream.pass(5s);
+  CHECK(scene.client.checks == checks);
+  CHECK(scene.retired == 0);
 }
 
 TEST_CASE("a CONNECT that is cut while it connects has no status in the log, and opens nothing any more") {

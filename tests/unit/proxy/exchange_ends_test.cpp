@@ -62,6 +62,92 @@ TEST_CASE("a client that leaves while the rest of its answered request is read i
   CHECK(scene.records[0].outcome == ExchangeOutcome::Completed);
 }
 
+TEST_CASE("a request whose client left while it waited is never begun") {
+  Scene scene;
+  scene.hold_connections();
+  scene.start(kPost);
+  scene.client_half_closes();
+  scene.client_waits = false;
+  scene.release_connections();
+  scene.run_until_over();
+  CHECK(scene.over == AfterExchange::Reset);
+  REQUIRE(scene.records.size() == 1);
+  CHECK(scene.records[0].outcome == ExchangeOutcome::Client);
+  CHECK(scene.records[0].status == 0);
+  CHECK(scene.sent_upstream(0).empty());
+  CHECK(scene.closed(CloseReason::ClientLeft) == 1);
+}
+
+TEST_CASE("a request of which too much is held to read on is begun only if its client is there") {
+  for (const bool waits : {true, false}) {
+    CAPTURE(waits);
+    policy::HostSettings settings;
+    settings.retry_body_size = 4;
+    Scene scene(settings);
+    scene.hold_connections();
+    scene.start(kHalfSentPost);
+    REQUIRE_FALSE(scene.client.reading);
+    scene.client_waits = waits;
+    scene.release_connections();
+    if (waits) {
+      CHECK(scene.receive().ends_with("half"));
+    } else {
+      scene.run_until_over();
+      CHECK(scene.sent_upstream(0).empty());
+    }
+    CHECK(scene.client_checks == 1);
+  }
+}
+
+TEST_CASE("a client is checked before its request begins only if it has ended meanwhile") {
+  for (const bool ended : {true, false}) {
+    CAPTURE(ended);
+    Scene scene;
+    scene.hold_connections();
+    scene.start(kPost);
+    if (ended) scene.client_half_closes();
+    scene.release_connections();
+    CHECK(scene.receive().ends_with("body"));
+    CHECK(scene.client_checks == (ended ? 1 : 0));
+  }
+}
+
+TEST_CASE("a client is checked before its request begins if it may have ended unheard") {
+  for (const Duration behind : {policy::kUnheardFor, policy::kUnheardFor - 1ns}) {
+    for (const bool waits : {true, false}) {
+      CAPTURE(behind.count());
+      CAPTURE(waits);
+      Scene scene;
+      scene.hold_connections();
+      scene.start(kPost);
+      scene.wait(1s);
+      scene.client_waits = waits;
+      scene.fall_behind(behind);
+      scene.release_connections();
+      const bool checked = behind >= policy::kUnheardFor;
+      if (waits || !checked) {
+        CHECK(scene.receive().ends_with("body"));
+      } else {
+        scene.run_until_over();
+        CHECK(scene.sent_upstream(0).empty());
+      }
+      CHECK(scene.client_checks == (checked ? 1 : 0));
+    }
+  }
+}
+
+TEST_CASE("a client that was heard just now is not checked, however long the loop had waited for it") {
+  Scene scene;
+  scene.start(kGet);
+  scene.receive();
+  scene.answer(kOk);
+  REQUIRE(scene.over == AfterExchange::Continue);
+  scene.fall_behind(1h);
+  scene.start(kGet);
+  CHECK_FALSE(scene.receive().empty());
+  CHECK(scene.client_checks == 0);
+}
+
 TEST_CASE("a client to which nothing can be written is gone") {
   for (const std::string_view answer : {kOk, kChunkedHead, std::string_view("HTTP/1.1 103 Early Hints\r\n\r\n")}) {
     CAPTURE(answer);

@@ -67,6 +67,8 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
     client.sent += std::exchange(client.queued, {});
     exchange_->client_drained();
   }
+  /// Its FIN comes behind the whole request; the session lets the exchange go on.
+  void client_half_closes() { facts_.ended = true; }
   void client_leaves() {
     upstream_.clock.begin_event();
     exchange_->client_left(ExchangeOutcome::Client);
@@ -116,6 +118,10 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
   void break_writing() { wire(0).refuses_writes = true; }
   /// No connection is had from now on; fail_checkout() says why.
   void hold_connections() { upstream_.network.hold(); }
+  void release_connections() { upstream_.network.release(); }
+  void run_until_over() {
+    upstream_.run_until([&] { return over.has_value(); });
+  }
   void fail_checkout(const pool::CheckoutFailure& failure) {
     upstream_.clock.begin_event();
     static_cast<pool::CheckoutEvents&>(*exchange_).on_checkout_failed(failure);
@@ -128,6 +134,8 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
 
   // ---- Time ----
 
+  /// From here on the sockets whose events happen were last polled so long ago.
+  void fall_behind(Duration by) { upstream_.clock.behind = by; }
   /// The clock goes on; nothing that was due meanwhile happens.
   void wait(Duration time) { upstream_.clock.advance(time); }
   /// How long from now the exchange waits for whatever it waits for.
@@ -148,6 +156,8 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
   [[nodiscard]] Exchange& exchange() noexcept { return *exchange_; }
   [[nodiscard]] const ProxyStats& stats() const noexcept { return context_.stats; }
   [[nodiscard]] std::uint64_t closed(pool::CloseReason reason) const { return upstream_.closed(reason); }
+  /// What came on a connection and was not asked for by receive().
+  [[nodiscard]] const std::string& sent_upstream(std::size_t i) { return wire(i).sent; }
   /// The connection that receive() last got something on was closed by RST.
   [[nodiscard]] bool reset_upstream() { return wire(connection).closed_by_reset; }
   /// How long the kernel goes on with it without an acknowledgement; zero: as long as it likes.
@@ -157,6 +167,9 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
   void set_draining() noexcept { context_.mode.draining = true; }
 
   FakeWire client;
+  bool client_waits = true;           ///< what the session says, each time it is asked
+  int client_checks = 0;              ///< how often it was
+  int pauses = 0;                     ///< how often it was told that the client is not read from
   std::optional<AfterExchange> over;  ///< what the exchange said at its end
   std::size_t connection = 0;         ///< which one receive() last got something on, in the order of their opening
   std::unique_ptr<net::Stream> upgraded_to;
@@ -187,6 +200,11 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
 
   // Downstream
   [[nodiscard]] net::Stream& client_stream() noexcept override { return *stream_; }
+  [[nodiscard]] bool client_awaits_answer() override {
+    ++client_checks;
+    return client_waits;
+  }
+  void client_paused() override { ++pauses; }
   void exchange_over(AfterExchange after) override {
     REQUIRE_FALSE(over);
     over = after;
