@@ -47,7 +47,8 @@ cd "$root" || exit 1
 test_packages=(
   doctest-dev clang-format                                            # unit tests and layout
   python3 python3-pytest python3-pytest-xdist iproute2                # what drives the daemon
-  curl wget git python3-requests python3-aiohttp python3-websocket    # real clients
+  curl wget git netcat-openbsd socat                                  # real clients
+  python3-requests python3-aiohttp python3-websocket
   nginx apache2-bin gunicorn tinyproxy-bin                            # real servers and proxies
   openssl systemd                                                     # certificates; the unit file
   mandoc man-db zsh fish                                              # who reads manual pages and completions

@@ -3,9 +3,13 @@
 import hashlib
 import json
 import os
+import subprocess
+import threading
+import time
 
 import pytest
 import requests
+from support.waiting import scaled
 
 from servers import PROGRAMS, program
 
@@ -125,6 +129,33 @@ def test_node_with_a_keep_alive_agent(keepwarm, server, command):
     good, connections = done.stdout.split()
     assert int(good) == 60
     assert int(connections) <= 4, "the agent's connections to the proxy are kept alive"
+
+
+# Clients that say that they will send no more, and clients that give up
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize("client", [("nc", "-N"), ("socat", "-t10", "-")])
+def test_a_request_that_is_piped_into_a_program_has_its_answer(keepwarm, http_origin, client, version):
+    daemon, server = keepwarm(), http_origin({"/slow": lambda *_: time.sleep(0.3) or b"slow but whole"})
+    host, port = daemon.address()
+    where = [host, str(port)] if client[0] == "nc" else [f"TCP:{host}:{port}"]
+    request = f"GET {server.url('/slow')} HTTP/{version}\r\nHost: {server.at}\r\n\r\n".encode()
+    done = subprocess.run([program(client[0]), *client[1:], *where], input=request, capture_output=True, timeout=scaled(20))
+    assert done.stdout.startswith(b"HTTP/1.1 200 ") and done.stdout.endswith(b"slow but whole")
+
+
+def test_64_curls_that_gave_up_on_a_silent_url_hold_nobody_up(keepwarm, http_origin, command):
+    daemon, server = keepwarm(), http_origin({"/silent": lambda *_: silence.wait(60) and b""})
+    silence = threading.Event()
+    done = command("curl", "-sS", "-m", "1", "-Z", "--parallel-max", "64", "--parallel-immediate", "-x", daemon.at,
+                   server.url("/silent?[1-64]"), check=False)
+    assert done.returncode == 28 and done.stderr.count(b"timed out") == 64
+    assert len(server.requests) == 64, "each of them had a connection, and max_connections is used up"
+    start = time.monotonic()
+    assert command("curl", "-fsS", "-x", daemon.at, server.url("/")).stdout == b"hello"
+    assert time.monotonic() - start < scaled(0.5)
+    silence.set()
 
 
 # What a user sees when it fails
