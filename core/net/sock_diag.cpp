@@ -1,14 +1,15 @@
 #include "core/net/sock_diag.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <linux/inet_diag.h>
-#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+
+#include "core/net/netlink.h"
 
 namespace keepwarm::net {
 
@@ -44,15 +45,6 @@ std::uint32_t interface_of(const SocketAddress& address) noexcept {
   return scope != 0 ? scope : kLoopbackInterface;
 }
 
-/// Takes a struct off the front of `bytes`, in which nothing need be aligned. False: they are too few.
-template <typename Struct>
-bool take_struct(std::string_view& bytes, Struct& to) noexcept {
-  if (bytes.size() < sizeof to) return false;
-  std::memcpy(&to, bytes.data(), sizeof to);
-  bytes.remove_prefix(sizeof to);
-  return true;
-}
-
 PeerPresence presence_by_error(int error) noexcept {
   const bool passes = error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EMFILE || error == ENFILE;
   return passes ? PeerPresence::NotAnswered : PeerPresence::Unknown;
@@ -60,14 +52,10 @@ PeerPresence presence_by_error(int error) noexcept {
 
 /// Which directions of the socket are shut down, from the attributes behind an answer.
 std::uint8_t shut_down_in(std::string_view attributes) noexcept {
-  nlattr attribute{};
-  for (std::string_view rest = attributes; take_struct(rest, attribute); rest = attributes) {
-    const std::size_t size = std::max<std::size_t>(attribute.nla_len, sizeof attribute);
-    const std::size_t padded = (size + NLA_ALIGNTO - 1) / NLA_ALIGNTO * NLA_ALIGNTO;
-    if (attribute.nla_type == INET_DIAG_SHUTDOWN && size > sizeof attribute && !rest.empty()) {
-      return static_cast<std::uint8_t>(rest.front());
+  for (NetlinkPart<rtattr> attribute; take_part(attributes, attribute);) {
+    if (attribute.header.rta_type == INET_DIAG_SHUTDOWN && !attribute.payload.empty()) {
+      return static_cast<std::uint8_t>(attribute.payload.front());
     }
-    attributes.remove_prefix(std::min(padded, attributes.size()));
   }
   return 0;
 }
