@@ -74,6 +74,11 @@ PeerState TcpNode::peer_state() noexcept {
   return state;
 }
 
+std::optional<IpAddress> TcpNode::local_address() const noexcept {
+  const auto own = address_by(::getsockname, fd());
+  return own ? own->ip() : std::nullopt;
+}
+
 void TcpNode::enable_keepalive() noexcept {
   set_keepalive(fd());
 }

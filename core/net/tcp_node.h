@@ -50,6 +50,7 @@ struct TcpNode final : TcpPath {
   [[nodiscard]] RoundTrip round_trip() noexcept override;
   [[nodiscard]] std::optional<SendState> send_state() noexcept override;
   [[nodiscard]] PeerState peer_state() noexcept override;
+  [[nodiscard]] std::optional<IpAddress> local_address() const noexcept override;
   void enable_keepalive() noexcept override;
   void limit_unacknowledged(Duration limit) noexcept override;
   void acknowledge_now() noexcept override;

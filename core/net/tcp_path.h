@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/base/clock.h"
+#include "core/base/ip.h"
 #include "core/base/peer_state.h"
 #include "core/base/round_trip.h"
 
@@ -44,6 +45,8 @@ class TcpPath {
   /// Whether the peer has ended its direction, and whether it is still there to read ours. Not to be asked once
   /// finish_writing() was called. Up to five system calls; one while it is read from and has not ended.
   [[nodiscard]] virtual PeerState peer_state() noexcept { return {}; }
+  /// The address of this machine from which it was opened. nullopt: it is not TCP. One system call.
+  [[nodiscard]] virtual std::optional<IpAddress> local_address() const noexcept { return std::nullopt; }
 
   /// From here on TCP asks the peer for a sign of life (keepalive) when nothing was heard of it for 15 s, then each
   /// 4 s. Three questions without an answer break the connection, so an idle one whose peer has died ends within 30 s.

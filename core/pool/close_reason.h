@@ -29,6 +29,7 @@ enum class CloseReason : std::uint8_t {
   ReuseOff,           ///< reuse = false
   PoolFull,           ///< max_idle, or an idle one made room for a new one
   AddressGone,        ///< the name has not had this address for a while, or new settings forbid the address
+  NetworkChanged,     ///< this machine's address of it is gone, or packets take another way than before
   BoundToClient,      ///< connection-bound authentication: its client is gone
   TunnelEnded,        ///< it was used by a tunnel (CONNECT, Upgrade), which has ended
   Unused,             ///< opened for an exchange that then needed none
@@ -61,6 +62,7 @@ inline constexpr std::size_t kCloseReasonCount = static_cast<std::size_t>(CloseR
     case CloseReason::ReuseOff: return "reuse off";
     case CloseReason::PoolFull: return "pool full";
     case CloseReason::AddressGone: return "address gone";
+    case CloseReason::NetworkChanged: return "network changed";
     case CloseReason::BoundToClient: return "bound to client";
     case CloseReason::TunnelEnded: return "tunnel ended";
     case CloseReason::Unused: return "unused";

@@ -99,9 +99,9 @@ class Connection final : public net::StreamEvents,
 
   policy::ConnectionFacts facts;
 
-  bool retiring = false;         ///< to be closed when it next falls idle: new settings forbid it
-  bool prewarmed = false;        ///< it was opened for keep_warm, not for a request
-  Warmth warmth = Warmth::Warm;  ///< as of the Warmer's last look
+  std::optional<CloseReason> retiring{};  ///< to be closed when it next falls idle, and why
+  bool prewarmed = false;                 ///< it was opened for keep_warm, not for a request
+  Warmth warmth = Warmth::Warm;           ///< as of the Warmer's last look
   /// Whether clients that are not local may be given it; worked out when such a client first asks.
   std::optional<bool> open_to_remote_clients{};
 

@@ -34,6 +34,15 @@ std::optional<CloseReason> limit_reached(const policy::HostSettings& settings, c
   return no_idle_time || no_more_requests ? std::optional(CloseReason::HintMax) : std::nullopt;
 }
 
+bool is_affected(const NetworkChange& change, Connection& connection) {
+  const auto peer = connection.address().ip();
+  if (!peer) return false;  // a unix socket
+  if (change.route_changed(*peer)) return true;
+  if (!change.any_address_gone()) return false;
+  const auto own = connection.stream().path().local_address();
+  return own && change.address_gone(*own);
+}
+
 constexpr auto kAny = [](const Connection&) { return true; };
 
 }  // namespace
@@ -98,7 +107,8 @@ std::optional<CloseReason> HostPool::answered(Connection& connection, const Give
   if (context_.draining) return CloseReason::Shutdown;
   if (life_.retired) return CloseReason::Reconfigured;
   if (!settings_->reuse) return CloseReason::ReuseOff;
-  if (connection.retiring || addresses_.gone(connection.address())) return CloseReason::AddressGone;
+  if (connection.retiring) return connection.retiring;
+  if (addresses_.gone(connection.address())) return CloseReason::AddressGone;
   if (server_.lifetime_over(connection.facts, now)) return CloseReason::Lifetime;
   return limit_reached(*settings_, connection, how.hint);
 }
@@ -295,6 +305,16 @@ bool HostPool::close_oldest_idle(CloseReason reason, TimePoint now) {
   return oldest != nullptr;
 }
 
+std::uint32_t HostPool::network_changed(const NetworkChange& change, TimePoint now) {
+  const SettleScope scope(*this, now);
+  const std::uint32_t before = idle();
+  for (const auto& connection : connections_.all()) {
+    if (is_affected(change, *connection)) connection->retiring = CloseReason::NetworkChanged;
+  }
+  idle_.close_all(CloseReason::NetworkChanged, now, [](const Connection& each) { return each.retiring.has_value(); });
+  return before - idle();
+}
+
 // ---- New settings ----
 
 void HostPool::set_settings(const policy::HostSettings& settings) {
@@ -306,11 +326,13 @@ void HostPool::set_settings(const policy::HostSettings& settings) {
 void HostPool::recheck(TimePoint now) {
   const SettleScope scope(*this, now);
   for (const auto& connection : connections_.all()) {
-    if (!target_.may_lead_to(connection->address()) || !settings_->reuse) connection->retiring = true;
+    if (!target_.may_lead_to(connection->address()) || !settings_->reuse) {
+      connection->retiring = CloseReason::AddressGone;
+    }
     connection->open_to_remote_clients.reset();
     if (!settings_->server_hint) connection->facts.hint.reset();
   }
-  idle_.close_all(CloseReason::Reconfigured, now, [](const Connection& each) { return each.retiring; });
+  idle_.close_all(CloseReason::Reconfigured, now, [](const Connection& each) { return each.retiring.has_value(); });
   for (std::uint32_t surplus = peers_->idle_rose(open(), idle(), *settings_); surplus > 0; --surplus) {
     close_oldest_idle(CloseReason::Reconfigured, now);
   }

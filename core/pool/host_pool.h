@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 
+#include "core/base/network.h"
 #include "core/base/origin.h"
 #include "core/policy/connect_pacing.h"
 #include "core/policy/server_model.h"
@@ -60,6 +61,7 @@ class HostPool final : public ListHook<HostPool>,
   void close_all_idle(CloseReason reason, TimePoint now);
   /// The connection that has been idle longest. False: none is idle.
   bool close_oldest_idle(CloseReason reason, TimePoint now);
+  std::uint32_t network_changed(const NetworkChange& change, TimePoint now);  ///< as Pool::network_changed()
 
   // ---- New settings ----
 
@@ -88,8 +90,7 @@ class HostPool final : public ListHook<HostPool>,
   void retain() noexcept { ++life_.users; }
   void release() noexcept;
   [[nodiscard]] bool in_use() const noexcept;
-  /// Other origins than requested_origin() lead here, too.
-  void share() noexcept { life_.shared = true; }
+  void share() noexcept { life_.shared = true; }  ///< other origins than requested_origin() lead here, too
   [[nodiscard]] bool shared() const noexcept { return life_.shared; }
 
  private:

@@ -145,7 +145,8 @@ void IdleKeeper::idle_time_over(Connection& connection, TimePoint now) {
 }
 
 bool IdleKeeper::still_usable(Connection& connection, TimePoint now) {
-  return now < its_.server.held_until(connection.facts, now) && connection.stream().check_idle_alive();
+  return !connection.retiring && now < its_.server.held_until(connection.facts, now) &&
+         connection.stream().check_idle_alive();
 }
 
 void IdleKeeper::recheck_deadlines(TimePoint now) {

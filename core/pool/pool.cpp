@@ -106,6 +106,13 @@ void Pool::sweep_former() {
   if (former_.empty()) former_settings_.clear();
 }
 
+std::uint32_t Pool::network_changed(const NetworkChange& change) {
+  const TimePoint now = net::Loop::event_time();
+  std::uint32_t closed = 0;
+  for (const auto& [key, pool] : pools_) closed += pool->network_changed(change, now);
+  return closed;
+}
+
 void Pool::tunnel_ended(std::string_view upstream) {
   record_close(context_, upstream, CloseReason::TunnelEnded, {});
 }

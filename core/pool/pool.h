@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/base/network.h"
 #include "core/base/origin.h"
 #include "core/policy/host_table.h"
 #include "core/pool/dialer.h"
@@ -62,6 +63,9 @@ class Pool final : public HostPoolOwner {
   /// New host tables: every host gets its new settings; connections in use go on. Hosts that are reached in another way
   /// now (connect_to, parent, upgrade, TLS) begin anew.
   void reconfigure(policy::HostTable table);
+
+  /// Closes the connections that are affected by it, the leased ones when they end. Returns how many were idle.
+  std::uint32_t network_changed(const NetworkChange& change);
 
   /// An upstream connection that was never pooled, or left the pool for good, has ended with its tunnel: counted and
   /// logged like every other close. `upstream`: "host:port".

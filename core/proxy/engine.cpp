@@ -50,10 +50,12 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
           .mode = {.settings = &settings_, .pseudonym = std::move(pseudonym)},
       },
       after_turn_(loop, [this] { turn_ended(); }),
+      network_(loop, [this](const NetworkChange& change) { network_changed(change); }),
       trimmer_(loop, [this] { shrink_lists(); }),
       exchanges_(context_, loop, trimmer_),
       grace_(loop, [this] { abort_all(); }) {
   apply_rules();
+  if (!network_.works()) log.write(LogLevel::Info, "changes of this machine's addresses and routes cannot be watched");
   if (slot_.shared_pool == nullptr) return;
   pool_context_.shared = slot_.shared_pool;
   pool_context_.worker = slot_.worker;
@@ -82,6 +84,15 @@ void Engine::apply_rules() {
   rules_.denied_is_explicit = settings_.deny_destinations_set;
   dial_context_.via = context_.mode.via();
   dial_context_.head_limits = context_.mode.head_limits();
+}
+
+void Engine::network_changed(const NetworkChange& change) {
+  if (change.concerns_names()) resolver_.forget_all();
+  const std::uint32_t closed = pool_.network_changed(change);
+  const LogLevel level = closed > 0 ? LogLevel::Info : LogLevel::Debug;
+  if (!context_.log.enabled(level)) return;
+  context_.log.write(level,
+                     "network changed: " + change.text() + "; idle connections closed: " + std::to_string(closed));
 }
 
 // ---- Listeners ----

@@ -11,6 +11,7 @@
 #include "core/net/deadline_clock.h"
 #include "core/net/listener.h"
 #include "core/net/loop.h"
+#include "core/net/network_watch.h"
 #include "core/net/tls/tls_client.h"
 #include "core/policy/host_table.h"
 #include "core/policy/settings.h"
@@ -96,6 +97,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
 
   [[nodiscard]] bool has_room();
   [[nodiscard]] bool client_allowed(const net::SocketAddress& peer) const;
+  void network_changed(const NetworkChange& change);
   void apply_rules();
   void turn_ended();
   void shrink_lists();
@@ -118,6 +120,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   pool::Pool pool_;
   ProxyContext context_;
   net::AfterTurn after_turn_;
+  net::NetworkWatch network_;
   net::HeapTrimmer trimmer_;
   ExchangeStore exchanges_;
   std::vector<std::unique_ptr<ClientSession>> sessions_;

@@ -62,6 +62,8 @@ class AddressCache {
     if (const auto found = entries_.find(name); found != entries_.end()) entries_.erase(found);
   }
 
+  void clear() { entries_.clear(); }
+
   /// Whether the name was asked again though it was known, less than kConfirmedFor ago, and the answer was the same.
   [[nodiscard]] bool confirmed_lately(std::string_view name, TimePoint now) const {
     const auto found = entries_.find(name);

@@ -142,6 +142,10 @@ void Resolver::forget(std::string_view name) {
   impl_->cache.forget(name);
 }
 
+void Resolver::forget_all() {
+  impl_->cache.clear();
+}
+
 void Resolver::set_settings(Settings settings) noexcept {
   impl_->cache.set_terms({settings.ttl, settings.negative_ttl});
   timeout_ = settings.timeout;

@@ -74,6 +74,8 @@ class Resolver {
   [[nodiscard]] bool ask_again(std::string_view name, Query& query, ResolveEvents& events);
   /// For such an answer when it is too late to ask again: who comes next asks anew.
   void forget(std::string_view name);
+  /// The machine is in another network: all names are asked for anew.
+  void forget_all();
 
   void set_settings(Settings settings) noexcept;
   /// Settings::timeout. The resolver itself never gives up: a late answer is of use to the next asker.

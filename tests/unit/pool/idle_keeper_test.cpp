@@ -311,6 +311,9 @@ TEST_CASE_FIXTURE(Keeper,
   Connection& connection = add_idle(10s);
   CHECK(keeper.still_usable(connection, now()));
   CHECK_FALSE(keeper.still_usable(connection, now() + 9s));  // the margin is a second
+  connection.retiring = CloseReason::NetworkChanged;
+  CHECK_FALSE(keeper.still_usable(connection, now()));
+  connection.retiring.reset();
   StillStream::of(connection).alive = false;
   CHECK_FALSE(keeper.still_usable(connection, now()));
 }

@@ -112,6 +112,16 @@ TEST_CASE("beyond its capacity the cache forgets the oldest answer") {
   for (const char* name : {"a", "c", "d"}) CHECK(cache.find(name, kStart + 2s) != nullptr);
 }
 
+TEST_CASE("all answers can be dropped at once") {
+  AddressCache cache(3, {.ttl = 30s, .negative_ttl = 30s});
+  for (const char* name : {"a", "b"}) cache.store(name, answer("192.0.2.1"), kStart);
+  cache.clear();
+  CHECK(cache.size() == 0);
+  CHECK(cache.find("a", kStart) == nullptr);
+  cache.store("a", answer("192.0.2.2"), kStart);
+  CHECK(cache.find("a", kStart) != nullptr);
+}
+
 TEST_CASE("names that are never asked for again do not stay for ever") {
   AddressCache cache(100000, {.ttl = 1s, .negative_ttl = 1s});
   for (int i = 0; i < 10000; ++i) cache.store("n" + std::to_string(i), answer("192.0.2.1"), kStart + i * 1ms);

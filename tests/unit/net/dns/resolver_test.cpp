@@ -253,6 +253,16 @@ TEST_CASE("a name that is forgotten is asked anew") {
   CHECK(fixture.service->times_asked() == 2);
 }
 
+TEST_CASE("in another network all names are asked for anew") {
+  ResolverFixture fixture;
+  Asker asker;
+  fixture.ask_and_wait("a.example", asker);
+  fixture.resolver->forget_all();
+  fixture.ask("a.example", asker);
+  fixture.run_until([&] { return asker.told == 2; });
+  CHECK(fixture.service->times_asked() == 2);
+}
+
 TEST_CASE("a failure is remembered for its own time") {
   ResolverFixture fixture({.ttl = 0s, .negative_ttl = 1h});
   fixture.service->fail_with(UV_EAI_NONAME);

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <optional>
+
+#include "core/base/clock.h"
+#include "core/base/network.h"
+#include "core/net/loop.h"
+#include "core/net/timer.h"
+
+namespace keepwarm::net {
+
+/// Watches the addresses and routes of this machine (rtnetlink(7)), and reports what has changed. As long as nothing
+/// changes it costs no system call. What comes unasked is only a hint: the tables are read whole then and compared with
+/// those of before, so a message that was lost, or says nothing new, does no harm.
+class NetworkWatch {
+ public:
+  /// A machine with more routes is a router. Its routes change all the time, so only its addresses are watched.
+  static constexpr std::size_t kMaxRoutes = 4096;
+  /// The tables are read no more often than this.
+  static constexpr Duration kReadEach = std::chrono::milliseconds(100);
+
+  /// `on_change` is called from the loop, with a change that is not empty. If this system does not let us watch, it
+  /// never comes (works()).
+  NetworkWatch(Loop& loop, std::function<void(const NetworkChange&)> on_change);
+  ~NetworkWatch();
+  NetworkWatch(const NetworkWatch&) = delete;
+  NetworkWatch& operator=(const NetworkWatch&) = delete;
+
+  [[nodiscard]] bool works() const noexcept { return node_ != nullptr; }
+
+ private:
+  struct Node;  // uv_poll_t and the descriptor; freed in libuv's close callback
+
+  void on_messages();
+  void read_again();
+
+  std::function<void(const NetworkChange&)> on_change_;
+  Timer timer_;
+  std::optional<NetworkState> state_;  ///< nullopt: not read yet
+  TimePoint read_at_{};
+  Duration retry_after_ = kReadEach;
+  bool due_ = false;      ///< the timer runs, which reads the tables
+  Node* node_ = nullptr;  ///< nullptr: this system does not let us watch
+};
+
+}  // namespace keepwarm::net

@@ -1,0 +1,20 @@
+#include "core/net/network_watch.h"
+
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "net_fixture.h"
+
+namespace keepwarm::net {
+
+TEST_CASE("a network in which nothing changes is watched without a word") {
+  Loop loop;
+  std::vector<std::string> changes;
+  const NetworkWatch watch(loop, [&](const NetworkChange& change) { changes.push_back(change.text()); });
+  CHECK(watch.works());
+  loop.run();  // a watch is nothing that keeps a loop
+  CHECK(changes.empty());
+}
+
+}  // namespace keepwarm::net
