@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include "core/policy/client_end.h"
 #include "tests/unit/proxy/exchange_fixture.h"
 
 // How an exchange ends that a response has reached, and what the client's messages do to it: core/doc/design.md §5.
