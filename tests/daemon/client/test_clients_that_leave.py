@@ -47,6 +47,14 @@ def records(daemon, method="GET") -> list[dict]:
     return [record for record in records if record["method"] == method]
 
 
+def expect_never_begun(daemon, upstream):
+    """The POST. (Its place may be given up before its turn comes: then the connection stays.)"""
+    daemon.wait_log('"method":"POST"')
+    upstream.expect_no_byte()
+    (record,) = records(daemon, "POST")
+    assert (record["status"], record["end"], record["upstream"]) == (0, "client", None)
+
+
 def leave(client, how):
     if how == "shutdown both ways":
         client.sock.shutdown(socket.SHUT_RDWR)
@@ -149,9 +157,7 @@ def test_a_queued_post_whose_body_hides_that_its_client_has_left_is_never_begun(
     queued.close()
     upstream.answer("ok", "200 OK", KEEP)
     finish(first)
-    assert upstream.read_to_end() == b""
-    (record,) = records(daemon, "POST")
-    assert (record["status"], record["end"], record["upstream"]) == (0, "client", None)
+    expect_never_begun(daemon, upstream)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -195,8 +201,7 @@ def test_a_client_that_closes_in_the_moment_in_which_its_turn_comes_is_looked_at
         queued.close()
         upstream.answer("ok", "200 OK", KEEP)
     finish(first)
-    assert upstream.read_to_end() == b""
-    assert [record["end"] for record in records(daemon, "POST")] == ["client"]
+    expect_never_begun(daemon, upstream)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -212,8 +217,7 @@ def test_a_client_that_left_while_the_daemon_stood_still_has_nothing_begun(both,
         queued.close()
         time.sleep(0.03)
     finish(first)
-    assert upstream.read_to_end() == b""
-    assert [record["end"] for record in records(daemon, "POST")] == ["client"]
+    expect_never_begun(daemon, upstream)
 
 
 @pytest.mark.parametrize("kind", KINDS)
