@@ -470,6 +470,22 @@ TEST_CASE("a pipelined request of a client that has left meanwhile is never begu
   CHECK(scene.records.size() == 1);
 }
 
+TEST_CASE("a half-closed client is checked during its second request, too") {
+  SessionScene scene;
+  scene.start();
+  scene.send(std::string(kGetRoot) + std::string(kGetRoot));
+  scene.run_until_origin_has("\r\n\r\n");
+  scene.client.end();
+  scene.origin_sends(kOkAnswer);
+  REQUIRE(scene.retired == 0);
+  scene.upstream.pass(5s);
+  REQUIRE(scene.retired == 0);
+  scene.client.peer.presence = PeerPresence::Gone;
+  scene.upstream.pass(1s);
+  CHECK(scene.retired == 1);
+  CHECK(scene.records.size() == 2);
+}
+
 TEST_CASE("while an exchange is under way the session has no time limit of its own") {
   SessionScene scene;
   exchange(scene);
