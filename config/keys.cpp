@@ -144,10 +144,23 @@ constexpr auto kKeys = std::to_array<Key>({
                               "SIGHUP opens the file again, for logrotate.",
                               unless(log_file_problem)),
 
+    dns<&DnsSettings::resolver>(
+        "resolver",
+        "Who looks names up: \"auto\" | \"system\" (getaddrinfo, on threads) | \"c-ares\" (on the event loop: faster, "
+        "and a "
+        "dead name server costs a second, not five). \"auto\" is c-ares where /etc/nsswitch.conf and /etc/resolv.conf "
+        "ask for nothing that it cannot do; `keepwarm explain` says which it is. \"c-ares\" where they do, and such "
+        "names are not found.",
+        kAnyValue),
     dns<&DnsSettings::ttl>(
         "ttl",
-        "How long an answer is used without asking again. Too long sends requests to where a name used to point.",
+        "How long an answer is used without asking again, at most: less if its own time to live is less and is known "
+        "(c-ares). Too long sends requests to where a name used to point.",
         kZeroAllowed),
+    dns<&DnsSettings::min_ttl>("min_ttl",
+                               "The same at least, though the answer's own time to live is less. Too long defeats "
+                               "names that move quickly.",
+                               kZeroAllowed),
     dns<&DnsSettings::negative_ttl>("negative_ttl",
                                     "The same for the answer that there is no such name. Too long, and a name that has "
                                     "just been made seems missing.",

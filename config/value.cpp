@@ -137,6 +137,13 @@ std::span<const Choice<policy::ClientHalfClose>> choices() noexcept {
   return kWords;
 }
 template <>
+std::span<const Choice<ResolverMode>> choices() noexcept {
+  using enum ResolverMode;
+  static constexpr auto kWords =
+      std::to_array<Choice<ResolverMode>>({{"auto", Auto}, {"system", System}, {"c-ares", Cares}});
+  return kWords;
+}
+template <>
 std::span<const Choice<LogLevel>> choices() noexcept {
   using enum LogLevel;
   static constexpr auto kWords = std::to_array<Choice<LogLevel>>(

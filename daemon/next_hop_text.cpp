@@ -36,4 +36,17 @@ std::string speaks(const policy::NextHop& hop) {
   return text;
 }
 
+std::string looked_up_by(std::string_view host, const net::SystemNames& names) {
+  if (host.empty() || is_localhost(host) || net::SocketAddress::parse(host, 0)) return {};
+  const net::ResolverChoice& choice = names.choice();
+  if (!choice.cares) return "by the system's getaddrinfo, since " + choice.why;
+  if (names.asks_system(host)) return "by the system's getaddrinfo, since c-ares cannot do such a name";
+  if (names.hosts().has(host)) return "in /etc/hosts";
+  std::string servers;
+  for (const net::SocketAddress& server : names.conf().servers) {
+    servers += (servers.empty() ? "" : ", ") + server.host_text();
+  }
+  return "by c-ares at " + servers + ", since " + choice.why;
+}
+
 }  // namespace keepwarm::daemon

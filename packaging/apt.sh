@@ -4,7 +4,7 @@
 
 # The packages that build the daemon.
 keepwarm_build_packages=(
-  g++ cmake ninja-build pkg-config libuv1-dev libssl-dev libspdlog-dev libtomlplusplus-dev libcli11-dev node-llhttp
+  g++ cmake ninja-build pkg-config libuv1-dev libc-ares-dev libssl-dev libspdlog-dev libtomlplusplus-dev libcli11-dev node-llhttp
 )
 
 missing_packages() {  # prints those of the packages in "$@" that are not installed

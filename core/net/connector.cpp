@@ -106,7 +106,10 @@ struct Connector::Impl final : private ResolveEvents {
   void start_unix(std::string_view to_path, Duration timeout);
   void try_unix();
   void on_resolved(std::span<const SocketAddress> addresses, int error) override;
-  void set_candidates(std::span<const SocketAddress> addresses);
+  void on_rest(std::span<const SocketAddress> addresses);
+  void no_address(int error);
+  [[nodiscard]] bool tell(std::span<const SocketAddress> addresses);
+  [[nodiscard]] std::vector<SocketAddress> untried(std::span<const SocketAddress> addresses) const;
   void race();
   void connect_next();
   void all_failed();
@@ -141,6 +144,7 @@ struct Connector::Impl final : private ResolveEvents {
 
   std::vector<SocketAddress> candidates;  // in the order in which they are tried
   std::size_t next = 0;                   // of `candidates`; those before it have been begun
+  bool racing = false;                    // since there have been addresses that may be tried
   TimePoint race_began_at;
   TimePoint next_at;  // when the next one is begun though none has failed
   IntrusiveList<Attempt, Attempt> attempts;
@@ -195,34 +199,63 @@ void Connector::Impl::try_unix() {
 }
 
 void Connector::Impl::on_resolved(std::span<const SocketAddress> addresses, int error) {
+  if (racing) return on_rest(addresses);
   const TimePoint now = Loop::now();
   from_cache = !query->looked_up();
   if (!from_cache) dns = now - asked_at;
-  query.reset();
+  if (!query->pending()) query.reset();
   if (!asked_again) deadline = now + connect_timeout;
-  if (addresses.empty()) {
-    if (worst) return fail_soon(*worst);  // it says more than a second look-up that failed
-    const bool shortage = kind_of(error, {}) == Kind::OutOfDescriptors;
-    return fail_soon({.kind = shortage ? Kind::OutOfDescriptors : Kind::Dns, .error = error, .address = {}});
-  }
-  bool gone = false;
-  destroyed = &gone;
-  events.on_addresses(addresses);
-  if (gone) return;
-  destroyed = nullptr;
-  set_candidates(addresses);
+  if (addresses.empty()) return no_address(error);
+  if (!tell(addresses)) return;
+  candidates = untried(addresses);
+  next = 0;
   if (candidates.empty()) return fail_soon(*worst);
   race();
 }
 
-/// Those of the addresses that have not been tried before.
-void Connector::Impl::set_candidates(std::span<const SocketAddress> addresses) {
-  const std::vector<SocketAddress> tried = std::exchange(candidates, {});
-  next = 0;
+/// The other family's addresses have come, or will not come, while the first one's are tried.
+void Connector::Impl::on_rest(std::span<const SocketAddress> addresses) {
+  query.reset();
+  if (outcome) return;  // it is about to be told
+  if (!addresses.empty() && !tell(addresses)) return;
+  std::vector<SocketAddress> rest = untried(addresses);
+  std::erase_if(rest, [this](const SocketAddress& address) {
+    return filter.verdict(address) != AddressFilter::Verdict::Allowed;
+  });
+  // Families take turns, as in any answer; the last to have been tried is of the first family.
+  for (std::size_t i = 0; i < rest.size(); ++i) {
+    const std::size_t place = std::min(next + 2 * i, candidates.size());
+    candidates.insert(candidates.begin() + static_cast<std::ptrdiff_t>(place), rest[i]);
+  }
+  if (attempts.empty()) return connect_next();
+  arm_timer();
+}
+
+void Connector::Impl::no_address(int error) {
+  if (worst) return fail_soon(*worst);  // it says more than a second look-up that failed
+  if (error == UV_ETIMEDOUT) return fail_soon({.kind = Kind::DnsTimeout, .error = error, .address = {}});
+  const bool shortage = kind_of(error, {}) == Kind::OutOfDescriptors;
+  fail_soon({.kind = shortage ? Kind::OutOfDescriptors : Kind::Dns, .error = error, .address = {}});
+}
+
+/// False: this has been destroyed.
+bool Connector::Impl::tell(std::span<const SocketAddress> addresses) {
+  bool gone = false;
+  destroyed = &gone;
+  events.on_addresses(addresses);
+  if (gone) return false;
+  destroyed = nullptr;
+  return true;
+}
+
+/// Those of the addresses that are not among the candidates.
+std::vector<SocketAddress> Connector::Impl::untried(std::span<const SocketAddress> addresses) const {
+  std::vector<SocketAddress> others;
   for (SocketAddress address : addresses) {
     address.set_port(port);
-    if (std::find(tried.begin(), tried.end(), address) == tried.end()) candidates.push_back(address);
+    if (std::find(candidates.begin(), candidates.end(), address) == candidates.end()) others.push_back(address);
   }
+  return others;
 }
 
 void Connector::Impl::race() {
@@ -235,10 +268,9 @@ void Connector::Impl::race() {
         return fail_soon({.kind = Kind::Ourselves, .error = 0, .address = address});
     }
   }
-  if (allowed.empty()) {
-    return fail_soon(worst.value_or(ConnectFailure{.kind = Kind::Denied, .error = 0, .address = candidates.back()}));
-  }
+  if (allowed.empty() && !worst) worst = {.kind = Kind::Denied, .error = 0, .address = candidates.back()};
   candidates = std::move(allowed);
+  racing = true;
   race_began_at = Loop::now();
   connect_next();
 }
@@ -258,8 +290,10 @@ void Connector::Impl::connect_next() {
 }
 
 void Connector::Impl::all_failed() {
+  if (query) return arm_timer();  // the other family is still being asked for
   const bool may_have_moved = from_cache && worst->kind != Kind::OutOfDescriptors;
   if (!may_have_moved || std::exchange(asked_again, true)) return fail_soon(*worst);
+  racing = false;
   asked_at = Loop::now();
   arm_timer();  // what is left of the time limit holds for the second look-up too
   query.emplace();
@@ -306,6 +340,7 @@ void Connector::Impl::end_attempt(Attempt& attempt, int status) {
 
 void Connector::Impl::win(Attempt& attempt) {
   give_up_attempts();
+  query.reset();
   timer.disarm();
   events.on_connected({.stream = TcpStream::from_connected(attempt.node),
                        .address = attempt.address,
@@ -331,6 +366,7 @@ void Connector::Impl::arm_timer() {
 }
 
 void Connector::Impl::fail_soon(const ConnectFailure& failure) {
+  query.reset();
   outcome = failure;
   timer.arm(Duration::zero());
 }
@@ -353,8 +389,8 @@ void Connector::Impl::on_timer() {
 }
 
 ConnectFailure Connector::Impl::time_is_up() {
-  if (query && worst) return *worst;  // asked again in vain
-  if (query) return {.kind = Kind::DnsTimeout, .error = UV_ETIMEDOUT, .address = {}};
+  if (query && worst && attempts.empty()) return *worst;  // more addresses were waited for in vain
+  if (query && candidates.empty()) return {.kind = Kind::DnsTimeout, .error = UV_ETIMEDOUT, .address = {}};
   if (from_cache) resolver.forget(host);
   return {.kind = Kind::Timeout, .error = UV_ETIMEDOUT, .address = candidates[next - 1]};
 }

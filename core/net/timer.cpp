@@ -57,6 +57,11 @@ void Timer::disarm() noexcept {
   uv_timer_stop(&node_->handle);
 }
 
+void Timer::keeps_loop_alive(bool yes) noexcept {
+  auto* const handle = reinterpret_cast<uv_handle_t*>(&node_->handle);
+  yes ? uv_ref(handle) : uv_unref(handle);
+}
+
 void Timer::CloseThenDelete::operator()(Node* node) const noexcept {
   node->unlink();
   uv_close(reinterpret_cast<uv_handle_t*>(&node->handle),

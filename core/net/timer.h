@@ -27,6 +27,8 @@ class Timer {
   /// Fires once, not earlier than `after` from now (rounded up to milliseconds). A second arm() replaces the first.
   void arm(Duration after);
   void disarm() noexcept;
+  /// Whether run() goes on for its sake while it is armed: it does unless told otherwise.
+  void keeps_loop_alive(bool yes) noexcept;
 
  private:
   struct Node;

@@ -7,6 +7,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/ip.h"
+#include "core/base/resolver_mode.h"
 #include "core/policy/configured_hop.h"
 
 /// The settings as plain values, already validated; their defaults are here, what they mean is in config/keys.cpp.
@@ -96,7 +97,9 @@ struct ProxySettings {
 struct DnsSettings {
   Duration ttl = 30s;
   Duration negative_ttl = 1s;
+  Duration min_ttl = 1s;
   Duration dns_timeout = 15s;
+  ResolverMode resolver = ResolverMode::Auto;
 
   bool operator==(const DnsSettings&) const = default;
 };

@@ -22,7 +22,11 @@ bool is_local(const net::SocketAddress& peer) noexcept {
 }
 
 net::Resolver::Settings resolver_settings(const policy::DnsSettings& dns) noexcept {
-  return {.ttl = dns.ttl, .negative_ttl = dns.negative_ttl, .timeout = dns.dns_timeout};
+  return {.ttl = dns.ttl,
+          .negative_ttl = dns.negative_ttl,
+          .min_ttl = dns.min_ttl,
+          .timeout = dns.dns_timeout,
+          .mode = dns.resolver};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "config/keys.h"
 #include "config/value.h"
+#include "core/net/dns/system_names.h"
 #include "core/policy/idle_terms.h"
 #include "core/policy/next_hop.h"
 #include "daemon/config_source.h"
@@ -54,11 +55,13 @@ void print_table(const std::vector<Row>& rows, std::ostream& out) {
   }
 }
 
-void print_way(const Origin& origin, const HostSettings& settings, std::ostream& out) {
+void print_way(const Origin& origin, const HostSettings& settings, ResolverMode resolver, std::ostream& out) {
   const policy::NextHop hop = policy::next_hop(origin, settings);
   out << "\nConnections for this host\n\n"
       << "  lead to    " << leads_to(hop) << '\n'
       << "  speak      " << speaks(hop) << '\n';
+  const std::string looked_up = looked_up_by(hop.host, net::SystemNames(resolver, {}));
+  if (!looked_up.empty()) out << "  looked up  " << looked_up << '\n';
 }
 
 /// What is expected of the server, and from where that is known.
@@ -155,7 +158,7 @@ int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err) {
   out << origin_text(url.origin) << "  ("
       << (loaded->file.empty() ? "built-in defaults, no configuration file" : loaded->file) << ")\n\n";
   print_table(rows_for(config.hosts, url.origin, settings), out);
-  print_way(url.origin, settings, out);
+  print_way(url.origin, settings, config.dns.resolver, out);
   print_pool_rule(settings, out);
   if (url.origin.scheme == Scheme::Https && !may_connect(config.proxy, url.origin.port)) {
     out << "\nA tunnel (CONNECT) to port " << url.origin.port << " is refused: proxy.connect_ports does not have it.\n";

@@ -116,8 +116,11 @@ std::pair<ProbeFindings, std::string> probe(const ProbeTarget& target, const con
                                             ProbeProgress& progress) {
   net::Loop loop;
   net::DeadlineClock deadlines(loop);
-  net::Resolver resolver(
-      loop, {.ttl = config.dns.ttl, .negative_ttl = config.dns.negative_ttl, .timeout = config.dns.dns_timeout});
+  net::Resolver resolver(loop, {.ttl = config.dns.ttl,
+                                .negative_ttl = config.dns.negative_ttl,
+                                .min_ttl = config.dns.min_ttl,
+                                .timeout = config.dns.dns_timeout,
+                                .mode = config.dns.resolver});
   net::TlsClient tls(loop);
   const proxy::DestinationRules rules = rules_of(config.proxy);
   const proxy::DestinationFilter filter(rules, true);

@@ -2,33 +2,25 @@
 
 #include <algorithm>
 #include <chrono>
-#include <functional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "core/base/clock.h"
 #include "core/base/intrusive_list.h"
 #include "core/net/dns/lookup.h"
+#include "core/net/dns/name_map.h"
 
 namespace keepwarm::net {
 
-/// Transparent hash, so that a look-up by string_view allocates nothing.
-struct NameHash {
-  using is_transparent = void;
-  std::size_t operator()(std::string_view name) const noexcept { return std::hash<std::string_view>{}(name); }
-};
-template <typename T>
-using NameMap = std::unordered_map<std::string, T, NameHash, std::equal_to<>>;
-
 /// The answers of look-ups, for as long as they may be used. Pure: owns no clock. Bounded: beyond its capacity the
-/// oldest answer goes, which is also the first to lapse. Everything is O(1), amortised.
+/// oldest answer goes. Everything is O(1), amortised.
 class AddressCache {
  public:
   /// Terms of use; they hold for what is already in the cache too. 0: not at all.
   struct Terms {
-    Duration ttl;           ///< of addresses
-    Duration negative_ttl;  ///< of a failure
+    Duration ttl;                                ///< of addresses: the longest
+    Duration negative_ttl;                       ///< of a failure
+    Duration min_ttl = std::chrono::seconds(1);  ///< of addresses whose own time is shorter, but never more than `ttl`
   };
 
   AddressCache(std::size_t capacity, Terms terms) noexcept : capacity_(capacity), terms_(terms) {}
@@ -90,7 +82,8 @@ class AddressCache {
   }
 
   [[nodiscard]] bool lapsed(const Entry& entry, TimePoint now) const noexcept {
-    return now - entry.answered_at >= (entry.answer.error == 0 ? terms_.ttl : terms_.negative_ttl);
+    const Duration held = std::min(terms_.ttl, std::max(terms_.min_ttl, entry.answer.ttl));
+    return now - entry.answered_at >= (entry.answer.error == 0 ? held : terms_.negative_ttl);
   }
 
   std::size_t capacity_;

@@ -7,6 +7,7 @@
 
 #include <uv.h>
 
+#include "core/base/clock.h"
 #include "core/net/address.h"
 #include "core/net/loop.h"
 
@@ -15,7 +16,9 @@ namespace keepwarm::net {
 /// What a look-up gave: addresses with port 0 in the order in which they should be tried, or a negative libuv code.
 struct LookupAnswer {
   std::vector<SocketAddress> addresses;
-  int error = 0;  ///< not 0 exactly if there are no addresses
+  int error = 0;                   ///< not 0 exactly if there are no addresses
+  Duration ttl = Duration::max();  ///< how long it may be used; max(): its source does not say
+  bool partial = false;            ///< the other family's addresses, if any, are still being asked for
 };
 
 /// Gives a name's addresses. Runs on a look-up thread, may block there for as long as it likes, must not throw.

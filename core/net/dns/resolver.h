@@ -6,26 +6,33 @@
 
 #include "core/base/clock.h"
 #include "core/base/intrusive_list.h"
+#include "core/base/resolver_mode.h"
 #include "core/net/address.h"
 #include "core/net/dns/lookup.h"
+#include "core/net/dns/system_names.h"
 #include "core/net/loop.h"
 
 namespace keepwarm::net {
 
-/// What the resolver reports to who asked: once, when a look-up has ended.
+/// What the resolver reports to who asked.
 class ResolveEvents {
  public:
   /// `addresses` have port 0, in the order in which they should be tried (RFC 6724 by getaddrinfo, then families
-  /// interleaved as RFC 8305 §4 says); empty when it failed, then `error` is a negative libuv code (UV_EAI_NONAME, …).
+  /// interleaved as RFC 8305 §4 says); empty when it failed, then `error` is a negative libuv code (UV_EAI_NONAME, …;
+  /// UV_ETIMEDOUT: no name server has answered). Comes once, when the look-up has ended; and a second time, with all
+  /// addresses, if the query is still pending meanwhile: then those of one family alone came first.
   virtual void on_resolved(std::span<const SocketAddress> addresses, int error) = 0;
 
  protected:
   ~ResolveEvents() = default;
 };
 
-/// Names to addresses, by getaddrinfo on threads of its own (lookup.h), with a cache. Identical look-ups under way are
-/// merged, so a name whose look-up hangs occupies one thread however often it is asked for; when all threads are busy,
-/// names wait in order. Both are bounded: the cache by kMaxEntries, the waiting names by their askers.
+/// Names to addresses, with a cache: by /etc/hosts and c-ares on the loop (dns_lookups.h) where these can do what the
+/// system's files ask for (resolver_choice.h), else by getaddrinfo on threads (lookup.h). Identical look-ups under way
+/// are merged, so a name whose look-up hangs occupies one thread however often it is asked for; when all threads are
+/// busy, names wait in order. Both are bounded: the cache by kMaxEntries, the waiting names by their askers. When one
+/// of the system's files changes nothing is cached any more; that is noticed with the next name that is not, or within
+/// a second.
 ///
 /// "localhost" and every name below it is ::1 and 127.0.0.1 without asking anybody (RFC 6761 §6.3), whatever /etc/hosts
 /// has of it.
@@ -34,14 +41,16 @@ class Resolver {
   static constexpr std::size_t kMaxEntries = 10000;
 
   struct Settings {
-    Duration ttl;                                 ///< how long an answer is used without asking again; 0: not at all
-    Duration negative_ttl;                        ///< the same for a failure
+    Duration ttl;           ///< how long an answer is used at most without asking again; 0: not at all
+    Duration negative_ttl;  ///< the same for a failure
+    Duration min_ttl = std::chrono::seconds(1);   ///< and at least, though its own time is shorter; `ttl` is stronger
     Duration timeout = std::chrono::seconds(15);  ///< how long an asker should wait for an answer
+    ResolverMode mode = ResolverMode::System;
   };
 
-  /// `lookup` is what the threads do; another than the system's is for tests. Look-ups may outlive the resolver: one
-  /// that hangs is left behind with its thread.
-  Resolver(Loop& loop, Settings settings, Lookup lookup = system_lookup);
+  /// `lookup` is what the threads do; another than the system's is for tests, and so are other `paths`. Look-ups may
+  /// outlive the resolver: one that hangs is left behind with its thread.
+  Resolver(Loop& loop, Settings settings, Lookup lookup = system_lookup, SystemNames::Paths paths = {});
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
@@ -64,8 +73,8 @@ class Resolver {
   };
 
   /// Asks for `name` (lower case, or an address literal). What needs no look-up (a literal, a cached answer, a
-  /// name that is empty or too long) is reported before resolve() returns, and all else later. `query` must not be
-  /// pending. Inside on_resolved() all but the resolver itself may be destroyed.
+  /// name that is empty or too long) is reported before resolve() returns, and so may be what cannot be asked. `query`
+  /// must not be pending. Inside on_resolved() all but the resolver itself may be destroyed.
   void resolve(std::string_view name, Query& query, ResolveEvents& events);
 
   /// For an answer of the cache that led nowhere: nobody could be connected to at its addresses. Asks anew, as
@@ -80,7 +89,7 @@ class Resolver {
   void set_settings(Settings settings) noexcept;
   /// Settings::timeout. The resolver itself never gives up: a late answer is of use to the next asker.
   [[nodiscard]] Duration timeout() const noexcept { return timeout_; }
-  /// Look-ups that threads are busy with.
+  /// Look-ups under way.
   [[nodiscard]] std::size_t running() const noexcept;
 
  private:

@@ -1,25 +1,28 @@
 """Names: look-ups off the loop, merged, cached; their addresses tried in turn (core/doc/design.md §4 [dns], §6.5, §6.8)."""
 
+import os
 import time
 
 import pytest
 from helpers_names import NameServer, own_names
 from helpers_pool import KEEP, Bottleneck, every_host, exchange, finish, serve
+from support.daemon import merged
 from support.stalls import real_time
 from support.waiting import eventually, scaled
 from support.wiring import check_own_answer
 
 
-@pytest.fixture
-def names(keepwarm, tmp_path):
+@pytest.fixture(params=["c-ares", "system"])
+def names(request, keepwarm, tmp_path):
     """names({"name": [addresses]}, config): (a daemon that asks our name server, the name server). dead_first: it asks
-    one before that never answers. under: a command to start the daemon under."""
+    one before that never answers. under: a command to start the daemon under. Once for each resolver."""
     servers = []
 
     def start(known, config="", dead_first=False, under=(), **options):
         silent = [NameServer(mute=True)] if dead_first else []
         servers.extend([*silent, NameServer(known)])
         wrapper = own_names(tmp_path, name_servers=[*silent, servers[-1]])
+        config = merged({"dns": {"resolver": request.param}}, config or {})
         return keepwarm(config, wrapper=(*wrapper, *under), **options), servers[-1]
 
     yield start
@@ -144,7 +147,7 @@ def test_a_look_up_that_takes_too_long_is_504_after_dns_timeout(names):
 
 @real_time
 def test_a_dead_first_name_server_costs_time_and_no_request(names, origin):
-    """The system asks the next one after a second here, after 5 s by default: longer than connecting may take."""
+    """The next one is asked after a second, by the system after 5 s by default: longer than connecting may take."""
     daemon, name_server = names({"good.test": ["127.0.0.1"]}, every_host(connect_timeout="500ms"), dead_first=True)
     server = origin()
     client = ask(daemon, "good.test", server.port)
@@ -328,6 +331,7 @@ def test_a_service_that_is_down_is_asked_for_once_more_a_second(names, closed_po
     assert name_server.asked("down.test") <= 3 + (time.monotonic() - began)
 
 
+@pytest.mark.parametrize("names", ["system"], indirect=True)
 def test_descriptors_and_threads_of_look_ups_are_bounded(names):
     """To an eighth of the descriptors that there may be."""
     daemon, name_server = names({}, under=("prlimit", "--nofile=320:320"))
@@ -335,8 +339,8 @@ def test_descriptors_and_threads_of_look_ups_are_bounded(names):
         name_server.silent.add(f"slow{number}.test")
     clients = [ask(daemon, f"slow{number}.test", 80) for number in range(60)]
     name_server.wait_asked("slow0.test")
-    eventually(lambda: len(name_server.queries) >= 40)
-    threads = int(next(line for line in open(f"/proc/{daemon.pid}/status") if line.startswith("Threads:")).split()[1])
-    assert 40 < threads < 50
+    eventually(lambda: len(os.listdir(f"/proc/{daemon.pid}/task")) > 40)
+    eventually(lambda: len(name_server.queries) >= 2 * 40)
+    assert len(os.listdir(f"/proc/{daemon.pid}/task")) < 50
     for client in clients:
         client.close()

@@ -23,6 +23,7 @@ BELOW = {
 LIBRARIES = {
     "uv.h": ["core/net/", "daemon/lifecycle.h", "daemon/probe/run.h"],
     "uv/": ["core/net/"],
+    "ares": ["core/net/dns/"],
     "llhttp": ["core/http/"],
     "openssl/": ["core/net/"],
     "toml": ["config/load.cpp"],
