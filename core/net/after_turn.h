@@ -26,7 +26,7 @@ class AfterTurn {
       uv_check_stop(&node->check);
       uv_idle_stop(&node->idle);
       Loop::begin_event();
-      node->on_turn();
+      if (uv_is_closing(reinterpret_cast<uv_handle_t*>(handle)) == 0) node->on_turn();
     });
     // Keeps the loop from sleeping before the check when the request comes from a timer.
     uv_idle_start(&node_->idle, [](uv_idle_t*) {});

@@ -1,6 +1,7 @@
 #include "core/net/loop.h"
 
 #include <chrono>
+#include <ctime>
 #include <sys/epoll.h>
 #include <system_error>
 #include <vector>
@@ -8,6 +9,16 @@
 #include "core/net/sock_diag.h"
 
 namespace keepwarm::net {
+
+namespace {
+
+Duration read_clock(clockid_t clock) noexcept {
+  timespec time{};
+  ::clock_gettime(clock, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+}  // namespace
 
 /// Which sockets could be read when all of them were last polled.
 struct Loop::PollSnapshot {
@@ -72,6 +83,8 @@ Loop::Loop()
 }
 
 Loop::~Loop() {
+  if (not_compared_ == this) not_compared_ = nullptr;
+  clocks_.reset();
   due_timers_.close();
   uv_close(reinterpret_cast<uv_handle_t*>(&before_poll_), nullptr);
   // Every owner has destroyed its handles by now: only their close callbacks are left to run.
@@ -85,6 +98,22 @@ void Loop::before_poll() noexcept {
   // been stopped between that and the reading of the clock.)
   set_heard_until(polled_from_);
   polled_from_ = TimePoint(std::chrono::milliseconds(uv_now(&uv_)));
+  if (clocks_) not_compared_ = this;
+}
+
+void Loop::on_clock_jump(std::function<void(const ClockJump&)> handler) {
+  on_clock_jump_ = std::move(handler);
+  const Duration boottime = read_clock(CLOCK_BOOTTIME);
+  const Duration realtime = read_clock(CLOCK_REALTIME);
+  clocks_.emplace(ClockComparison::Readings{boottime, realtime, now().time_since_epoch()});
+}
+
+void Loop::compare_clocks() noexcept {
+  not_compared_ = nullptr;
+  ClockComparison::Readings readings{read_clock(CLOCK_BOOTTIME), std::nullopt, {}};
+  if (clocks_->realtime_is_due(readings.boottime)) readings.realtime = read_clock(CLOCK_REALTIME);
+  readings.monotonic = event_time().time_since_epoch();
+  if (const auto jump = clocks_->compare(readings)) on_clock_jump_(*jump);
 }
 
 Loop::Input Loop::input_of(int fd, TimePoint since) {

@@ -1,12 +1,16 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
+#include <utility>
 
 #include <uv.h>
 
 #include "core/base/clock.h"
+#include "core/base/clock_comparison.h"
 #include "core/net/due_timers.h"
 
 namespace keepwarm::net {
@@ -40,8 +44,11 @@ class Loop {
     return event_time_;
   }
   /// Every callback that libuv is given calls this first, so that the clock is read anew. Each turn of the loop begins
-  /// a new event, too.
-  static void begin_event() noexcept { event_time_ = {}; }
+  /// a new event, too. The first of a turn compares the clocks: see on_clock_jump().
+  static void begin_event() noexcept {
+    event_time_ = {};
+    if (not_compared_ != nullptr) not_compared_->compare_clocks();
+  }
   /// Begins an event of which the caller knows when it began, so that the clock need not be read.
   static void begin_event(TimePoint began) noexcept { event_time_ = began; }
 
@@ -51,6 +58,12 @@ class Loop {
   [[nodiscard]] static TimePoint heard_until() noexcept { return heard_until_; }
   /// All that had come by then has been reported.
   static void set_heard_until(TimePoint time) noexcept { heard_until_ = time; }
+
+  /// `handler` is called when time has passed that now() did not count: the machine slept, or was restored from a
+  /// snapshot. It comes in the first event of a turn, before anything is made of that event: so before any connection
+  /// is used, or its end is judged, on the strength of an idle time that is wrong. It may close whatever it likes, that
+  /// which the event is about too. The clocks are compared once a turn, through the vDSO: no system call.
+  void on_clock_jump(std::function<void(const ClockJump&)> handler);
 
   /// Counts the turns: the loop polls its sockets between one and the next.
   [[nodiscard]] std::uint32_t turn() const noexcept { return turn_; }
@@ -82,16 +95,21 @@ class Loop {
 
   static inline thread_local TimePoint event_time_{};  ///< TimePoint{}: not read yet
   static inline thread_local TimePoint heard_until_{};
+  /// The loop of this thread that has polled since it compared its clocks.
+  static inline constinit thread_local Loop* not_compared_ = nullptr;
 
   struct PollSnapshot;
 
   static uv_loop_t& initialized(uv_loop_t& uv);
+  void compare_clocks() noexcept;
 
   uv_loop_t uv_{};
   DueTimers due_timers_;
   uv_prepare_t before_poll_{};
   TimePoint polled_from_{};  ///< the turn began then whose poll is the last
   std::uint32_t turn_ = 0;
+  std::optional<ClockComparison> clocks_;  ///< once somebody wants to know
+  std::function<void(const ClockJump&)> on_clock_jump_;
   std::unique_ptr<PollSnapshot> snapshot_;
   std::unique_ptr<SockDiag> sock_diag_;
   std::unique_ptr<char[]> buffer_;

@@ -30,6 +30,8 @@ enum class CloseReason : std::uint8_t {
   PoolFull,           ///< max_idle, or an idle one made room for a new one
   AddressGone,        ///< the name has not had this address for a while, or new settings forbid the address
   NetworkChanged,     ///< this machine's address of it is gone, or packets take another way than before
+  Slept,              ///< the machine has slept since: nobody knows what became of it
+  ClockStepped,       ///< the clock was set forward since, as for a snapshot that was restored
   BoundToClient,      ///< connection-bound authentication: its client is gone
   TunnelEnded,        ///< it was used by a tunnel (CONNECT, Upgrade), which has ended
   Unused,             ///< opened for an exchange that then needed none
@@ -63,6 +65,8 @@ inline constexpr std::size_t kCloseReasonCount = static_cast<std::size_t>(CloseR
     case CloseReason::PoolFull: return "pool full";
     case CloseReason::AddressGone: return "address gone";
     case CloseReason::NetworkChanged: return "network changed";
+    case CloseReason::Slept: return "machine slept";
+    case CloseReason::ClockStepped: return "clock set forward";
     case CloseReason::BoundToClient: return "bound to client";
     case CloseReason::TunnelEnded: return "tunnel ended";
     case CloseReason::Unused: return "unused";

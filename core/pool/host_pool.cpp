@@ -97,6 +97,7 @@ void HostPool::settled() noexcept {
 
 /// A response came whole. Returns why its connection cannot serve another request; nullopt: it can.
 std::optional<CloseReason> HostPool::answered(Connection& connection, const GiveBack& how, TimePoint now) {
+  if (context_.disruption.struck(connection.opened_at())) return context_.disruption.reason;
   idle_.survived(connection, connection.take_lease_age(), now);
   server_.answered(connection.facts, how.hint.timeout, how.idle_since);
   if (connection.served() == 1) {
@@ -190,6 +191,7 @@ void HostPool::connected(ConnectAttempt& attempt, Dialed dialed, TimePoint now) 
   // The waiter that it was opened for may not be the first in line: then that one's connect serves it in turn.
   if (Waiter* const waiter = done->waiter()) waiters_.connect_lost(*waiter);
   pacing_.opened(now);
+  if (context_.disruption.struck(done->began())) return close(connection, context_.disruption.reason, now);
   if (offer(connection, dialed.times, now)) return;
   if (!settings_->reuse || context_.draining || life_.retired) return close(connection, CloseReason::Unused, now);
   make_idle(connection, now);
@@ -255,6 +257,7 @@ void HostPool::received_from_peer(std::unique_ptr<TransferredConnection> transfe
       connections_.add_transferred(std::move(stream), transferred->address, transferred->facts, now);
   ++context_.stats.connections;
   ++context_.stats.transferred_here;
+  if (context_.disruption.struck(connection.opened_at())) return close(connection, context_.disruption.reason, now);
   // Nobody has listened to it on its way.
   if (!connection.stream().check_idle_alive()) return idle_.idle_ended(connection, CloseReason::ServerClosedIdle, now);
   if (offer(connection, {}, now)) return;

@@ -87,6 +87,7 @@ void IdleKeeper::survived(Connection& connection, Duration age, TimePoint now) {
 }
 
 void IdleKeeper::was_closed_idle(Connection& connection, TimePoint now) {
+  if (its_.context.disruption.struck(connection.opened_at())) return;
   const auto before = its_.server.learned();
   const auto period = its_.server.closed(connection.facts, address_hash(connection), now);
   if (!period) return;
@@ -109,6 +110,7 @@ void IdleKeeper::log_what_was_learned() const {
 }
 
 void IdleKeeper::close_idle_since(TimePoint since, Duration age, TimePoint now) {
+  if (its_.context.disruption.struck(since)) return;
   its_.server.request_failed(age);
   while (Connection* const connection = its_.connections.find_idle_since(since)) {
     // If the server's close is there already, its age shows whether it was the timeout, or all were closed at once.
@@ -145,8 +147,8 @@ void IdleKeeper::idle_time_over(Connection& connection, TimePoint now) {
 }
 
 bool IdleKeeper::still_usable(Connection& connection, TimePoint now) {
-  return !connection.retiring && now < its_.server.held_until(connection.facts, now) &&
-         connection.stream().check_idle_alive();
+  return !connection.retiring && !its_.context.disruption.struck(connection.opened_at()) &&
+         now < its_.server.held_until(connection.facts, now) && connection.stream().check_idle_alive();
 }
 
 void IdleKeeper::recheck_deadlines(TimePoint now) {

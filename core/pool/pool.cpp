@@ -117,6 +117,12 @@ void Pool::tunnel_ended(std::string_view upstream) {
   record_close(context_, upstream, CloseReason::TunnelEnded, {});
 }
 
+void Pool::disrupted(CloseReason reason) {
+  const TimePoint now = net::Loop::event_time();
+  context_.disruption = {now, reason};
+  for (const auto& [key, pool] : pools_) pool->close_all_idle(reason, now);
+}
+
 void Pool::drain() {
   context_.draining = true;
   const TimePoint now = net::Loop::event_time();

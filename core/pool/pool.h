@@ -71,6 +71,10 @@ class Pool final : public HostPoolOwner {
   /// logged like every other close. `upstream`: "host:port".
   void tunnel_ended(std::string_view upstream);
 
+  /// All connections that are open, or being opened, have become useless: those that are idle close now, the others
+  /// when they fall idle.
+  void disrupted(CloseReason reason);
+
   /// Nothing is pooled any more; idle connections close now.
   void drain();
 

@@ -32,6 +32,17 @@ class HostPoolOwner {
   ~HostPoolOwner() = default;
 };
 
+/// When all connections that were open became useless in all likelihood: the machine slept, or its network is another
+/// one. Nobody tells us of their ends, which may not even come.
+struct Disruption {
+  TimePoint at = TimePoint::min();
+  CloseReason reason = CloseReason::Slept;
+
+  /// Of a connection that was opened, or begun, then: no request goes on it any more, and what becomes of it tells
+  /// nothing of the server.
+  [[nodiscard]] bool struck(TimePoint opened) const noexcept { return opened < at; }
+};
+
 /// What every HostPool of an engine works with. All references must outlive the pool.
 struct PoolContext {
   DialerFactory& dialers;
@@ -42,7 +53,8 @@ struct PoolContext {
   PoolStats& stats;
   policy::CloseRiskEstimator& all_hosts;  ///< what all hosts have shown, for one of which nothing is known
   HostPoolOwner* owner = nullptr;
-  bool draining = false;  ///< shutting down: nothing is pooled any more
+  bool draining = false;    ///< shutting down: nothing is pooled any more
+  Disruption disruption{};  ///< the last one
 
   // With several workers:
   SharedPool* shared = nullptr;              ///< nullptr: this is the only one

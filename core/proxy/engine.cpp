@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <string>
 #include <sys/socket.h>
 
 #include "core/net/tcp_stream.h"
@@ -60,6 +62,7 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       grace_(loop, [this] { abort_all(); }) {
   apply_rules();
   if (!network_.works()) log.write(LogLevel::Info, "changes of this machine's addresses and routes cannot be watched");
+  loop_.on_clock_jump([this](const ClockJump& jump) { clocks_jumped(jump); });
   if (slot_.shared_pool == nullptr) return;
   pool_context_.shared = slot_.shared_pool;
   pool_context_.worker = slot_.worker;
@@ -68,6 +71,7 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
 }
 
 Engine::~Engine() {
+  loop_.on_clock_jump([](const ClockJump&) {});
   listeners_.clear();
   sessions_.clear();
   retired_sessions_.clear();
@@ -97,6 +101,21 @@ void Engine::network_changed(const NetworkChange& change) {
   if (!context_.log.enabled(level)) return;
   context_.log.write(level,
                      "network changed: " + change.text() + "; idle connections closed: " + std::to_string(closed));
+}
+
+// ---- Sleep ----
+
+/// Whatever was idle goes, and no request is tried on it even though it could be sent again: behind a NAT that has
+/// forgotten the connection it would wait in vain until nothing of it is acknowledged, and a new connection costs less.
+void Engine::clocks_jumped(const ClockJump& jump) {
+  const bool slept = jump.kind == ClockJump::Kind::Slept;
+  const auto seconds = std::chrono::round<std::chrono::seconds>(jump.by).count();
+  if (slot_.worker == 0) {  // each worker's loop sees it, and one tells of it
+    context_.log.write(LogLevel::Info, std::string(slept ? "the machine slept for " : "the clock was set forward by ") +
+                                           std::to_string(seconds) + " s: idle connections are not used any more");
+  }
+  resolver_.forget_all();
+  pool_.disrupted(slept ? pool::CloseReason::Slept : pool::CloseReason::ClockStepped);
 }
 
 // ---- Listeners ----

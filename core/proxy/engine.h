@@ -99,6 +99,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   [[nodiscard]] bool client_allowed(const net::SocketAddress& peer) const;
   void network_changed(const NetworkChange& change);
   void apply_rules();
+  void clocks_jumped(const ClockJump& jump);
   void turn_ended();
   void shrink_lists();
   void abort_all();

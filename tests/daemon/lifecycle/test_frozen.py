@@ -7,7 +7,6 @@ import signal
 import time
 from pathlib import Path
 
-import pytest
 from helpers_pool import KEEP, exchange, finish, serve
 from support.crowd import ask
 from support.daemon import Daemon
@@ -104,7 +103,7 @@ def test_idle_connections_outlive_a_freeze_and_their_closes_are_seen(keepwarm, o
     finish(client, method="POST")
 
 
-@pytest.mark.own_daemon
+@real_time  # a client or an origin that gets no processor is late itself
 def test_a_freeze_under_load_fails_nobody(keepwarm, http_origin):
     """200 requests a second all the time, half of them POSTs. Limits are shorter than the freeze."""
     seconds = amount(1.2, 10.0)
