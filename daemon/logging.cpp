@@ -108,6 +108,8 @@ void Logging::take_settings(const config::LogConfig& log) {
 
 bool Logging::finish() {
   if (!thread_.joinable()) return true;
+  const auto counted = repeats_.take_due(RepeatFilter::TimePoint::clock::now(), true);
+  for (const std::string& line : counted) put(LogLevel::Warn, line);
   const auto deadline = LogQueue::Clock::now() + kEndTime;
   writer_->queue().end(deadline);
   const LogEnd end = writer_->wait_until_ended(deadline + kEndGrace);
@@ -125,6 +127,22 @@ bool Logging::enabled(LogLevel level) const noexcept {
 }
 
 void Logging::write(LogLevel level, std::string_view line) {
+  if (level == LogLevel::Warn) return warn(line);
+  put(level, line);
+}
+
+void Logging::warn(std::string_view line) {
+  if (!enabled(LogLevel::Warn)) return;
+  const auto now = RepeatFilter::TimePoint::clock::now();
+  std::unique_lock lock(repeats_mutex_);
+  const auto due = repeats_.take_due(now);
+  const auto admitted = repeats_.admit(line, now);
+  lock.unlock();
+  for (const std::string& each : due) put(LogLevel::Warn, each);
+  if (admitted) put(LogLevel::Warn, *admitted);
+}
+
+void Logging::put(LogLevel level, std::string_view line) {
   logger_->log(level_of(level), spdlog::string_view_t(line.data(), line.size()));
 }
 

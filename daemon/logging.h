@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -10,6 +11,7 @@
 #include "core/base/log.h"
 #include "core/proxy/access_record.h"
 #include "daemon/log_writer.h"
+#include "daemon/repeat_filter.h"
 
 namespace spdlog {
 class logger;
@@ -20,7 +22,7 @@ namespace keepwarm::daemon {
 /// The daemon's log and access log. Lines are formatted by whoever has something to say and put into a LogQueue; a
 /// LogWriter on a thread of its own does all that could take time. So neither a slow disk, nor a reader that has
 /// stopped, nor a file server that is gone holds an event loop up. Thread-safe: all workers write here, also while
-/// configure() changes how.
+/// configure() changes how. A warning that repeats is limited in rate (RepeatFilter).
 class Logging final : public Log, public proxy::AccessSink {
  public:
   Logging();
@@ -48,11 +50,15 @@ class Logging final : public Log, public proxy::AccessSink {
 
  private:
   void take_settings(const config::LogConfig& log);
+  void warn(std::string_view line);
+  void put(LogLevel level, std::string_view line);
 
   /// Shared with the writer's thread, which outlives this object if it hangs.
   std::shared_ptr<LogWriter> writer_;
   std::shared_ptr<spdlog::logger> logger_;  // spdlog's own way to hold one
   std::atomic<config::AccessLog> access_{config::AccessLog::Off};
+  std::mutex repeats_mutex_;
+  RepeatFilter repeats_;  ///< of warnings
   std::string path_;
   std::thread thread_;
 };
