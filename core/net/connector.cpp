@@ -121,6 +121,7 @@ struct Connector::Impl final : private ResolveEvents {
   void arm_timer();
   void on_timer();
   [[nodiscard]] ConnectFailure time_is_up();
+  [[nodiscard]] ConnectFailure told(ConnectFailure failure, TimePoint now) const;
   void fail_soon(const ConnectFailure& failure);
 
   Loop& loop;
@@ -144,6 +145,7 @@ struct Connector::Impl final : private ResolveEvents {
 
   std::vector<SocketAddress> candidates;  // in the order in which they are tried
   std::size_t next = 0;                   // of `candidates`; those before it have been begun
+  std::vector<SocketAddress> earlier;     // those of the answer before, which all failed
   bool racing = false;                    // since there have been addresses that may be tried
   TimePoint race_began_at;
   TimePoint next_at;  // when the next one is begun though none has failed
@@ -188,7 +190,9 @@ void Connector::Impl::try_unix() {
   if (fd < 0) {
     return events.on_connect_failed({.kind = unix_kind_of(fd),
                                      .error = fd == UV_EAGAIN ? UV_ETIMEDOUT : fd,
-                                     .address = SocketAddress::unix_socket()});
+                                     .address = SocketAddress::unix_socket(),
+                                     .tried = {SocketAddress::unix_socket()},
+                                     .connect = now - started_at});
   }
   TcpNode* const node = make_tcp_node(loop, TcpNode::Side::Upstream);
   uv_tcp_open(&node->handle, fd);  // libuv treats any stream socket alike; cannot fail: the descriptor is new
@@ -207,7 +211,8 @@ void Connector::Impl::on_resolved(std::span<const SocketAddress> addresses, int 
   if (!asked_again) deadline = now + connect_timeout;
   if (addresses.empty()) return no_address(error);
   if (!tell(addresses)) return;
-  candidates = untried(addresses);
+  std::vector<SocketAddress> others = untried(addresses);
+  earlier = std::exchange(candidates, std::move(others));
   next = 0;
   if (candidates.empty()) return fail_soon(*worst);
   race();
@@ -380,7 +385,7 @@ void Connector::Impl::on_timer() {
     give_up_attempts();
   }
   if (outcome) {
-    const ConnectFailure failure = *outcome;  // we may be destroyed while it is read
+    const ConnectFailure failure = told(*outcome, now);  // we may be destroyed while it is read
     return events.on_connect_failed(failure);
   }
   // Timers count in whole milliseconds of the loop's clock and may come a little early.
@@ -388,9 +393,21 @@ void Connector::Impl::on_timer() {
   arm_timer();
 }
 
+ConnectFailure Connector::Impl::told(ConnectFailure failure, TimePoint now) const {
+  failure.tried = earlier;
+  failure.tried.insert(failure.tried.end(), candidates.begin(), candidates.begin() + static_cast<std::ptrdiff_t>(next));
+  if (failure.tried.empty() && failure.address.family() != AF_UNSPEC) failure.tried.push_back(failure.address);
+  failure.dns = dns;
+  if (race_began_at != TimePoint{}) failure.connect = now - race_began_at;
+  return failure;
+}
+
 ConnectFailure Connector::Impl::time_is_up() {
   if (query && worst && attempts.empty()) return *worst;  // more addresses were waited for in vain
-  if (query && candidates.empty()) return {.kind = Kind::DnsTimeout, .error = UV_ETIMEDOUT, .address = {}};
+  if (query && candidates.empty()) {
+    dns = Loop::now() - asked_at;
+    return {.kind = Kind::DnsTimeout, .error = UV_ETIMEDOUT, .address = {}};
+  }
   if (from_cache) resolver.forget(host);
   return {.kind = Kind::Timeout, .error = UV_ETIMEDOUT, .address = candidates[next - 1]};
 }

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "core/base/clock.h"
 #include "core/net/address.h"
@@ -44,6 +45,10 @@ struct ConnectFailure {
   Kind kind = Kind::Other;
   int error = 0;          ///< negative errno or libuv code of the last failure; 0 if none
   SocketAddress address;  ///< the one that failed, or was denied; AF_UNSPEC if there was none
+  // When it is reported:
+  std::vector<SocketAddress> tried{};  ///< what was connected to, in order; else the one that was denied
+  Duration dns{};                      ///< as in Connected, until now
+  Duration connect{};
 };
 
 /// A connection that is open.

@@ -2,9 +2,11 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/net/connector.h"
 #include "core/net/tls/tls_failure.h"
+#include "core/pool/opening_times.h"
 
 namespace keepwarm::pool {
 
@@ -24,6 +26,8 @@ struct DialFailure {
   /// Step::Settings: why. Step::Connect: whom it was that could not be connected to, if that is not the host itself:
   /// "the parent proxy proxy.corp:3128".
   std::string text{};
+  std::vector<net::SocketAddress> tried{};  ///< the addresses that were connected to, or the one that is denied
+  OpeningTimes times{};                     ///< until it failed
 };
 
 }  // namespace keepwarm::pool

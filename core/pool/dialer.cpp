@@ -1,5 +1,6 @@
 #include "core/pool/dialer.h"
 
+#include <sys/socket.h>
 #include <utility>
 
 namespace keepwarm::pool {
@@ -18,6 +19,9 @@ DialFailure failure_in(Step step) {
 DialFailure connect_failure(const net::ConnectFailure& why) {
   DialFailure failure;
   failure.connect = why;
+  failure.tried = why.tried;
+  if (failure.tried.empty() && why.address.family() != AF_UNSPEC) failure.tried.push_back(why.address);
+  failure.times = {.dns = why.dns, .connect = why.connect};
   return failure;
 }
 
@@ -85,7 +89,7 @@ void Dialer::on_addresses(std::span<const net::SocketAddress> addresses) {
 void Dialer::on_connect_failed(const net::ConnectFailure& failure) {
   DialFailure told = connect_failure(failure);
   told.text = whom(hop());
-  fail(told);
+  fail(std::move(told));
 }
 
 void Dialer::on_connected(net::Connected connected) {
@@ -121,7 +125,7 @@ void Dialer::on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string 
 void Dialer::on_tunnel_refused(std::uint16_t status) {
   DialFailure failure = failure_in(Step::Parent);
   failure.parent_status = status;
-  fail(failure);
+  fail(std::move(failure));
 }
 
 // ---- TLS ----
@@ -135,7 +139,7 @@ void Dialer::secure(std::unique_ptr<net::TcpStream> stream) {
   if (!context) {
     DialFailure failure = failure_in(Step::Settings);
     failure.text = context.failure();
-    return fail(failure);
+    return fail(std::move(failure));
   }
   resuming_ = request_.tickets && request_.tickets->count() > 0;
   tls_ = net::TlsStream::start(context_.tls, *context.value(), std::move(stream), terms.server_name,
@@ -153,7 +157,7 @@ void Dialer::on_handshake_failed(const net::TlsFailure& why) {
   DialFailure failure = failure_in(Step::Tls);
   failure.tls = why;
   failure.tried_to_resume = resuming_;
-  fail(failure);
+  fail(std::move(failure));
 }
 
 // ---- Ends ----
@@ -165,12 +169,21 @@ void Dialer::done(Dialed dialed) {
   events_.on_dialed(std::move(dialed));
 }
 
-void Dialer::fail(const DialFailure& failure) {
+void Dialer::fail(DialFailure failure) {
   DeadlineWheel::disarm(*this);
+  if (failure.step != Step::Connect) add_way_so_far(failure);
   connector_.reset();
   parent_.reset();
   tls_.reset();
   events_.on_dial_failed(failure);
+}
+
+/// Of a failure after connecting.
+void Dialer::add_way_so_far(DialFailure& failure) const {
+  failure.tried = {address_};
+  failure.times = times_;
+  const Duration step = net::Loop::now() - step_began_;
+  (failure.step == Step::Parent ? failure.times.connect : failure.times.tls) += step;
 }
 
 void Dialer::fail_soon(DialFailure failure) {
@@ -182,7 +195,7 @@ void Dialer::on_deadline(TimePoint) {
   if (failure_) return fail(DialFailure(*failure_));
   DialFailure failure = failure_in(parent_ ? Step::Parent : Step::Tls);
   failure.connect = {.kind = net::ConnectFailure::Kind::Timeout, .error = 0, .address = address_};
-  fail(failure);
+  fail(std::move(failure));
 }
 
 // ---- NetworkDialers ----

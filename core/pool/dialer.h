@@ -63,7 +63,8 @@ class Dialer final : public Dial,
   void ask_parent(std::unique_ptr<net::TcpStream> stream);
   void secure(std::unique_ptr<net::TcpStream> stream);
   void done(Dialed dialed);
-  void fail(const DialFailure& failure);
+  void fail(DialFailure failure);
+  void add_way_so_far(DialFailure& failure) const;
   void fail_soon(DialFailure failure);
 
   [[nodiscard]] const policy::NextHop& hop() const noexcept { return request_.hop; }

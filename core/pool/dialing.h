@@ -10,19 +10,11 @@
 #include "core/net/stream.h"
 #include "core/policy/next_hop.h"
 #include "core/pool/dial_failure.h"
+#include "core/pool/opening_times.h"
 
 /// How the pool has connections opened: what it asks for, what is reported to it, and who does it. The Dialer of
 /// dialer.h does it over the network; tests have one of their own.
 namespace keepwarm::pool {
-
-/// How long the steps of opening a connection took; zero on a reused one.
-struct OpeningTimes {
-  Duration dns{};
-  Duration connect{};  ///< with the parent's tunnel, if there is one
-  Duration tls{};
-
-  [[nodiscard]] Duration total() const noexcept { return dns + connect + tls; }
-};
 
 /// A connection to the next hop, ready for use.
 struct Dialed {

@@ -16,6 +16,15 @@ RequestName KeptRequestName::view() const noexcept {
           .path = text.substr(method_size_ + authority_size_)};
 }
 
+AccessResult result_of(const OwnAnswer& answer, bool sent, std::span<const net::SocketAddress> tried) {
+  AccessResult result;
+  result.status = sent ? answer.status : std::uint16_t{0};
+  result.bytes_sent = sent ? answer.body_bytes : 0;
+  result.outcome = sent ? ExchangeOutcome::Ourselves : ExchangeOutcome::Client;
+  result.failure = {.error = answer.error, .reason = answer.reason, .rule = answer.rule, .tried = tried};
+  return result;
+}
+
 AccessRecord access_record(const net::SocketAddress& client, const RequestName& request, const UpstreamUse& upstream,
                            const AccessTimes& times, const AccessResult& result) noexcept {
   AccessRecord record;
@@ -27,9 +36,9 @@ AccessRecord access_record(const net::SocketAddress& client, const RequestName& 
   record.status = result.status;
   record.bytes_received = result.bytes_received;
   record.bytes_sent = result.bytes_sent;
+  record.upstream_path = upstream.unix_path;
   if (upstream.reached()) {
     record.upstream = &upstream.address;
-    record.upstream_path = upstream.unix_path;
     record.reused = upstream.reused();
     record.requests_on_connection = upstream.requests;
     record.idle = upstream.idle;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include "core/net/address.h"
 #include "core/policy/idle_terms.h"
 #include "core/proxy/access_record.h"
+#include "core/proxy/own_answer.h"
 
 /// From what an exchange, a CONNECT or an answer of our own knows of itself to the line in the access log: the one
 /// place where an AccessRecord is filled.
@@ -79,6 +81,9 @@ struct AccessResult {
   FailureNote failure{};
   std::optional<policy::ExpectedIdle> expected_idle{};  ///< of the server, now that the request is over
 };
+
+/// Of an answer of our own. `sent`: the client was there to be told.
+[[nodiscard]] AccessResult result_of(const OwnAnswer& answer, bool sent, std::span<const net::SocketAddress> tried);
 
 /// The record points into what it is made from, which must outlive it.
 [[nodiscard]] AccessRecord access_record(const net::SocketAddress& client, const RequestName& request,

@@ -50,7 +50,7 @@ struct AccessRecord {
   std::uint64_t bytes_received = 0;              ///< request body from the client (tunnels: all bytes)
   std::uint64_t bytes_sent = 0;                  ///< response body to the client (tunnels: all bytes)
   const net::SocketAddress* upstream = nullptr;  ///< nullptr: none was reached
-  std::string_view upstream_path;                ///< of a unix socket, in place of `upstream`'s text; else empty
+  std::string_view upstream_path;                ///< of a unix socket, in place of its address's text; else empty
   bool reused = false;
   std::uint32_t requests_on_connection = 0;  ///< this one included
   Duration idle{};                           ///< of a reused connection: for how long it had been idle

@@ -1,6 +1,7 @@
 #include "core/proxy/client_session.h"
 
 #include "core/http/fields.h"
+#include "core/http/shown_request.h"
 #include "core/net/loop.h"
 
 namespace keepwarm::proxy {
@@ -34,9 +35,10 @@ void ClientSession::start(std::unique_ptr<net::Stream> stream) {
   await_head();
 }
 
-void ClientSession::reject(std::unique_ptr<net::Stream> stream, FailureKind kind, std::string_view explanation) {
+void ClientSession::reject(std::unique_ptr<net::Stream> stream, FailureKind kind, std::string_view explanation,
+                           std::string_view rule) {
   start(std::move(stream));
-  answer(context_.own_answers.failure({kind, explanation}), {}, {});
+  answer(context_.own_answers.failure({.kind = kind, .explanation = explanation, .rule = rule}), {});
 }
 
 // ---- Reading requests ----
@@ -105,7 +107,7 @@ std::string_view ClientSession::read_request(std::string_view input) {
       }
       return input;
     case http::HeadProgress::Broken:
-      answer(context_.own_answers.malformed_head(context_.scratch.parser.fault()), {}, {});
+      answer_to_half(context_.own_answers.malformed_head(context_.scratch.parser.fault()), input);
       return {};
     case http::HeadProgress::Complete: break;
   }
@@ -132,10 +134,8 @@ std::string_view ClientSession::begin_request(const http::RequestHead& head, std
     }
     case Route::Kind::Tunnel: begin_tunnel(head, route.target, rest); return {};
     case Route::Kind::AnswerOptions:
-    case Route::Kind::AnswerTrace:
-      answer(context_.own_answers.last_forward(head, route), head.method, route.target);
-      break;
-    case Route::Kind::Refuse: answer(context_.own_answers.refusal(head, route), head.method, route.target); break;
+    case Route::Kind::AnswerTrace: answer_to(context_.own_answers.last_forward(head, route), head, route.target); break;
+    case Route::Kind::Refuse: answer_to(context_.own_answers.refusal(head, route), head, route.target); break;
   }
   return state_ == State::AwaitingHead ? rest : std::string_view();
 }
@@ -217,8 +217,8 @@ void ClientSession::cut(ExchangeOutcome outcome) {
   const bool looks_whole = tunnels || (exchange_ != nullptr && exchange_->cut_looks_whole());
   if (stream_ && looks_whole) stream_->reset_on_close();
   if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->client_left(outcome);
-  if (state == State::Connecting) connect_request().log(outcome, 0, {});
-  if (state == State::Tunnelling) connect_request().log(outcome, 200, {});
+  if (state == State::Connecting) connect_request().log_end(outcome, 0);
+  if (state == State::Tunnelling) connect_request().log_end(outcome, 200);
   if (state == State::Upgraded) context_.pool.tunnel_ended(upgraded_tunnel().to);
 }
 
@@ -241,16 +241,18 @@ void ClientSession::on_connected() {
   state_ = State::Tunnelling;
 }
 
-void ClientSession::on_connect_refused(FailureKind kind, std::string_view explanation) {
+void ClientSession::on_connect_refused(FailureKind kind, std::string_view explanation, const FailureDetails& details) {
   if (state_ == State::Closed) return;  // aborted in the same turn of the loop
-  const OwnAnswer answer = context_.own_answers.failure({kind, explanation});
-  connect_request().log(ExchangeOutcome::Ourselves, answer.status, answer.error);
-  send_answer(answer);
+  const OwnAnswer answer = context_.own_answers.failure(
+      {.kind = kind, .explanation = explanation, .parameters = details.parameters, .rule = details.rule});
+  const bool sent = send_answer(answer);
+  connect_request().log(result_of(answer, sent, details.tried));
+  after_answer(answer);
 }
 
 void ClientSession::on_connect_ended(ExchangeOutcome outcome) {
   if (state_ == State::Closed) return;  // both streams may end in one turn of the loop
-  connect_request().log(outcome, 200, {});
+  connect_request().log_end(outcome, 200);
   close();
 }
 
@@ -286,24 +288,40 @@ pool::Lease ClientSession::take_bound_connection(const pool::HostPool& host) {
 
 // ---- Answers of our own ----
 
-void ClientSession::answer(const OwnAnswer& answer, std::string_view method, const http::Target& target) {
+void ClientSession::answer(const OwnAnswer& answer, const RequestName& name) {
+  const bool sent = send_answer(answer);
   if (context_.access.enabled()) {
-    const std::string authority = target.host.empty() ? std::string() : host_and_port(target.host, target.port);
-    RequestName name{.method = method, .host_and_port = authority};
-    if (target.form == http::TargetForm::Absolute) {
-      name.scheme = name_of(target.scheme);
-      name.path = target.path_and_query;
-    }
-    const AccessResult result{
-        .status = answer.status, .outcome = ExchangeOutcome::Ourselves, .failure = {.error = answer.error}};
-    context_.access.write(access_record(facts_.address, name, {}, {}, result));
+    context_.access.write(access_record(facts_.address, name, {}, {}, result_of(answer, sent, {})));
   }
-  send_answer(answer);
+  after_answer(answer);
 }
 
-void ClientSession::send_answer(const OwnAnswer& answer) {
-  // A client that is gone shows itself as the end of its stream.
-  static_cast<void>(net::write_all(*stream_, answer.text));
+void ClientSession::answer_to(const OwnAnswer& own, const http::RequestHead& head, const http::Target& target) {
+  if (!context_.access.enabled()) return answer(own, {});
+  if (target.form == http::TargetForm::Absolute && !target.host.empty()) {
+    const std::string authority = host_and_port(target.host, target.port);
+    return answer(own, {.method = head.method,
+                        .host_and_port = authority,
+                        .scheme = name_of(target.scheme),
+                        .path = target.path_and_query});
+  }
+  const std::string shown = http::shown_target(head.target);
+  answer(own, {.method = head.method, .path = shown});
+}
+
+void ClientSession::answer_to_half(const OwnAnswer& own, std::string_view head) {
+  if (!context_.access.enabled()) return answer(own, {});
+  const http::RequestWords words = http::request_words(head);
+  const std::string shown = http::shown_target(words.target);
+  answer(own, {.method = words.method, .path = shown});
+}
+
+/// False: the client is gone. If it goes later, that shows as the end of its stream.
+bool ClientSession::send_answer(const OwnAnswer& answer) {
+  return net::write_all(*stream_, answer.text) != net::WriteResult::Failed;
+}
+
+void ClientSession::after_answer(const OwnAnswer& answer) {
   if (!answer.keep_alive) return close_after_flush(true);
   await_head();
 }
@@ -344,8 +362,10 @@ void ClientSession::on_deadline(TimePoint now) {
     return context_.deadlines.arm(*this, now + context_.mode.settings->client_idle_timeout);
   }
   if (state_ == State::AwaitingHead && head_begun_) {
-    return answer(context_.own_answers.failure({FailureKind::ClientTooSlow, "the request head did not come in time"}),
-                  {}, {});
+    return answer_to_half(context_.own_answers.failure({.kind = FailureKind::ClientTooSlow,
+                                                        .explanation = "the request head did not come in time",
+                                                        .rule = "client_header_timeout"}),
+                          pending_);
   }
   close();
 }

@@ -50,7 +50,9 @@ class ClientSession final : public net::StreamEvents,
   /// Takes the connection over and begins to read.
   void start(std::unique_ptr<net::Stream> stream);
   /// Instead of serving: answers at once and closes (too many clients, a client that is not allowed).
-  void reject(std::unique_ptr<net::Stream> stream, policy::FailureKind kind, std::string_view explanation);
+  /// `rule`: the setting that says so.
+  void reject(std::unique_ptr<net::Stream> stream, policy::FailureKind kind, std::string_view explanation,
+              std::string_view rule);
 
   /// Shutting down: closes at once if no request is under way, else after it.
   void drain();
@@ -93,7 +95,8 @@ class ClientSession final : public net::StreamEvents,
   [[nodiscard]] pool::Lease take_bound_connection(const pool::HostPool& host) override;
   // CONNECT and tunnels
   void on_connected() override;
-  void on_connect_refused(policy::FailureKind kind, std::string_view explanation) override;
+  void on_connect_refused(policy::FailureKind kind, std::string_view explanation,
+                          const FailureDetails& details) override;
   void on_connect_ended(ExchangeOutcome outcome) override;
   void on_tunnel_ended(ExchangeOutcome outcome) override;
   // Time
@@ -109,9 +112,13 @@ class ClientSession final : public net::StreamEvents,
   void begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early);
   void await_head();
   void keep_for_later(std::string_view bytes);
-  /// Logs it and sends it. `method` and `target`: of the request, as far as that was understood.
-  void answer(const OwnAnswer& answer, std::string_view method, const http::Target& target);
-  void send_answer(const OwnAnswer& answer);
+  /// Sends it and logs it. `name`: of the request, as far as that was understood.
+  void answer(const OwnAnswer& answer, const RequestName& name);
+  void answer_to(const OwnAnswer& own, const http::RequestHead& head, const http::Target& target);
+  /// `head`: what has come of one that is not whole, or could not be parsed.
+  void answer_to_half(const OwnAnswer& own, std::string_view head);
+  [[nodiscard]] bool send_answer(const OwnAnswer& answer);
+  void after_answer(const OwnAnswer& answer);
   [[nodiscard]] ConnectRequest& connect_request() { return *std::get<std::unique_ptr<ConnectRequest>>(tunnel_); }
   [[nodiscard]] UpgradedTunnel& upgraded_tunnel() { return *std::get<std::unique_ptr<UpgradedTunnel>>(tunnel_); }
   void close_after_flush(bool lingering);

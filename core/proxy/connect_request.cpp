@@ -1,6 +1,7 @@
 #include "core/proxy/connect_request.h"
 
 #include <utility>
+#include <vector>
 
 #include "core/net/loop.h"
 #include "core/proxy/access_entry.h"
@@ -58,6 +59,7 @@ void ConnectRequest::on_dialed(pool::Dialed dialed) {
   upstream_address_ = dialed.address;
   times_ = dialed.times;
   ++context_.stats.tunnels;
+  context_.hosts.answered(destination_.host, destination_.port, net::Loop::event_time());
   // A client that is gone shows itself to the tunnel.
   static_cast<void>(net::write_all(client_, "HTTP/1.1 200 Connection established\r\n\r\n"));
   --context_.stats.open_tunnels;
@@ -72,24 +74,36 @@ void ConnectRequest::on_dial_failed(const pool::DialFailure& failure) {
   const bool out = failure.connect.kind == net::ConnectFailure::Kind::OutOfDescriptors;
   if (out && !std::exchange(connected_again_, true) && context_.pool.free_a_descriptor()) return connect();
   const ExplainedFailure explained = explain(failure);
+  times_ = failure.times;
+  context_.hosts.failed(destination_.host, destination_.port, explained.kind, explained.text, net::Loop::event_time());
+  const std::string explanation = host_and_port(destination_.host, destination_.port) + ": " + explained.text;
+  const std::vector<net::SocketAddress> tried = failure.tried;
   dial_.reset();
-  events_.on_connect_refused(explained.kind,
-                             host_and_port(destination_.host, destination_.port) + ": " + explained.text);
+  events_.on_connect_refused(explained.kind, explanation,
+                             {.parameters = explained.parameters, .rule = explained.rule, .tried = tried});
 }
 
-void ConnectRequest::log(ExchangeOutcome outcome, std::uint16_t status, std::string_view error) {
+void ConnectRequest::log_end(ExchangeOutcome outcome, std::uint16_t status) {
+  AccessResult result{.status = status, .outcome = outcome};
+  result.failure.reason = describe_cut(outcome);
+  if (outcome == ExchangeOutcome::Timeout) result.failure.rule = "tunnel_timeout";
+  log(result);
+}
+
+void ConnectRequest::log(AccessResult result) {
   ++context_.stats.exchanges;
   const std::string destination = host_and_port(destination_.host, destination_.port);
   if (tunnel_) context_.pool.tunnel_ended(destination);
   if (!context_.access.enabled()) return;
-  UpstreamUse upstream;
-  AccessResult result{.status = status, .outcome = outcome, .failure = {.error = error}};
+  UpstreamUse upstream{.unix_path = hop_.unix_path};
   if (tunnel_) {
     upstream = {.address = upstream_address_, .unix_path = hop_.unix_path, .requests = 1};
+    result.delivered = Delivered::Yes;
     result.bytes_received = tunnel_->bytes_from_client();
     result.bytes_sent = tunnel_->bytes_from_upstream();
   }
-  const AccessTimes times{.dns = times_.dns, .connect = times_.connect, .total = net::Loop::event_time() - started_at_};
+  const AccessTimes times{
+      .dns = times_.dns, .connect = times_.connect, .tls = times_.tls, .total = net::Loop::event_time() - started_at_};
   const RequestName name{.method = "CONNECT", .host_and_port = destination};
   context_.access.write(access_record(facts_.address, name, upstream, times, result));
 }

@@ -10,7 +10,9 @@
 #include "core/policy/next_hop.h"
 #include "core/policy/settings.h"
 #include "core/pool/dialing.h"
+#include "core/proxy/access_entry.h"
 #include "core/proxy/client_facts.h"
+#include "core/proxy/failure_text.h"
 #include "core/proxy/proxy_context.h"
 #include "core/proxy/tunnel.h"
 
@@ -22,7 +24,8 @@ class ConnectRequestEvents {
   /// The 200 has been written, and the tunnel is about to begin. It gets the events of the client's stream from now on.
   virtual void on_connected() = 0;
   /// The destination was not reached: answer and close. May destroy the request.
-  virtual void on_connect_refused(policy::FailureKind kind, std::string_view explanation) = 0;
+  virtual void on_connect_refused(policy::FailureKind kind, std::string_view explanation,
+                                  const FailureDetails& details) = 0;
   /// The tunnel is over: close. May destroy the request.
   virtual void on_connect_ended(ExchangeOutcome outcome) = 0;
 
@@ -49,8 +52,9 @@ class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
   void client_bytes(std::string_view bytes);
   void client_ended() noexcept { client_ended_ = true; }
 
-  /// Writes the access log line. Once, when it is all over.
-  void log(ExchangeOutcome outcome, std::uint16_t status, std::string_view error);
+  // Each writes the access log line: one of them once, when it is all over.
+  void log(AccessResult result);
+  void log_end(ExchangeOutcome outcome, std::uint16_t status);
 
  private:
   void connect();

@@ -194,7 +194,10 @@ void Engine::on_accepted(int fd, const net::SocketAddress& peer) {
   net::Descriptor client(fd);
   WorkerGroup* group = slot_.group;
   const std::uint64_t clients = group != nullptr ? group->clients() : sessions_.size();
-  if (clients >= settings_.max_clients + kMaxRejected) return;
+  if (clients >= settings_.max_clients + kMaxRejected) {
+    return context_.log.write(LogLevel::Warn,
+                              "clients are closed without an answer: far more than max_clients have come");
+  }
   if (group != nullptr) return group->assign(std::move(client), peer, clients);
   serve(std::move(client), peer, clients);
 }
@@ -210,11 +213,12 @@ void Engine::serve(net::Descriptor client, const net::SocketAddress& peer, std::
   added.index = static_cast<std::uint32_t>(sessions_.size());
   sessions_.push_back(std::move(session));
   if (!client_allowed(peer)) {
-    return added.reject(std::move(stream), policy::FailureKind::RequestDenied, "this client is not in allow_clients");
+    return added.reject(std::move(stream), policy::FailureKind::RequestDenied, "this client is not in allow_clients",
+                        "allow_clients");
   }
   if (clients >= settings_.max_clients) {
     return added.reject(std::move(stream), policy::FailureKind::TooManyClients,
-                        "too many clients at once (max_clients)");
+                        "too many clients at once (max_clients)", "max_clients");
   }
   added.start(std::move(stream));
 }

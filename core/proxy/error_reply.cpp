@@ -25,8 +25,8 @@ void write_connection_fields(std::string& out, bool keep_alive, Duration timeout
   if (seconds > 0) out += "Keep-Alive: timeout=" + std::to_string(seconds) + "\r\n";
 }
 
-void write_error_reply(std::string& out, const ErrorReply& reply, policy::ProxyStatusMode proxy_status,
-                       Duration keep_alive_timeout, std::string_view date) {
+std::size_t write_error_reply(std::string& out, const ErrorReply& reply, policy::ProxyStatusMode proxy_status,
+                              Duration keep_alive_timeout, std::string_view date) {
   const policy::FailureAnswer answer = policy::answer_for(reply.kind);
   std::string body = "keepwarm: ";
   append_harmless(body, reply.explanation);
@@ -47,7 +47,9 @@ void write_error_reply(std::string& out, const ErrorReply& reply, policy::ProxyS
   out += "Content-Length: " + std::to_string(body.size()) + "\r\n";
   write_connection_fields(out, reply.keep_alive, keep_alive_timeout);
   out += "\r\n";
-  if (!reply.without_body) out += body;
+  if (reply.without_body) return 0;
+  out += body;
+  return body.size();
 }
 
 }  // namespace keepwarm::proxy

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -16,12 +17,14 @@ struct ErrorReply {
   bool keep_alive = false;
   bool without_body = false;      ///< answers HEAD: with the length of the body, but without the body
   std::string_view parameters{};  ///< further ones of Proxy-Status, each with its "; "
+  std::string_view rule{};        ///< FailureDetails::rule
 };
 
 /// Appends the whole response: status, `Proxy-Status: keepwarm; error=…`, a text/plain body. Bytes in the explanation
-/// that a browser could take for markup, or a terminal for control, are replaced.
-void write_error_reply(std::string& out, const ErrorReply& reply, policy::ProxyStatusMode proxy_status,
-                       Duration keep_alive_timeout, std::string_view date);
+/// that a browser could take for markup, or a terminal for control, are replaced. Returns how many bytes of a body it
+/// has.
+std::size_t write_error_reply(std::string& out, const ErrorReply& reply, policy::ProxyStatusMode proxy_status,
+                              Duration keep_alive_timeout, std::string_view date);
 
 /// Appends `Connection: close`, or `keep-alive` with `Keep-Alive: timeout=` (nothing below one second).
 void write_connection_fields(std::string& out, bool keep_alive, Duration timeout);

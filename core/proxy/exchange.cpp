@@ -32,7 +32,7 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
     downstream_->client_stream().path().acknowledge_now();
   }
   if (const auto refused = refused_for_parent()) {
-    fail(refused->kind, refused->text, CloseReason::Unused);
+    fail(refused->kind, refused->text, CloseReason::Unused, {.rule = refused->rule});
     return taken;
   }
   if (pool::Lease bound = downstream_->take_bound_connection(*host_)) {
@@ -95,8 +95,17 @@ void Exchange::await_progress() {
 // ---- Leasing ----
 
 void Exchange::checkout(bool fresh_only) {
+  timing_.asked_at = net::Loop::event_time();
   host_->checkout(waiter_, {.replayable = may_be_replayed(), .fresh_only = fresh_only, .local_client = client_->local},
-                  net::Loop::event_time());
+                  timing_.asked_at);
+}
+
+/// The wait for a connection is over, of which opening it took `times`.
+void Exchange::waited(const pool::OpeningTimes& times) noexcept {
+  timing_.opening = times;
+  if (timing_.asked_at == TimePoint{}) return;
+  timing_.queue += std::max(net::Loop::event_time() - timing_.asked_at - times.total(), Duration::zero());
+  timing_.asked_at = {};
 }
 
 bool Exchange::may_be_replayed() const noexcept {
@@ -113,13 +122,13 @@ bool Exchange::client_has_left() {
 }
 
 void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
+  waited(times);
   if (client_has_left()) {
     lease_ = std::move(lease);
     return client_gone();
   }
   if (!move(ExchangeEvent::Leased)) return;
   lease_ = std::move(lease);
-  timing_.opening = times;
   const pool::Connection& connection = lease_.connection();
   upstream_.address = connection.address();
   upstream_.unix_path = host_->hop().unix_path;
@@ -137,7 +146,9 @@ void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
 
 void Exchange::on_checkout_failed(const pool::CheckoutFailure& failure) {
   const ExplainedFailure explained = explain(failure);
-  fail(explained.kind, explained.text, CloseReason::Unused, explained.parameters);
+  waited(failure.dial.times);
+  fail(explained.kind, explained.text, CloseReason::Unused,
+       {.parameters = explained.parameters, .rule = explained.rule, .tried = failure.dial.tried});
 }
 
 // ---- Attempts ----
@@ -182,6 +193,8 @@ void Exchange::attempt_ended(const AttemptResult& result, CloseReason otherwise)
   const policy::AttemptView view = attempt_view(result);
   const bool stale = policy::is_stale_failure(result.outcome, view);
   const bool silent = result.outcome == AttemptOutcome::Unacknowledged;
+  attempt_.undelivered =
+      result.outcome == AttemptOutcome::ClosedBeforeWrite || result.delivery == policy::Delivery::NotDelivered;
   ExplainedFailure closed = why_closed();
   if (stale) add_delivery(closed, result.delivery);
   const TimePoint idle_since = lease_.connection().idle_since();
@@ -199,12 +212,13 @@ void Exchange::attempt_ended(const AttemptResult& result, CloseReason otherwise)
     ++context_.stats.retries;
   }
   if (next_step == NextStep::RetryOnFresh || next_step == NextStep::AnotherConnection) return try_again();
-  fail(closed.kind, closed.text, otherwise, closed.parameters);
+  fail(closed.kind, closed.text, otherwise, {.parameters = closed.parameters});
 }
 
 void Exchange::try_again() {
   if (!move(ExchangeEvent::Retried)) return;
   DeadlineWheel::disarm(*this);
+  progress_.maybe_delivered = delivered() == Delivered::Maybe;
   attempt_ = {};
   head_reader_.reset();
   checkout(true);
@@ -219,9 +233,12 @@ void Exchange::client_drained() {
 }
 
 void Exchange::client_left(ExchangeOutcome outcome) {
+  const bool connects = waiter_.waiting() && waiter_.source() != pool::Waiter::Source::None;
+  if (waiter_.waiting()) waited({.connect = connects ? net::Loop::event_time() - timing_.asked_at : Duration::zero()});
   waiter_.withdraw();
   lease_.close(outcome == ExchangeOutcome::Shutdown ? CloseReason::Shutdown : CloseReason::ClientLeft);
-  if (state_ != ExchangeState::Draining) log(outcome, {});  // else its answer is out, and it was logged then
+  if (state_ != ExchangeState::Draining)
+    log(outcome, {.reason = describe_cut(outcome)});  // else its answer is out, and it was logged then
   if (move(ExchangeEvent::ClientLeft)) release();
 }
 
@@ -231,25 +248,30 @@ void Exchange::client_gone() {
   downstream->exchange_over(AfterExchange::Reset);
 }
 
-void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason, std::string_view parameters) {
+void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason, const FailureDetails& details) {
   // The client has its answer, and the origin's part is over: only the rest of the request is given up.
   if (state_ == ExchangeState::Draining) return over(ExchangeEvent::Abandoned, AfterExchange::CloseLingering);
   waiter_.withdraw();
   lease_.close(reason);
-  const std::string_view error = policy::answer_for(kind).proxy_status_error;
-  if (answering()) {
-    log(reason == CloseReason::ResponseTimeout ? ExchangeOutcome::Timeout : ExchangeOutcome::Origin, error);
-    return over(ExchangeEvent::Failed, cut_looks_whole() ? AfterExchange::Reset : AfterExchange::Cut);
-  }
+  context_.hosts.failed(origin_.host, origin_.port, kind, what, net::Loop::event_time());
+  if (!answering()) return fail_to_answer(kind, what, details);
+  const std::string explanation = where() + ": " + std::string(what);
+  log(reason == CloseReason::ResponseTimeout ? ExchangeOutcome::Timeout : ExchangeOutcome::Origin,
+      {.error = policy::answer_for(kind).proxy_status_error, .reason = explanation, .rule = details.rule});
+  over(ExchangeEvent::Failed, cut_looks_whole() ? AfterExchange::Reset : AfterExchange::Cut);
+}
+
+void Exchange::fail_to_answer(FailureKind kind, std::string_view what, const FailureDetails& details) {
   const bool may_persist = request_.persistence != ClientPersistence::No;
   const bool keep = may_persist && outgoing_.ended() && !context_.mode.draining;
   const std::string explanation =
       kind == FailureKind::BadRequest ? std::string(what) : where() + ": " + std::string(what);
-  const OwnAnswer answer = context_.own_answers.failure({kind, explanation, keep, request_.is_head, parameters});
-  const net::WriteResult result = net::write_all(downstream_->client_stream(), answer.text);
-  response_.status = answer.status;
-  log(ExchangeOutcome::Ourselves, error);
-  const bool sent = result != net::WriteResult::Failed;
+  const OwnAnswer answer =
+      context_.own_answers.failure({kind, explanation, keep, request_.is_head, details.parameters, details.rule});
+  const bool sent = net::write_all(downstream_->client_stream(), answer.text) != net::WriteResult::Failed;
+  const AccessResult told = result_of(answer, sent, details.tried);
+  response_.status = told.status;
+  log(told.outcome, told.failure, told.bytes_sent);
   over(ExchangeEvent::Failed, keep && sent ? AfterExchange::Continue : AfterExchange::CloseLingering);
 }
 
@@ -283,16 +305,18 @@ void Exchange::on_deadline(TimePoint now) {
   constexpr std::string_view kLate = "did not answer in time";
   switch (progress_.awaited) {
     case Awaited::Acknowledgement: return check_acknowledgement(now);
-    case Awaited::Response: return fail(FailureKind::ResponseTimeout, kLate, CloseReason::ResponseTimeout);
+    case Awaited::Response:
+      return fail(FailureKind::ResponseTimeout, kLate, CloseReason::ResponseTimeout, {.rule = "response_timeout"});
     case Awaited::RestOfRequest: return over(ExchangeEvent::Abandoned, AfterExchange::CloseLingering);
     case Awaited::Progress: break;
   }
   // A slow reader empties a queue without an event of ours: so check before calling it stalled.
   if (bytes_moved()) return await_progress();
   if (state_ == ExchangeState::Relaying || attempt_.writing == UpstreamWriting::Blocked) {
-    return fail(FailureKind::ResponseTimeout, kLate, CloseReason::ResponseTimeout);
+    return fail(FailureKind::ResponseTimeout, kLate, CloseReason::ResponseTimeout, {.rule = "stall_timeout"});
   }
-  fail(FailureKind::ClientTooSlow, "the request body did not come in time", CloseReason::ClientLeft);
+  fail(FailureKind::ClientTooSlow, "the request body did not come in time", CloseReason::ClientLeft,
+       {.rule = "stall_timeout"});
 }
 
 // ---- Log ----
@@ -301,22 +325,36 @@ std::string Exchange::where() const {
   return host_and_port(origin_.host, origin_.port);
 }
 
-void Exchange::log(ExchangeOutcome outcome, std::string_view error) {
+Delivered Exchange::delivered() const noexcept {
+  if (attempt_.response_begun()) return Delivered::Yes;
+  const bool sent = attempt_.first_sent_at != TimePoint{} && !attempt_.undelivered;
+  return sent || progress_.maybe_delivered ? Delivered::Maybe : Delivered::No;
+}
+
+void Exchange::log(ExchangeOutcome outcome, const FailureNote& failure, std::uint64_t own_body) {
   ++context_.stats.exchanges;
+  if (outcome == ExchangeOutcome::Completed) {
+    context_.hosts.answered(origin_.host, origin_.port, net::Loop::event_time());
+  }
   if (!context_.access.enabled()) return;
   RequestName name = name_.view();
   name.scheme = name_of(origin_.scheme);
-  AccessTimes times{.dns = timing_.opening.dns, .connect = timing_.opening.connect, .tls = timing_.opening.tls};
+  AccessTimes times{.queue = timing_.queue,
+                    .dns = timing_.opening.dns,
+                    .connect = timing_.opening.connect,
+                    .tls = timing_.opening.tls};
   if (attempt_.response_begun() && timing_.sent_at != TimePoint{}) {
     times.first_byte = attempt_.arrival.first_byte - timing_.sent_at;
   }
   times.total = net::Loop::event_time() - timing_.started_at;
   AccessResult result{.status = response_.status,
                       .bytes_received = outgoing_.body().data_bytes(),
-                      .bytes_sent = answering() ? body_.data_bytes() : 0,
+                      .bytes_sent = answering() ? body_.data_bytes() : own_body,
                       .retries = progress_.retries,
                       .outcome = outcome,
-                      .failure = {.error = error}};
+                      .delivered = delivered(),
+                      .failure = failure};
+  if (!upstream_.reached()) upstream_.unix_path = host_->hop().unix_path;
   if (upstream_.reached()) result.expected_idle = host_->expected_idle();
   context_.access.write(access_record(client_->address, name, upstream_, times, result));
 }

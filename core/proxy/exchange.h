@@ -96,11 +96,14 @@ class Exchange final : public net::StreamEvents,
   [[nodiscard]] bool client_has_left();
   [[nodiscard]] ExplainedFailure why_closed();
   void fail(policy::FailureKind kind, std::string_view what, pool::CloseReason reason,
-            std::string_view parameters = {});
+            const FailureDetails& details = {});
+  void fail_to_answer(policy::FailureKind kind, std::string_view what, const FailureDetails& details);
   void client_gone();
   void over(ExchangeEvent event, AfterExchange after);
   Downstream* release();
-  void log(ExchangeOutcome outcome, std::string_view error);
+  void log(ExchangeOutcome outcome, const FailureNote& failure, std::uint64_t own_body = 0);
+  [[nodiscard]] Delivered delivered() const noexcept;
+  void waited(const pool::OpeningTimes& times) noexcept;
   [[nodiscard]] std::string where() const;
   void await(Awaited what, TimePoint until);
   void await_progress();

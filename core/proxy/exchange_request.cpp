@@ -78,7 +78,7 @@ std::size_t Exchange::request_bytes(std::string_view bytes) {
   if (result.progress == BodyReader::Progress::Broken) {
     const bool too_large = result.fault == http::Fault::TrailersTooLarge;
     fail(too_large ? FailureKind::HeadTooLarge : FailureKind::BadRequest, describe(result.fault),
-         CloseReason::ClientLeft);
+         CloseReason::ClientLeft, {.rule = too_large ? std::string_view("max_header_size") : std::string_view()});
     return bytes.size();
   }
   if (state_ == ExchangeState::Draining) {

@@ -121,7 +121,7 @@ void Exchange::final_head(const http::ResponseHead& head, std::string_view rest)
     // Meant for us: the client has no credentials for the parent, and is not asked for any.
     return fail(FailureKind::Misconfigured,
                 "the parent proxy wants other credentials than those of the key parent (407)",
-                CloseReason::ProtocolError);
+                CloseReason::ProtocolError, {.rule = "parent"});
   }
   if (head.status == 408 && discard_408(head, *framing)) return;
   begin_response(head, *framing, rest);

@@ -41,8 +41,9 @@ enum class UpstreamWriting : std::uint8_t { Open, Blocked, Failed };
 /// One try on one connection. No bytes of an attempt count for the next one.
 struct Attempt {
   UpstreamWriting writing = UpstreamWriting::Open;
-  bool paused = false;  ///< we do not read from upstream, since the client takes no more
-  bool bound = false;   ///< the connection serves this client alone, for good (core/doc/design.md §6.10)
+  bool paused = false;       ///< we do not read from upstream, since the client takes no more
+  bool undelivered = false;  ///< no byte of the request has reached the server for certain
+  bool bound = false;        ///< the connection serves this client alone, for good (core/doc/design.md §6.10)
   std::uint8_t interims = 0;
   std::uint64_t written_before = 0;  ///< TcpPath::written_bytes() before the request
   TimePoint first_sent_at{};         ///< not later than its first byte was written
@@ -70,7 +71,8 @@ enum class Awaited : std::uint8_t {
 /// How things stand between the two sides.
 struct Progress {
   Awaited awaited = Awaited::Progress;
-  bool client_paused = false;  ///< we do not read from the client, since upstream takes no more
+  bool client_paused = false;    ///< we do not read from the client, since upstream takes no more
+  bool maybe_delivered = false;  ///< by an attempt before this one
   std::uint32_t retries = 0;
   std::uint64_t drained = 0;    ///< bytes of the request that came after its answer
   std::size_t unsent_mark = 0;  ///< what neither side had acknowledged when the deadline last came
@@ -78,7 +80,9 @@ struct Progress {
 
 struct Timing {
   TimePoint started_at{};
-  TimePoint sent_at{};  ///< the last byte of the request
+  TimePoint asked_at{};  ///< for a connection
+  TimePoint sent_at{};   ///< the last byte of the request
+  Duration queue{};      ///< waited for a connection, besides the time that opening it took
   pool::OpeningTimes opening{};
 };
 

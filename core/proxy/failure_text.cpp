@@ -23,11 +23,12 @@ std::string with_reason(std::string_view what, const net::ConnectFailure& failur
 ExplainedFailure explain(const net::ConnectFailure& failure) {
   switch (failure.kind) {
     case Kind::Dns: return {FailureKind::DnsError, with_reason("the name does not resolve", failure)};
-    case Kind::DnsTimeout: return {FailureKind::DnsTimeout, "the name look-up took too long"};
-    case Kind::Timeout: return {FailureKind::ConnectTimeout, "connecting took too long"};
+    case Kind::DnsTimeout: return {FailureKind::DnsTimeout, "the name look-up took too long", {}, "dns_timeout"};
+    case Kind::Timeout: return {FailureKind::ConnectTimeout, "connecting took too long", {}, "connect_timeout"};
     case Kind::Refused: return {FailureKind::ConnectionRefused, with_reason("cannot connect", failure)};
     case Kind::Unroutable: return {FailureKind::Unroutable, with_reason("cannot connect", failure)};
-    case Kind::Denied: return {FailureKind::DestinationDenied, "this destination may not be reached"};
+    case Kind::Denied:
+      return {FailureKind::DestinationDenied, "this destination may not be reached", {}, "deny_destinations"};
     case Kind::Ourselves:
       return {FailureKind::NotForAProxy, "this is the proxy itself: a request through it to itself would never end"};
     case Kind::OutOfDescriptors: return {FailureKind::OutOfResources, with_reason("cannot connect", failure)};
@@ -52,7 +53,10 @@ namespace {
 ExplainedFailure explain_parent(std::uint16_t status) {
   if (status == 0) return {FailureKind::ParentRefused, "the parent proxy gave no valid answer to CONNECT"};
   if (status == 407) {
-    return {FailureKind::Misconfigured, "the parent proxy wants other credentials than those of the key parent (407)"};
+    return {FailureKind::Misconfigured,
+            "the parent proxy wants other credentials than those of the key parent (407)",
+            {},
+            "parent"};
   }
   return {FailureKind::ParentRefused, "the parent proxy refused the tunnel with status " + std::to_string(status)};
 }
@@ -69,13 +73,14 @@ ExplainedFailure explain(const pool::DialFailure& failure) {
   const bool in_time = failure.connect.kind != Kind::Timeout;
   switch (failure.step) {
     case Step::Connect: break;
-    case Step::Settings: return {FailureKind::Misconfigured, "its TLS settings cannot be used: " + failure.text};
+    case Step::Settings:
+      return {FailureKind::Misconfigured, "its TLS settings cannot be used: " + failure.text, {}, "tls"};
     case Step::Parent:
       if (in_time) return explain_parent(failure.parent_status);
-      return {FailureKind::ConnectTimeout, std::string(too_late(failure.step))};
+      return {FailureKind::ConnectTimeout, std::string(too_late(failure.step)), {}, "connect_timeout"};
     case Step::Tls:
       if (in_time) return explain(failure.tls);
-      return {FailureKind::ConnectTimeout, std::string(too_late(failure.step))};
+      return {FailureKind::ConnectTimeout, std::string(too_late(failure.step)), {}, "connect_timeout"};
   }
   ExplainedFailure explained = explain(failure.connect);
   if (!failure.text.empty()) explained.text = failure.text + ": " + explained.text;
@@ -84,9 +89,24 @@ ExplainedFailure explain(const pool::DialFailure& failure) {
 
 ExplainedFailure explain(const pool::CheckoutFailure& failure) {
   if (failure.queue_timeout) {
-    return {FailureKind::QueueTimeout, "all connections to it are busy (max_connections), and none came free in time"};
+    return {FailureKind::QueueTimeout,
+            "all connections to it are busy (max_connections), and none came free in time",
+            {},
+            "max_connections"};
   }
   return explain(failure.dial);
+}
+
+std::string_view describe_cut(ExchangeOutcome outcome) noexcept {
+  switch (outcome) {
+    case ExchangeOutcome::Client: return "the client left";
+    case ExchangeOutcome::Origin: return "the server broke it off";
+    case ExchangeOutcome::Timeout: return "nothing was sent for too long";
+    case ExchangeOutcome::Shutdown: return "keepwarm was stopped, and did not wait any longer";
+    case ExchangeOutcome::Completed:
+    case ExchangeOutcome::Ourselves: break;
+  }
+  return {};
 }
 
 void add_delivery(ExplainedFailure& failure, policy::Delivery delivery) {

@@ -15,14 +15,22 @@ OwnAnswer OwnAnswerWriter::failure(const ErrorReply& reply) {
   const policy::ProxySettings& settings = *mode_.settings;
   std::string& out = scratch_.head_out;
   out.clear();
-  write_error_reply(out, reply, settings.proxy_status, settings.client_idle_timeout, scratch_.date.now());
-  return {out, answer.status, answer.proxy_status_error, reply.keep_alive};
+  const std::size_t body =
+      write_error_reply(out, reply, settings.proxy_status, settings.client_idle_timeout, scratch_.date.now());
+  return {.text = out,
+          .status = answer.status,
+          .error = answer.proxy_status_error,
+          .keep_alive = reply.keep_alive,
+          .body_bytes = body,
+          .reason = std::string(reply.explanation),
+          .rule = reply.rule};
 }
 
 OwnAnswer OwnAnswerWriter::malformed_head(http::Fault fault) {
   const std::string_view what = describe(fault);
   switch (fault) {
     case http::Fault::HeadTooLarge:
+      return failure({.kind = FailureKind::HeadTooLarge, .explanation = what, .rule = "max_header_size"});
     case http::Fault::TooManyFields: return failure({FailureKind::HeadTooLarge, what});
     case http::Fault::TargetTooLong: return failure({FailureKind::TargetTooLong, what});
     case http::Fault::UnsupportedVersion: return failure({FailureKind::UnsupportedVersion, what});
@@ -32,7 +40,11 @@ OwnAnswer OwnAnswerWriter::malformed_head(http::Fault fault) {
 
 OwnAnswer OwnAnswerWriter::refusal(const http::RequestHead& head, const Route& route) {
   const bool keep = may_keep_alive(head, route) && head.method != "CONNECT";
-  return failure({route.failure, route.explanation, keep, head.method == "HEAD"});
+  return failure({.kind = route.failure,
+                  .explanation = route.explanation,
+                  .keep_alive = keep,
+                  .without_body = head.method == "HEAD",
+                  .rule = route.rule});
 }
 
 OwnAnswer OwnAnswerWriter::last_forward(const http::RequestHead& head, const Route& route) {
@@ -47,7 +59,11 @@ OwnAnswer OwnAnswerWriter::last_forward(const http::RequestHead& head, const Rou
   if (!body.empty()) out += "Content-Type: message/http\r\n";
   write_connection_fields(out, keep, mode_.settings->client_idle_timeout);
   out += "\r\n" + body;
-  return {out, 200, {}, keep};
+  return {.text = out,
+          .status = 200,
+          .keep_alive = keep,
+          .body_bytes = body.size(),
+          .reason = "Max-Forwards says that the request ends here"};
 }
 
 /// Only if the request has no body: else its body could be taken for the next request.

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "core/http/head.h"
@@ -19,6 +21,9 @@ struct OwnAnswer {
   std::uint16_t status = 0;
   std::string_view error{};  ///< of Proxy-Status; empty: it is no error
   bool keep_alive = false;   ///< the answer says that the client's connection persists
+  std::size_t body_bytes = 0;
+  std::string reason{};     ///< why there is such an answer: what its body says
+  std::string_view rule{};  ///< FailureDetails::rule
 };
 
 /// Writes such answers under the settings in force, and counts them.

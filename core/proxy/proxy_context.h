@@ -4,6 +4,7 @@
 #include "core/base/log.h"
 #include "core/pool/pool.h"
 #include "core/proxy/access_record.h"
+#include "core/proxy/host_watch.h"
 #include "core/proxy/own_answer.h"
 #include "core/proxy/proxy_stats.h"
 #include "core/proxy/scratch_buffers.h"
@@ -25,6 +26,7 @@ struct ProxyContext {
 
   ServiceMode mode;
   ProxyStats stats{};
+  HostWatch hosts{log};
   ScratchBuffers scratch{};
   OwnAnswerWriter own_answers{mode, stats, scratch};
 };

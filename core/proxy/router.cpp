@@ -10,8 +10,9 @@ namespace {
 
 using policy::FailureKind;
 
-Route refuse(FailureKind failure, std::string explanation) {
+Route refuse(FailureKind failure, std::string explanation, std::string_view rule = {}) {
   Route route;
+  route.rule = rule;
   route.failure = failure;
   route.explanation = std::move(explanation);
   return route;
@@ -41,8 +42,10 @@ Route route_tunnel(const http::Target& target, const http::BodyFraming& framing,
                    const policy::ProxySettings& settings) {
   if (framing.has_body()) return refuse_unframed("CONNECT with a body (RFC 9110 §9.3.6)");
   if (!policy::may_tunnel_to(settings, target.port)) {
-    return refuse(FailureKind::RequestDenied, "CONNECT to " + host_and_port(target.host, target.port) +
-                                                  " is refused: connect_ports has no such port");
+    return refuse(
+        FailureKind::RequestDenied,
+        "CONNECT to " + host_and_port(target.host, target.port) + " is refused: connect_ports has no such port",
+        "connect_ports");
   }
   Route route;
   route.kind = Route::Kind::Tunnel;
@@ -52,7 +55,7 @@ Route route_tunnel(const http::Target& target, const http::BodyFraming& framing,
 Route route_forward(const http::RequestHead& head, const http::Target& target, const policy::ProxySettings& settings) {
   if (!policy::may_forward_to(settings, target.port)) {
     return refuse(FailureKind::RequestDenied,
-                  "requests to " + host_and_port(target.host, target.port) + " are refused: bad_ports");
+                  "requests to " + host_and_port(target.host, target.port) + " are refused: bad_ports", "bad_ports");
   }
   Route route;
   route.kind = Route::Kind::Forward;

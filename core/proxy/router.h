@@ -30,7 +30,8 @@ struct Route {
   bool upgrade = false;                         ///< the client asks for one that may be passed on
   policy::FailureKind failure = policy::FailureKind::BadRequest;
   std::string explanation{};
-  bool unframed = false;  ///< refused since the end of the request cannot be known: nothing behind it may be read
+  std::string_view rule{};  ///< the key of the setting that refuses it; empty: none
+  bool unframed = false;    ///< refused since the end of the request cannot be known: nothing behind it may be read
 };
 
 /// `pseudonym`: our name in Via. The views of the route point into `head`.

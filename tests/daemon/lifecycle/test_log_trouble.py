@@ -8,6 +8,7 @@ import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import time
 
@@ -99,11 +100,16 @@ def silent(keepwarm, path):
         config = config or {}
         config = {**config, "proxy": {"listen": [f"unix:{path}"], **config.get("proxy", {})}}
         daemon = keepwarm(config, wait=False, **options)
-        eventually(lambda: os.path.exists(path), message="the listener")
+        eventually(lambda: listens(path), message="the listener")
         daemon.addresses = [f"unix:{path}"]
         return daemon
 
     return start
+
+
+def listens(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(path) == 0
 
 
 def ends_soon(daemon) -> None:
