@@ -29,7 +29,12 @@ void Lifecycle::CloseThenDelete::operator()(Signal* signal) const noexcept {
 
 Lifecycle::Lifecycle(net::Loop& loop, proxy::Workers& workers, Logging& logging, const CommandLine& line,
                      std::string config_file)
-    : loop_(loop), workers_(workers), logging_(logging), line_(line), config_file_(std::move(config_file)) {}
+    : loop_(loop),
+      workers_(workers),
+      logging_(logging),
+      line_(line),
+      config_file_(std::move(config_file)),
+      notifier_(loop) {}
 
 Lifecycle::~Lifecycle() = default;
 
@@ -58,7 +63,7 @@ bool Lifecycle::start(const config::Config& config) {
   if (!systemd_sockets_ && !listen(config.proxy)) return false;
   log_addresses();
   logging_.write(LogLevel::Info, "ready");
-  notify_systemd("READY=1\nSTATUS=serving");
+  notifier_.tell("READY=1\nSTATUS=serving");
   return true;
 }
 
@@ -89,10 +94,10 @@ void Lifecycle::log_addresses() {
 
 void Lifecycle::reload() {
   if (stopping_) return;
-  notify_reloading();
+  notifier_.tell(reloading_state());
   if (apply(load_config_for(line_))) return;
   logging_.write(LogLevel::Error, "the new configuration is bad: the old one stays in force");
-  notify_systemd("READY=1");
+  notifier_.tell("READY=1");
 }
 
 /// False: it is bad, and nothing has changed. Else it is in force once that is logged.
@@ -112,7 +117,7 @@ bool Lifecycle::apply(const Result<LoadedConfig, config::ConfigErrors>& loaded) 
   }
   workers_.reconfigure(engine_settings(config), [this] {
     logging_.write(LogLevel::Info, "configuration reloaded");
-    notify_systemd("READY=1");
+    notifier_.tell("READY=1");
   });
   return true;
 }
@@ -123,7 +128,7 @@ void Lifecycle::stop() {
     return loop_.stop();
   }
   stopping_ = true;
-  notify_systemd("STOPPING=1\nSTATUS=finishing what is under way");
+  notifier_.tell("STOPPING=1\nSTATUS=finishing what is under way");
   logging_.write(LogLevel::Info, "stopping: finishing what is under way");
   workers_.drain([this] {
     drained_ = true;

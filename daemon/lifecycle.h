@@ -13,6 +13,7 @@
 #include "daemon/cli/command_line.h"
 #include "daemon/config_source.h"
 #include "daemon/logging.h"
+#include "daemon/notifier.h"
 
 namespace keepwarm::daemon {
 
@@ -51,6 +52,7 @@ class Lifecycle {
   Logging& logging_;
   const CommandLine& line_;
   std::string config_file_;
+  Notifier notifier_;
   bool systemd_sockets_ = false;
   bool stopping_ = false;
   bool drained_ = false;

@@ -1,6 +1,7 @@
 #include "daemon/systemd.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdlib>
 #include <cstring>
@@ -19,28 +20,30 @@ constexpr long kMaxSockets = 64;
 
 }  // namespace
 
-void notify_systemd(std::string_view state) noexcept {
+bool notify_systemd(std::string_view state) noexcept {
   const char* path = std::getenv("NOTIFY_SOCKET");
-  if (path == nullptr || (path[0] != '/' && path[0] != '@')) return;
+  if (path == nullptr || (path[0] != '/' && path[0] != '@')) return true;
   sockaddr_un address{};
   const std::size_t length = std::strlen(path);
-  if (length >= sizeof address.sun_path) return;
+  if (length >= sizeof address.sun_path) return true;
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path, length);
   if (path[0] == '@') address.sun_path[0] = '\0';
   const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return;
+  if (fd < 0) return false;
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + length);
-  static_cast<void>(
-      ::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size));
+  const ssize_t sent = ::sendto(fd, state.data(), state.size(), MSG_NOSIGNAL | MSG_DONTWAIT,
+                                reinterpret_cast<const sockaddr*>(&address), size);
+  const bool later = sent < 0 && (errno == EAGAIN || errno == EINTR || errno == ENOBUFS);
   ::close(fd);
+  return !later;
 }
 
-void notify_reloading() noexcept {
+std::string reloading_state() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   const long long microseconds = static_cast<long long>(now.tv_sec) * 1000000 + now.tv_nsec / 1000;
-  notify_systemd("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds));
+  return "RELOADING=1\nMONOTONIC_USEC=" + std::to_string(microseconds);
 }
 
 std::vector<int> take_systemd_sockets() {

@@ -74,9 +74,9 @@ TEST_CASE("a state is sent as it is, to a path or an abstract name") {
     CAPTURE(name);
     const Manager manager(name);
     const Variable socket("NOTIFY_SOCKET", name);
-    notify_systemd("READY=1\nSTATUS=warm");
+    CHECK(notify_systemd("READY=1\nSTATUS=warm"));
     CHECK(manager.received() == "READY=1\nSTATUS=warm");
-    notify_systemd("STOPPING=1");
+    CHECK(notify_systemd("STOPPING=1"));
     CHECK(manager.received() == "STOPPING=1");
     CHECK_FALSE(manager.received());
   }
@@ -92,7 +92,7 @@ TEST_CASE("a reload is told with the time of the monotonic clock") {
   const Manager manager(name);
   const Variable socket("NOTIFY_SOCKET", name);
   const long long before = microseconds();
-  notify_reloading();
+  CHECK(notify_systemd(reloading_state()));
   const long long after = microseconds();
   const std::string told = manager.received().value_or("");
   const std::string_view expected = "RELOADING=1\nMONOTONIC_USEC=";
@@ -102,15 +102,27 @@ TEST_CASE("a reload is told with the time of the monotonic clock") {
   CHECK(at <= after);
 }
 
+TEST_CASE("a service manager that does not read is not waited for") {
+  const std::string name = "@keepwarm-notify-" + std::to_string(::getpid());
+  const Manager manager(name);
+  const Variable socket("NOTIFY_SOCKET", name);
+  int sent = 0;
+  while (sent < 100'000 && notify_systemd("STATUS=" + std::to_string(sent))) ++sent;
+  REQUIRE(sent > 0);
+  REQUIRE(sent < 100'000);
+  CHECK(manager.received() == "STATUS=0");
+  CHECK(notify_systemd("READY=1"));
+}
+
 TEST_CASE("without a service manager nothing happens") {
   ::unsetenv("NOTIFY_SOCKET");
-  notify_systemd("READY=1");
+  CHECK(notify_systemd("READY=1"));
   const std::string absent = path_in_temporary_folder() + "-absent";
   for (const std::string& name :
        {std::string(), std::string("relative"), absent, '/' + std::string(200, 'x'), '@' + std::string(107, 'x')}) {
     CAPTURE(name);
     const Variable socket("NOTIFY_SOCKET", name);
-    notify_systemd("READY=1");
+    CHECK(notify_systemd("READY=1"));
   }
 }
 
