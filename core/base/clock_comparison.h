@@ -33,21 +33,16 @@ class ClockComparison {
   static constexpr Duration kShortestSleep = std::chrono::milliseconds(100);
   static constexpr Duration kShortestStep = std::chrono::seconds(1);
   static constexpr int kSlewed = 8;  ///< the wall clock may gain 1/kSlewed
-  /// Nobody sets the clock and needs a connection so soon after that the wall clock has to be read more often.
-  static constexpr Duration kRealtimeEvery = std::chrono::milliseconds(1);
 
   /// Read in this order.
   struct Readings {
     Duration boottime;
-    std::optional<Duration> realtime;  ///< if realtime_is_due()
+    std::optional<Duration> realtime;  ///< nullopt: not read
     Duration monotonic;
   };
 
   explicit ClockComparison(const Readings& first) noexcept;
 
-  [[nodiscard]] bool realtime_is_due(Duration boottime) const noexcept {
-    return boottime - realtime_read_at_ >= kRealtimeEvery || boottime < realtime_read_at_;
-  }
   /// What has happened since the last call.
   [[nodiscard]] std::optional<ClockJump> compare(const Readings& now) noexcept;
 

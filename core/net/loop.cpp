@@ -110,8 +110,7 @@ void Loop::on_clock_jump(std::function<void(const ClockJump&)> handler) {
 
 void Loop::compare_clocks() noexcept {
   not_compared_ = nullptr;
-  ClockComparison::Readings readings{read_clock(CLOCK_BOOTTIME), std::nullopt, {}};
-  if (clocks_->realtime_is_due(readings.boottime)) readings.realtime = read_clock(CLOCK_REALTIME);
+  ClockComparison::Readings readings{read_clock(CLOCK_BOOTTIME), read_clock(CLOCK_REALTIME), {}};
   readings.monotonic = event_time().time_since_epoch();
   if (const auto jump = clocks_->compare(readings)) on_clock_jump_(*jump);
 }

@@ -126,15 +126,5 @@ TEST_CASE("a process that was restored under other clocks sees later sleeps") {
   CHECK(jump->kind == Kind::Slept);
 }
 
-TEST_CASE("the wall clock is read once a millisecond") {
-  Clocks clocks;
-  ClockComparison comparison(clocks.read());
-  CHECK_FALSE(comparison.realtime_is_due(clocks.boottime));
-  clocks.run(1ms);
-  CHECK(comparison.realtime_is_due(clocks.boottime));
-  static_cast<void>(comparison.compare(clocks.read()));
-  CHECK_FALSE(comparison.realtime_is_due(clocks.boottime));
-}
-
 }  // namespace
 }  // namespace keepwarm::test
