@@ -90,7 +90,7 @@ class Learning:
         self._log_read += len(lines)
         for line in lines:
             if match := CLOSE.search(line):
-                self.closes[match[2]].append(int(match[3]) / 1000)
+                self.closes[match[1]].append(int(match[2]) / 1000)
 
     def check(self, log: str) -> None:
         """`log`: the server's."""
