@@ -148,7 +148,7 @@ def test_a_request_that_is_piped_into_a_program_has_its_answer(keepwarm, http_or
 def test_64_curls_that_gave_up_on_a_silent_url_hold_nobody_up(keepwarm, http_origin, command):
     daemon, server = keepwarm(), http_origin({"/silent": lambda *_: silence.wait(60) and b""})
     silence = threading.Event()
-    done = command("curl", "-sS", "-m", "1", "-Z", "--parallel-max", "64", "--parallel-immediate", "-x", daemon.at,
+    done = command("curl", "-sS", "-m", str(scaled(3)), "-Z", "--parallel-max", "64", "--parallel-immediate", "-x", daemon.at,
                    server.url("/silent?[1-64]"), check=False)
     assert done.returncode == 28 and done.stderr.count(b"timed out") == 64
     assert len(server.requests) == 64, "each of them had a connection, and max_connections is used up"
