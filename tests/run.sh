@@ -257,7 +257,7 @@ run_pytest() {  # run_pytest PRESET FOLDER AT_A_TIME [ARGUMENT...]
 run_format() {
   say "Layout" format
   local files
-  mapfile -t files < <(find core config daemon tests -name '*.h' -o -name '*.cpp')
+  mapfile -t files < <(find core config daemon packaging tests -name '*.h' -o -name '*.c' -o -name '*.cpp')
   check "clang-format" clang-format --dry-run -Werror "${files[@]}"
 }
 

@@ -1,5 +1,6 @@
-/* Preloaded into a daemon: clocks that tell a time which a test has shifted. The file KEEPWARM_CLOCKS holds two numbers of
- * nanoseconds, as int64_t: what is added to CLOCK_BOOTTIME, and what to CLOCK_REALTIME. support/clocks.py writes it. */
+/* Preloaded into a daemon: clocks that tell a time which a test has shifted. The file KEEPWARM_CLOCKS holds two numbers
+ * of nanoseconds, as int64_t: what is added to CLOCK_BOOTTIME, and what to CLOCK_REALTIME. support/clocks.py writes it.
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -9,21 +10,21 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile const int64_t *shifts;
-static int (*real_gettime)(clockid_t, struct timespec *);
+static volatile const int64_t* shifts;
+static int (*real_gettime)(clockid_t, struct timespec*);
 
 __attribute__((constructor)) static void begin(void) {
-  const char *path = getenv("KEEPWARM_CLOCKS");
-  real_gettime = (int (*)(clockid_t, struct timespec *))dlsym(RTLD_NEXT, "clock_gettime");
+  const char* path = getenv("KEEPWARM_CLOCKS");
+  real_gettime = (int (*)(clockid_t, struct timespec*))dlsym(RTLD_NEXT, "clock_gettime");
   if (path == NULL) return;
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
-  void *file = mmap(NULL, 2 * sizeof *shifts, PROT_READ, MAP_SHARED, fd, 0);
+  void* file = mmap(NULL, 2 * sizeof *shifts, PROT_READ, MAP_SHARED, fd, 0);
   close(fd);
   if (file != MAP_FAILED) shifts = file;
 }
 
-int clock_gettime(clockid_t clock, struct timespec *time) {
+int clock_gettime(clockid_t clock, struct timespec* time) {
   if (real_gettime == NULL) begin(); /* another constructor was first */
   const int result = real_gettime(clock, time);
   if (result != 0 || shifts == NULL || (clock != CLOCK_BOOTTIME && clock != CLOCK_REALTIME)) return result;
