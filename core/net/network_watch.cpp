@@ -44,14 +44,18 @@ Descriptor open_socket(std::uint32_t groups) noexcept {
 }
 
 /// The next datagram, if it is of the kernel; anybody on the machine may send one. Empty: another's. nullopt: none is
-/// there, and errno says why.
+/// there, and errno says why; ENOBUFS: some of it, or others before it, are lost.
 std::optional<std::string_view> receive(int fd, Buffer& buffer) noexcept {
   sockaddr_nl sender{};
   socklen_t size = sizeof sender;
   const ssize_t received = ::recvfrom(fd, buffer.data(), buffer.size(), MSG_DONTWAIT | MSG_TRUNC,
                                       reinterpret_cast<sockaddr*>(&sender), &size);
   if (received < 0) return std::nullopt;
-  if (sender.nl_pid != 0 || static_cast<std::size_t>(received) > buffer.size()) return std::string_view();
+  if (sender.nl_pid != 0) return std::string_view();
+  if (static_cast<std::size_t>(received) > buffer.size()) {
+    errno = ENOBUFS;
+    return std::nullopt;
+  }
   return std::string_view(buffer.data(), static_cast<std::size_t>(received));
 }
 
@@ -120,6 +124,16 @@ bool drain(int fd) {
 }  // namespace
 
 struct NetworkWatch::Node {
+  void listen() noexcept {
+    uv_poll_start(&handle, UV_READABLE, [](uv_poll_t* poll, int status, int) {
+      Loop::begin_event();
+      Node& node = *static_cast<Node*>(poll->data);
+      if (node.watch == nullptr) return;
+      if (status != 0) node.listen();  // messages were lost: libuv takes that for the socket's end, and has stopped
+      node.watch->on_messages();
+    });
+  }
+
   uv_poll_t handle{};
   Descriptor socket;
   NetworkWatch* watch = nullptr;
@@ -135,10 +149,7 @@ NetworkWatch::NetworkWatch(Loop& loop, std::function<void(const NetworkChange&)>
   node->socket = std::move(socket);
   node->watch = this;
   node_ = node.release();
-  uv_poll_start(&node_->handle, UV_READABLE, [](uv_poll_t* handle, int, int) {
-    Loop::begin_event();
-    if (NetworkWatch* watch = static_cast<Node*>(handle->data)->watch) watch->on_messages();
-  });
+  node_->listen();
   uv_unref(reinterpret_cast<uv_handle_t*>(&node_->handle));  // it is nothing that a loop would have to wait for
   read_again();
 }

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 
 import pytest
-from helpers_pool import KEEP, close_reasons, serve
+from helpers_pool import KEEP, close_reasons, serve, standing_still
 from support.delayed_link import delayed_link  # noqa: F401
 
 ROUND_TRIP = 0.002
@@ -14,8 +14,12 @@ FIRST, SECOND = "10.81.0.1", "10.81.0.2"
 
 
 def ip(*arguments: str) -> None:
+    ip_batch([" ".join(arguments)])
+
+
+def ip_batch(lines) -> None:
     program = shutil.which("ip", path="/usr/sbin:/sbin:/usr/bin:/bin")
-    subprocess.run([program, *arguments], check=True, capture_output=True, text=True)
+    subprocess.run([program, "-batch", "-"], input="\n".join(lines) + "\n", check=True, capture_output=True, text=True)
 
 
 class Machine:
@@ -105,6 +109,16 @@ def test_a_connection_in_use_ends_with_its_exchange(machine):
     assert client.read_response().body == b"ok"
     assert upstream.wait_for_end() == "fin"
     assert close_reasons(machine.daemon) == ["network changed"]
+    machine.fetch()
+
+
+def test_more_changes_at_once_than_the_kernel_keeps_for_us_are_not_the_last_that_are_heard(machine):
+    upstream = machine.fetch()
+    with standing_still(machine.daemon):
+        ip_batch(f"addr {what} 10.99.{number // 250}.{number % 250}/32 dev lo" for number in range(1500) for what in ("add", "del"))
+    machine.fetch(upstream=upstream)
+    ip("addr", "del", f"{FIRST}/32", "dev", "tun0")
+    machine.wait_changed(f"addresses gone: {FIRST}", closed=1)
     machine.fetch()
 
 
