@@ -42,6 +42,23 @@ def ask(daemon, kind, url, method="GET", body=None):
     return client
 
 
+def asked(daemon, server, kind):
+    """A client whose request the origin has read, and not answered."""
+    client = ask(daemon, kind, server.url())
+    upstream = server.accept()
+    upstream.read_request()
+    return daemon, client, upstream
+
+
+def occupied(both, origin):
+    """The one connection that is allowed is in use, so that whoever asks now waits in the queue."""
+    daemon, server = both(max_connections=1), origin()
+    first = begin(daemon, server)
+    upstream = server.accept()
+    upstream.read_request()
+    return daemon, server, first, upstream
+
+
 def records(daemon, method="GET") -> list[dict]:
     records = [record for line in daemon.log if (record := json.loads(line))["kind"] == "access"]
     return [record for record in records if record["method"] == method]
@@ -87,10 +104,7 @@ def test_clients_that_gave_up_on_a_silent_url_hold_no_place(both, http_origin, k
 @pytest.mark.parametrize("how", ["close", "half-close, then close", "shutdown both ways"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_that_has_left_takes_its_upstream_connection_along(both, origin, kind, how):
-    daemon, server = both(), origin()
-    client = ask(daemon, kind, server.url())
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, client, upstream = asked(both(), origin(), kind)
     leave(client, how)
     assert upstream.read_to_end() == b""
     daemon.wait_log(LEFT)
@@ -99,10 +113,7 @@ def test_a_client_that_has_left_takes_its_upstream_connection_along(both, origin
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_that_half_closes_has_its_answer_however_late_it_comes(both, origin, kind):
-    daemon, server = both(), origin()
-    client = ask(daemon, kind, server.url())
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, client, upstream = asked(both(), origin(), kind)
     client.shutdown_write()
     upstream.expect_silence(amount(1.3, 10))  # it was looked at some times
     upstream.answer("late")
@@ -113,10 +124,7 @@ def test_a_client_that_half_closes_has_its_answer_however_late_it_comes(both, or
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_half_close_that_becomes_a_close_is_noticed_within_a_second(both, origin, kind):
-    daemon, server = both(), origin()
-    client = ask(daemon, kind, server.url())
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, client, upstream = asked(both(), origin(), kind)
     client.shutdown_write()
     upstream.expect_silence(0.3)
     client.close()
@@ -128,10 +136,7 @@ def test_a_half_close_that_becomes_a_close_is_noticed_within_a_second(both, orig
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_post_that_waits_in_the_queue_is_never_begun_once_its_client_has_left(both, origin, kind):
-    daemon, server = both(max_connections=1), origin()
-    first = begin(daemon, server)
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, server, first, upstream = occupied(both, origin)
     queued = ask(daemon, kind, server.url("/order"), "POST", b"order")
     settle(daemon)
     last = begin(daemon, server, path="/last")
@@ -147,10 +152,7 @@ def test_a_post_that_waits_in_the_queue_is_never_begun_once_its_client_has_left(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_queued_post_whose_body_hides_that_its_client_has_left_is_never_begun(both, origin, kind):
-    daemon, server = both(max_connections=1), origin()
-    first = begin(daemon, server)
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, server, first, upstream = occupied(both, origin)
     queued = daemon.client(KINDS.index(kind))
     queued.send_request("POST", server.url("/order"), "Content-Length: 100000000")
     queued.send_until_blocked(bytes(1 << 16), quiet=0.1)  # the daemon reads no more than it holds
@@ -176,10 +178,7 @@ def test_an_upload_that_nobody_reads_ends_within_a_second_once_its_client_has_le
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_pipelined_bytes_that_nobody_reads_do_not_hide_that_their_client_has_left(both, origin, kind):
-    daemon, server = both(), origin()
-    client = ask(daemon, kind, server.url())
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, client, upstream = asked(both(), origin(), kind)
     client.send_until_blocked(bytes(1 << 16), quiet=0.2, at_most=64 << 20)
     client.close()
     start = time.monotonic()
@@ -189,10 +188,7 @@ def test_pipelined_bytes_that_nobody_reads_do_not_hide_that_their_client_has_lef
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_that_closes_in_the_moment_in_which_its_turn_comes_is_looked_at_once_more(both, origin, kind):
-    daemon, server = both(max_connections=1), origin()
-    first = begin(daemon, server)
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, server, first, upstream = occupied(both, origin)
     queued = ask(daemon, kind, server.url("/order"), "POST", b"order")
     settle(daemon)
     queued.shutdown_write()
@@ -206,10 +202,7 @@ def test_a_client_that_closes_in_the_moment_in_which_its_turn_comes_is_looked_at
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_that_left_while_the_daemon_stood_still_has_nothing_begun(both, origin, kind):
-    daemon, server = both(max_connections=1), origin()
-    first = begin(daemon, server)
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, server, first, upstream = occupied(both, origin)
     queued = ask(daemon, kind, server.url("/order"), "POST", b"order")
     settle(daemon)
     with standing_still(daemon):
@@ -222,10 +215,7 @@ def test_a_client_that_left_while_the_daemon_stood_still_has_nothing_begun(both,
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_client_that_leaves_while_its_answer_streams_takes_the_upstream_along(both, origin, kind):
-    daemon, server = both(), origin()
-    client = ask(daemon, kind, server.url())
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, client, upstream = asked(both(), origin(), kind)
     upstream.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
     client.read_until(b"some")
     client.close()
@@ -279,20 +269,14 @@ def test_a_pipelined_request_is_not_begun_once_its_client_has_left(both, origin)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_honour_goes_on_whatever_has_become_of_the_client(both, origin, kind):
-    daemon, server = both({"client_half_close": "honour"}), origin()
-    client = ask(daemon, kind, server.url())
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, client, upstream = asked(both({"client_half_close": "honour"}), origin(), kind)
     client.close()
     upstream.expect_silence(1.2)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_abort_ends_the_exchange_of_a_client_that_half_closes(both, origin, kind):
-    daemon, server = both({"client_half_close": "abort"}), origin()
-    client = ask(daemon, kind, server.url())
-    upstream = server.accept()
-    upstream.read_request()
+    daemon, client, upstream = asked(both({"client_half_close": "abort"}), origin(), kind)
     client.shutdown_write()
     assert upstream.read_to_end() == b""
     client.expect_end()
