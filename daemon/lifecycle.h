@@ -12,7 +12,7 @@
 #include "core/proxy/workers.h"
 #include "daemon/cli/command_line.h"
 #include "daemon/config_source.h"
-#include "daemon/logging.h"
+#include "daemon/log/logging.h"
 #include "daemon/notifier.h"
 
 namespace keepwarm::daemon {

@@ -10,7 +10,7 @@
 #include <string_view>
 
 #include "core/base/log.h"
-#include "daemon/log_text.h"
+#include "daemon/log/log_text.h"
 
 namespace keepwarm::daemon {
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/log_outlet.h"
-#include "daemon/log_queue.h"
+#include "daemon/log/log_outlet.h"
+#include "daemon/log/log_queue.h"
 
 namespace keepwarm::daemon {
 

@@ -1,4 +1,4 @@
-#include "daemon/access_line.h"
+#include "daemon/log/access_line.h"
 
 #include <charconv>
 #include <chrono>

@@ -1,4 +1,4 @@
-#include "daemon/repeat_filter.h"
+#include "daemon/log/repeat_filter.h"
 
 #include <chrono>
 #include <string>

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "core/proxy/access_record.h"
-#include "daemon/log_text.h"
+#include "daemon/log/log_text.h"
 
 namespace keepwarm::daemon {
 

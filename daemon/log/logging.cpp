@@ -1,4 +1,4 @@
-#include "daemon/logging.h"
+#include "daemon/log/logging.h"
 
 #include <chrono>
 #include <csignal>
@@ -7,7 +7,7 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/sink.h>
 
-#include "daemon/access_line.h"
+#include "daemon/log/access_line.h"
 
 namespace keepwarm::daemon {
 

@@ -10,8 +10,8 @@
 #include "config/config.h"
 #include "core/base/log.h"
 #include "core/proxy/access_record.h"
-#include "daemon/log_writer.h"
-#include "daemon/repeat_filter.h"
+#include "daemon/log/log_writer.h"
+#include "daemon/log/repeat_filter.h"
 
 namespace spdlog {
 class logger;

@@ -1,4 +1,4 @@
-#include "daemon/log_outlet.h"
+#include "daemon/log/log_outlet.h"
 
 #include <cerrno>
 #include <climits>

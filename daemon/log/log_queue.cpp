@@ -1,4 +1,4 @@
-#include "daemon/log_queue.h"
+#include "daemon/log/log_queue.h"
 
 #include <algorithm>
 #include <utility>

@@ -1,4 +1,4 @@
-#include "daemon/log_writer.h"
+#include "daemon/log/log_writer.h"
 
 #include <algorithm>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "daemon/log_text.h"
+#include "daemon/log/log_text.h"
 
 #include <cstdint>
 #include <ctime>
