@@ -1,8 +1,9 @@
 #include "core/net/dns/system_names.h"
 
 #include <array>
+#include <chrono>
+#include <cstdint>
 #include <cstdlib>
-#include <ctime>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -25,13 +26,21 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
+/// Whether a further change of a file would show in its time, which is counted in steps: by most file systems in those
+/// of the kernel's clock, 10 ms at most; by some in seconds, or two.
+bool is_past_step(std::int64_t seconds, std::int64_t nanoseconds) noexcept {
+  using namespace std::chrono_literals;
+  const std::chrono::nanoseconds step = nanoseconds == 0 ? 2s : 20ms;
+  const std::chrono::nanoseconds changed = std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanoseconds);
+  const auto age = std::chrono::system_clock::now().time_since_epoch() - changed;
+  return age > step || age < -step;
+}
+
 }  // namespace
 
 // ---- Followed ----
 
 std::optional<std::string> SystemNames::Followed::changed() {
-  // The kernel counts the time of a file in steps of some milliseconds: two changes within one look like one.
-  constexpr std::int64_t kStep = 1;  // second
   struct stat found {};
   State now;
   // The time of the inode's last change covers a rename over the file and a changed content alike.
@@ -39,7 +48,7 @@ std::optional<std::string> SystemNames::Followed::changed() {
     now = {found.st_dev, found.st_ino, found.st_size, found.st_ctim.tv_sec, found.st_ctim.tv_nsec};
   }
   if (known_ && now == state_) return std::nullopt;
-  known_ = now.size < 0 || std::abs(std::time(nullptr) - now.changed_sec) > kStep;
+  known_ = now.size < 0 || is_past_step(now.changed_sec, now.changed_nsec);
   state_ = now;
   std::ifstream file(path_, std::ios::binary);
   std::string text{std::istreambuf_iterator<char>(file), {}};
