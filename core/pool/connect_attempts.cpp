@@ -134,7 +134,6 @@ void ConnectAttempts::cancel_all() noexcept {
 // ---- Ends ----
 
 void ConnectAttempts::succeeded(ConnectAttempt& attempt, Dialed dialed) {
-  if (target_.hop().unix_path.empty()) dialed.stream->path().enable_keepalive();
   record_open(dialed, attempt.prewarms());
   if (attempt.prewarms()) prewarm_failed_ = false;
   events_.connected(attempt, std::move(dialed), net::Loop::event_time());

@@ -1,6 +1,7 @@
 #include "core/pool/connection.h"
 
 #include <cerrno>
+#include <sys/socket.h>
 
 #include "core/net/loop.h"
 
@@ -13,10 +14,14 @@ constexpr Duration kSampleInterval = std::chrono::seconds(5);
 }  // namespace
 
 Connection::Connection(const Owner& owner, std::unique_ptr<net::Stream> stream, const net::SocketAddress& address,
-                       const policy::ConnectionFacts& known, TimePoint now)
+                       const policy::ConnectionFacts& known)
     : facts(known), owner_(owner), stream_(std::move(stream)), address_(address) {
   stream_->set_events(*this);
   stream_->resume_reading();
+}
+
+void Connection::look_after(TimePoint now) noexcept {
+  if (address_.family() != AF_UNIX) stream_->path().enable_keepalive();
   sample_round_trip(now);
 }
 

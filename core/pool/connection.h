@@ -73,7 +73,7 @@ class Connection final : public net::StreamEvents,
   };
   /// Just opened; or from another worker, with `facts` of its life so far. `owner` must outlive it.
   Connection(const Owner& owner, std::unique_ptr<net::Stream> stream, const net::SocketAddress& address,
-             const policy::ConnectionFacts& facts, TimePoint now);
+             const policy::ConnectionFacts& facts);
 
   [[nodiscard]] net::Stream& stream() noexcept { return *stream_; }
   [[nodiscard]] std::unique_ptr<net::Stream> take_stream() noexcept { return std::move(stream_); }
@@ -89,6 +89,12 @@ class Connection final : public net::StreamEvents,
   [[nodiscard]] bool trusted() const noexcept { return trusted_; }
   /// Has served, or has waited in the pool: the server may have closed it meanwhile, so a failure on it is stale.
   [[nodiscard]] bool reused() const noexcept { return facts.served > 0 || waited_; }
+
+  /// To be called once its first request has gone out: what can wait so long, and costs five system calls, does not
+  /// delay the request. Does nothing from the second call on.
+  void request_sent(TimePoint now) noexcept {
+    if (sampled_at_ == TimePoint{}) look_after(now);
+  }
 
   // For the pool.
   void set_trusted(bool trusted) noexcept { trusted_ = trusted; }
@@ -114,6 +120,8 @@ class Connection final : public net::StreamEvents,
   void on_broken(int error) override;
   void on_drained() override {}
   void on_deadline(TimePoint now) override;
+
+  void look_after(TimePoint now) noexcept;
 
   const Owner& owner_;
   std::unique_ptr<net::Stream> stream_;

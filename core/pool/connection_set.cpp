@@ -8,12 +8,13 @@ namespace keepwarm::pool {
 
 Connection& ConnectionSet::add(std::unique_ptr<net::Stream> stream, const net::SocketAddress& address, TimePoint now) {
   const policy::ConnectionFacts facts{.opened_at = now, .idle_since = now};
-  return add(std::make_unique<Connection>(owner_, std::move(stream), address, facts, now));
+  return add(std::make_unique<Connection>(owner_, std::move(stream), address, facts));
 }
 
 Connection& ConnectionSet::add_transferred(std::unique_ptr<net::Stream> stream, const net::SocketAddress& address,
                                            const policy::ConnectionFacts& facts, TimePoint now) {
-  Connection& added = add(std::make_unique<Connection>(owner_, std::move(stream), address, facts, now));
+  Connection& added = add(std::make_unique<Connection>(owner_, std::move(stream), address, facts));
+  added.sample_round_trip(now);
   added.waited_ = true;
   added.lease_age_ = now - facts.returned_at;
   return added;

@@ -194,6 +194,7 @@ void HostPool::connected(ConnectAttempt& attempt, Dialed dialed, TimePoint now) 
   if (context_.disruption.struck(done->began())) return close(connection, context_.disruption.reason, now);
   if (offer(connection, dialed.times, now)) return;
   if (!settings_->reuse || context_.draining || life_.retired) return close(connection, CloseReason::Unused, now);
+  connection.request_sent(now);  // none will soon
   make_idle(connection, now);
 }
 

@@ -122,6 +122,7 @@ void Exchange::send_outgoing() {
                          CloseReason::ClosedBeforeWrite);
   }
   written_upstream(result);
+  lease_.connection().request_sent(attempt_.first_sent_at);
   hold_if_useful();
   if (outgoing_.ended()) return request_sent();
   await_progress();

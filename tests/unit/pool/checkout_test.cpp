@@ -51,6 +51,29 @@ TEST_CASE("the first exchange has a connection opened for it, the next one reuse
   CHECK(first.events == 1);
 }
 
+TEST_CASE("keepalive is switched on once, when the first request has gone out") {
+  Fixture fixture;
+  Client client;
+  fixture.open(client);
+  const FakeWire& wire = fixture.network.wire(Fixture::name_of(client));
+  CHECK(wire.keepalive_calls == 0);
+  client.lease.connection().request_sent(fixture.clock.now());
+  CHECK(wire.keepalive_calls == 1);
+  client.lease.connection().request_sent(fixture.clock.now());
+  fixture.give_back(client);
+  CHECK(wire.keepalive_calls == 1);
+}
+
+TEST_CASE("a connection for which nobody waits any more has keepalive from the start") {
+  Fixture fixture;
+  Client client;
+  fixture.checkout(client, kReplayable);
+  client.waiter->withdraw();
+  fixture.run_until([&] { return fixture.host->idle() == 1; });
+  fixture.take(client, kReplayable);
+  CHECK(fixture.network.wire(Fixture::name_of(client)).keepalive_calls == 1);
+}
+
 TEST_CASE("the connection returned last serves first") {
   Fixture fixture;
   const std::uint16_t older = fixture.add_idle();

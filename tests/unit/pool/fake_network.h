@@ -45,6 +45,7 @@ struct FakeWire {
   bool closed = false;
   bool closed_by_reset = false;
   Duration unacknowledged_limit{};  ///< zero: none was set
+  int keepalive_calls = 0;          ///< of enable_keepalive()
 
   /// Something waits to be read.
   [[nodiscard]] bool readable() const noexcept { return ended || reset || !bytes.empty(); }
@@ -65,6 +66,9 @@ class FakePath final : public net::TcpPath {
     net::SendState state = *wire_->send_state;
     state.taken_at = net::Loop::event_time();
     return state;
+  }
+  void enable_keepalive() noexcept override {
+    if (wire_ != nullptr) ++wire_->keepalive_calls;
   }
   void limit_unacknowledged(Duration limit) noexcept override {
     if (wire_ != nullptr) wire_->unacknowledged_limit = limit;
