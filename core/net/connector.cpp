@@ -326,6 +326,7 @@ int Connector::Impl::begin_attempt(const SocketAddress& address) {
     close_tcp_node(attempt->node);
     return error;
   }
+  TcpStream::watch_before_connected(attempt->node);
   attempts.push_back(*attempt);
   static_cast<void>(attempt.release());  // its callback owns it
   return 0;

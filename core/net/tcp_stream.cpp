@@ -65,9 +65,10 @@ void on_allocate(uv_handle_t*, std::size_t, uv_buf_t* buffer) {
 void on_readable(uv_stream_t* stream, ssize_t, const uv_buf_t*) {
   TcpNode* const node = TcpNode::of(stream->data);
   Loop::begin_event();
-  if (!node->ended && !node->broken) return read_ready(node);
-  // Nothing more will come, and libuv would call this in each turn. Reading is not stopped as soon as the end was read:
-  // mostly the stream is closed before there is a second call, which saves a system call.
+  if (node->reading && !node->ended && !node->broken) return read_ready(node);
+  // Either nobody reads from it yet (watch_before_connected()). Or nothing more will come, and libuv would call this in
+  // each turn. Reading is not stopped as soon as the end was read: mostly the stream is closed before there is a second
+  // call, which saves a system call.
   uv_read_stop(stream);
 }
 
@@ -75,10 +76,10 @@ std::uint16_t low_bits(std::uint32_t turn) noexcept {
   return static_cast<std::uint16_t>(turn);
 }
 
-int start_reading(TcpNode* node) noexcept {
+void start_reading(TcpNode* node) noexcept {
   node->reading = true;
   node->reading_since = low_bits(node->loop().turn());
-  return uv_read_start(node->stream(), on_allocate, on_readable);
+  uv_read_start(node->stream(), on_allocate, on_readable);
 }
 
 void finish_now(TcpNode* node) noexcept {
@@ -187,6 +188,10 @@ std::unique_ptr<TcpStream> TcpStream::from_descriptor(TcpNode* node, int fd) {
     return nullptr;
   }
   return from_connected(node);
+}
+
+void TcpStream::watch_before_connected(TcpNode* node) noexcept {
+  uv_read_start(node->stream(), on_allocate, on_readable);
 }
 
 std::unique_ptr<TcpStream> TcpStream::from_connected(TcpNode* node) {

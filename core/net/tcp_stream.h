@@ -27,6 +27,9 @@ class TcpStream final : public Stream, public Slabbed<TcpStream> {
   /// Takes over the socket of an upstream connection, which has sent `sent` so far. Its events are to be set before
   /// resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> adopt(Loop& loop, int fd, const SendHistory& sent = {});
+  /// For a node whose uv_tcp_connect() has begun: libuv then has to do with epoll once less than when it is first asked
+  /// to read from it after the connect. Nothing is read before resume_reading().
+  static void watch_before_connected(TcpNode* node) noexcept;
   /// Takes over the node of a uv_tcp_t that has just been connected. Events are to be set before resume_reading().
   [[nodiscard]] static std::unique_ptr<TcpStream> from_connected(TcpNode* node);
 
