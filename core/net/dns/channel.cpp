@@ -34,7 +34,13 @@ struct Channel::Sockets {
     return ::connect(fd, server.get(), server.size());
   }
   static ares_ssize_t receive(ares_socket_t fd, void* data, std::size_t size, int flags, sockaddr* from,
-                              ares_socklen_t* from_size, void*) {
+                              ares_socklen_t* from_size, void* channel) {
+    auto& self = *static_cast<Channel*>(channel);
+    if (self.way_ == Way::Udp && self.under_way_ == 0 && self.answers_read_ > 0) {
+      errno = EAGAIN;  // c-ares reads until there is nothing left; all that was asked for is here
+      return -1;
+    }
+    ++self.answers_read_;
     return ::recvfrom(fd, data, size, flags, from, from_size);
   }
   static ares_ssize_t send(ares_socket_t fd, const iovec* parts, int count, void* argument) {
@@ -146,6 +152,7 @@ void Channel::on_ready(uv_poll_t* poll, int status, int events) {
   const bool readable = status != 0 || (events & UV_READABLE) != 0;
   const bool writable = status == 0 && (events & UV_WRITABLE) != 0;
   auto& channel = *static_cast<Channel*>(poll->data);
+  channel.answers_read_ = 0;
   ares_process_fd(channel.ares_, readable ? fd : ARES_SOCKET_BAD, writable ? fd : ARES_SOCKET_BAD);
   const auto found = channel.polls_.find(fd);
   if (status == 0 || found == channel.polls_.end() || found->second != poll) return;

@@ -62,6 +62,7 @@ class Channel {
   TimePoint opened_at_;
   std::uint32_t asked_ = 0;
   std::uint32_t under_way_ = 0;
+  std::uint32_t answers_read_ = 0;  // in this event
 };
 
 }  // namespace keepwarm::net
