@@ -8,7 +8,7 @@
 #include "daemon/command/explain.h"
 #include "daemon/command/probe.h"
 #include "daemon/command/run.h"
-#include "daemon/standard_descriptors.h"
+#include "daemon/descriptors.h"
 
 int main(int argc, char** argv) {
   using namespace keepwarm::daemon;

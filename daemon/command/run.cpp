@@ -3,9 +3,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <ostream>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "daemon/descriptors.h"
 #include "daemon/lifecycle.h"
 
 namespace keepwarm::daemon {
@@ -16,26 +16,19 @@ namespace {
 constexpr std::uint64_t kDescriptorsForClient = 2;
 constexpr std::uint64_t kOtherDescriptors = 128;
 
-/// Raises RLIMIT_NOFILE to its hard limit; returns what is in force.
-std::uint64_t raise_descriptor_limit() noexcept {
-  rlimit limit{};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  return limit.rlim_cur;
+std::uint64_t descriptors_for(std::uint32_t max_clients) noexcept {
+  return max_clients * kDescriptorsForClient + kOtherDescriptors;
 }
 
 void warn_if_clients_do_not_fit(Logging& logging, std::uint64_t limit, std::uint32_t max_clients) {
-  const std::uint64_t wanted = max_clients * kDescriptorsForClient + kOtherDescriptors;
+  const std::uint64_t wanted = descriptors_for(max_clients);
   if (wanted <= limit) return;
   logging.write(LogLevel::Warn, "max_clients = " + std::to_string(max_clients) + " may need " + std::to_string(wanted) +
                                     " descriptors, and RLIMIT_NOFILE allows " + std::to_string(limit) +
                                     ": raise LimitNOFILE, or lower max_clients");
 }
 
-int serve(const CommandLine& line, const LoadedConfig& loaded, Logging& logging) {
-  const std::uint64_t descriptors = raise_descriptor_limit();
+int serve(const CommandLine& line, const LoadedConfig& loaded, Logging& logging, std::uint64_t descriptors) {
   warn_if_clients_do_not_fit(logging, descriptors, loaded.config.proxy.max_clients);
   net::Loop loop;
   proxy::Workers workers(loop, engine_settings(loaded.config), logging, logging);
@@ -62,12 +55,14 @@ int run_daemon(const CommandLine& line, std::ostream& err) {
     return kInputWrong;
   }
   ignore_signals_of_output();
-  Logging logging;
+  const std::uint64_t descriptors = raise_descriptor_limit();
+  reserve_descriptors(descriptors_for(loaded->config.proxy.max_clients));
+  Logging logging;  // starts a thread
   if (const std::string problem = logging.start(loaded->config.log); !problem.empty()) {
     err << problem << '\n';
     return kCannotServe;
   }
-  const int code = serve(line, *loaded, logging);
+  const int code = serve(line, *loaded, logging, descriptors);
   if (!logging.finish()) ::_exit(code);  // exit() would run destructors beside a thread that may wake
   return code;
 }

@@ -132,6 +132,15 @@ def test_a_limit_too_low_for_max_clients_is_warned_about(keepwarm):
     daemon.wait_log(r"\[warning\].*max_clients")
 
 
+@pytest.mark.parametrize(("limit", "most"), [(20000, 3000 * 2), (2000, 2000)])
+def test_the_table_of_descriptors_has_room_for_all_clients_from_the_start(keepwarm, limit, most):
+    # A socket for which it has to grow takes 10 ms and more, in which the loop stands still.
+    daemon = keepwarm({"proxy": {"max_clients": 3000}}, wrapper=("prlimit", f"--nofile={limit}:{limit}"))
+    with open(f"/proc/{daemon.pid}/status") as status:
+        size = next(int(line.split()[1]) for line in status if line.startswith("FDSize:"))
+    assert most <= size < 4 * most
+
+
 def test_a_limit_that_suffices_is_not_warned_about(keepwarm):
     daemon = keepwarm({"proxy": {"max_clients": 10}})
     assert "[warning]" not in daemon.log_text()
