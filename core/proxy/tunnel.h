@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 
 #include "core/base/deadline_wheel.h"
@@ -66,6 +67,9 @@ class Tunnel final : public Deadline {
   void end_if_done();
   void break_off(ExchangeOutcome ended);
   void on_deadline(TimePoint now) override;
+  void enable_keepalive();
+  /// How long nothing may pass; nullopt: as long as it likes.
+  [[nodiscard]] std::optional<Duration> limit() const noexcept;
   void touch();
   [[nodiscard]] std::size_t queued() const noexcept;
 
@@ -75,6 +79,7 @@ class Tunnel final : public Deadline {
   Side upstream_;
   policy::TunnelLimits limits_;
   bool starting_ = false;
+  bool has_keepalive_ = false;
   std::size_t unsent_mark_ = 0;
   Gauge& open_tunnels_;
   TunnelEvents& events_;

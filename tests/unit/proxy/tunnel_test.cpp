@@ -34,13 +34,15 @@ struct RelayFixture : TunnelEvents {
     if (destroys_itself) tunnel.reset();
   }
 
+  void pass(Duration time) {
+    clock.advance(time);
+    clock.begin_event();
+    deadlines.advance(clock.now());
+  }
   /// Lets time pass until the tunnel has ended; returns how much that was.
   Duration run_until_ended() {
     const TimePoint began = clock.now();
-    while (ended == 0 && clock.now() < began + 1min) {
-      clock.advance(5ms);
-      deadlines.advance(clock.now());
-    }
+    while (ended == 0 && clock.now() < began + 1min) pass(5ms);
     CHECK(ended == 1);
     return clock.now() - began;
   }
@@ -72,8 +74,13 @@ TEST_CASE("a tunnel passes bytes both ways and counts them") {
 
 TEST_CASE("both sides of a tunnel are asked for signs of life while nothing passes") {
   RelayFixture fixture;
-  CHECK_FALSE(fixture.client.keepalive);
   fixture.start();
+  fixture.pass(90ms);
+  fixture.client.bytes("so far, something does");
+  fixture.pass(90ms);
+  CHECK_FALSE(fixture.client.keepalive);
+  CHECK_FALSE(fixture.upstream.keepalive);
+  fixture.pass(60ms);
   CHECK(fixture.client.keepalive);
   CHECK(fixture.upstream.keepalive);
 }
@@ -329,6 +336,7 @@ TEST_CASE("a silent tunnel ends at its limit, by a reset; one without a limit do
 TEST_CASE("whatever happens in either direction puts the limit off") {
   RelayFixture fixture({.open = 1h, .half_closed = 1h});
   fixture.start();
+  fixture.pass(1s);  // from here on it has keepalive, and the limit alone counts
   const auto puts_off = [&](const std::function<void()>& happens) {
     fixture.clock.advance(1s);
     happens();
@@ -345,6 +353,8 @@ TEST_CASE("whatever happens in either direction puts the limit off") {
 TEST_CASE("a tunnel of which one side has ended has the limit of those, and keeps it") {
   RelayFixture fixture({.open = 1h, .half_closed = 20ms});
   fixture.start();
+  fixture.pass(1s);
+  fixture.client.bytes("x");
   CHECK(fixture.tunnel->due() == fixture.clock.now() + 1h);
   SUBCASE("the client's end") {
     fixture.client.end();
