@@ -81,6 +81,8 @@ void ClientSession::read_requests(std::string_view input) {
     earlier = std::exchange(pending_, {});
     earlier.append(input);
     input = earlier;
+    // There may have been so much of it that reading was paused, and the request that now begins with it may need more.
+    stream_->resume_reading();
   }
   while (state_ == State::AwaitingHead && !input.empty() && stream_->queued_bytes() == 0) {
     const std::string_view rest = read_request(input);

@@ -507,6 +507,27 @@ TEST_CASE("a pipelined request waits for the answer to the first") {
   CHECK(scene.records.size() == 2);
 }
 
+/// The answer to a GET waits for a client that does not read, and `behind` comes behind the GET meanwhile.
+void pipeline_behind_waiting_answer(SessionScene& scene, std::string_view behind) {
+  exchange(scene);
+  scene.client.full = true;
+  scene.origin_sends(kOkAnswer);
+  REQUIRE(scene.client.queued.ends_with("ok"));
+  scene.send(behind);
+}
+
+TEST_CASE("a request that begins with bytes which filled the buffer is read on") {
+  constexpr std::string_view kHead = "POST http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nContent-Length: 70000\r\n\r\n";
+  SessionScene scene;
+  pipeline_behind_waiting_answer(scene, std::string(kHead) + std::string(65520, 'b'));
+  REQUIRE_FALSE(scene.client.reading);
+  scene.client.drain();
+  CHECK(scene.client.reading);
+  scene.run_until_origin_has("bbb");
+  scene.client.bytes(std::string(70000 - 65520 - 1, 'b') + '.');
+  scene.run_until_origin_has("b.");
+}
+
 // ---- Connecting ----
 
 TEST_CASE("Connecting: early bytes and the client's end are kept for the tunnel") {
