@@ -30,6 +30,7 @@ ConnectRequest::ConnectRequest(ProxyContext& context, net::Stream& client, const
       settings_(context.pool.settings_of(destination_)),
       hop_(policy::tunnel_hop(destination_, settings_)),
       events_(events),
+      client_ended_(facts.ended),
       started_at_(net::Loop::event_time()) {
   ++context_.stats.open_tunnels;  // it will need a descriptor; once there is a Tunnel, that is counted instead
 }

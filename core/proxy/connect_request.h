@@ -71,7 +71,7 @@ class ConnectRequest final : public pool::DialEvents, public TunnelEvents {
   ConnectRequestEvents& events_;
   std::string early_;
   std::string via_;
-  bool client_ended_ = false;
+  bool client_ended_;
   std::unique_ptr<pool::Dial> dial_;
   bool connected_again_ = false;  ///< once, when a descriptor was freed for it
   net::SocketAddress upstream_address_;

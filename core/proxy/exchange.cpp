@@ -28,7 +28,12 @@ std::size_t Exchange::start(Downstream& downstream, const ClientFacts& client, c
   if (!outgoing_.ended() && !body_start.empty()) {
     taken = request_bytes(body_start);
     if (state_ == ExchangeState::Over) return taken;
-  } else if (!outgoing_.ended()) {
+  }
+  if (client_->ended && !outgoing_.ended()) {  // the FIN was read with the bytes of an earlier request
+    client_gone(AfterExchange::Close);         // whose answer is to reach the client: no RST
+    return taken;
+  }
+  if (!outgoing_.ended() && body_start.empty()) {
     downstream_->client_stream().path().acknowledge_now();
   }
   if (const auto refused = refused_for_parent()) {
@@ -242,10 +247,10 @@ void Exchange::client_left(ExchangeOutcome outcome) {
   if (move(ExchangeEvent::ClientLeft)) release();
 }
 
-void Exchange::client_gone() {
+void Exchange::client_gone(AfterExchange after) {
   Downstream* downstream = downstream_;
   client_left(ExchangeOutcome::Client);
-  downstream->exchange_over(AfterExchange::Reset);
+  downstream->exchange_over(after);
 }
 
 void Exchange::fail(FailureKind kind, std::string_view what, CloseReason reason, const FailureDetails& details) {

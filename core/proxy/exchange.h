@@ -98,7 +98,7 @@ class Exchange final : public net::StreamEvents,
   void fail(policy::FailureKind kind, std::string_view what, pool::CloseReason reason,
             const FailureDetails& details = {});
   void fail_to_answer(policy::FailureKind kind, std::string_view what, const FailureDetails& details);
-  void client_gone();
+  void client_gone(AfterExchange after = AfterExchange::Reset);
   void over(ExchangeEvent event, AfterExchange after);
   Downstream* release();
   void log(ExchangeOutcome outcome, const FailureNote& failure, std::uint64_t own_body = 0);

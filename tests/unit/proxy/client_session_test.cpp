@@ -528,7 +528,58 @@ TEST_CASE("a request that begins with bytes which filled the buffer is read on")
   scene.run_until_origin_has("b.");
 }
 
+TEST_CASE("a half-close in the middle of a pipelined request: what is whole is answered, the rest is never begun") {
+  for (const bool waits : {false, true}) {
+    CAPTURE(waits);
+    SessionScene scene;
+    if (waits) {
+      pipeline_behind_waiting_answer(scene, kHalfPost);
+      scene.client.end();
+      scene.client.drain();
+    } else {
+      exchange(scene);
+      scene.send(kHalfPost);
+      scene.client.end();
+      REQUIRE(scene.retired == 0);
+      scene.origin_sends(kOkAnswer);
+    }
+    CHECK(scene.client.sent.ends_with("ok"));
+    CHECK(scene.retired == 1);
+    CHECK_FALSE(scene.client.reset);
+    CHECK(scene.origin().sent.find("POST") == std::string::npos);
+    REQUIRE(scene.records.size() == 2);
+    CHECK(scene.records[0].outcome == ExchangeOutcome::Completed);
+    CHECK(scene.records[1].outcome == ExchangeOutcome::Client);
+  }
+}
+
+TEST_CASE("a whole request behind which the client ended is answered, though the end came before its turn") {
+  SessionScene scene;
+  exchange(scene);
+  scene.send(std::string(kHalfPost) + "dy");
+  scene.client.end();
+  scene.origin_sends(kOkAnswer);
+  scene.run_until_origin_has("body");
+  scene.origin_sends(kOkAnswer);
+  CHECK(scene.records.size() == 2);
+  CHECK(scene.records.back().outcome == ExchangeOutcome::Completed);
+  CHECK(scene.retired == 1);
+}
+
 // ---- Connecting ----
+
+TEST_CASE("a pipelined CONNECT whose client ended before its turn: the tunnel passes that end on") {
+  SessionScene scene;
+  exchange(scene);
+  scene.send(kConnect);
+  scene.client.end();
+  scene.origin_sends(kOkAnswer);
+  scene.run_until_client_has("HTTP/1.1 200 Connection");
+  scene.upstream.network.wire(40002).ended = true;
+  scene.upstream.turn();
+  CHECK(scene.retired == 1);
+  CHECK(scene.records.back().outcome == ExchangeOutcome::Completed);
+}
 
 TEST_CASE("Connecting: early bytes and the client's end are kept for the tunnel") {
   SessionScene scene;
