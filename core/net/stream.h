@@ -33,7 +33,9 @@ class StreamEvents {
 enum class WriteResult : std::uint8_t {
   Done,    ///< the kernel took everything
   Queued,  ///< the rest was copied and is being written; on_drained() follows. Stop the source until then.
-  Failed,  ///< the kernel refused (peer gone); nothing is queued. Bytes that came before can still be read.
+  /// The kernel refused (mostly: the peer is gone); nothing is queued. Bytes that came before can still be read, and
+  /// then the end of the stream is reported, or that it broke.
+  Failed,
 };
 
 class Stream;

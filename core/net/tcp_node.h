@@ -67,6 +67,7 @@ struct TcpNode final : TcpPath {
   bool broken : 1 = false;  ///< on_broken() was reported
   bool finish_when_drained : 1 = false;
   bool reset_on_close : 1 = false;
+  bool failed_by_us : 1 = false;  ///< a write failed for a reason that is not the peer's end
   uv_tcp_t handle{};
   StreamEvents* events = nullptr;  ///< nullptr: nobody listens any more
   std::unique_ptr<WriteQueue> queue;

@@ -45,6 +45,7 @@ void read_ready(TcpNode* node) {
     if (count == -EAGAIN || count == -EINTR) return;
     if (count <= 0) {
       if (count < 0) return report_broken(node, static_cast<int>(count));
+      if (node->failed_by_us) return report_broken(node, -ECONNABORTED);  // the peer has not ended
       node->ended = true;
       return node->events->on_end();
     }
@@ -145,6 +146,14 @@ ssize_t write_now(int fd, std::span<const std::string_view> pieces, std::size_t 
   return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
 }
 
+/// A write failed, which may be all that the kernel says about it. From here on nothing comes but what has come, and
+/// whoever reads sees the end behind that.
+WriteResult refused(TcpNode* node, int error) noexcept {
+  node->failed_by_us = error != -EPIPE && error != -ECONNRESET;
+  ::shutdown(node->fd(), SHUT_RD);
+  return WriteResult::Failed;
+}
+
 /// The part of `pieces` behind the first `skip` bytes, appended to `out`.
 void append_rest(std::string& out, std::span<const std::string_view> pieces, std::size_t skip) {
   for (const std::string_view piece : pieces) {
@@ -225,7 +234,7 @@ WriteResult TcpStream::write(std::span<const std::string_view> pieces) {
     std::size_t offered = 0;
     for (const std::string_view piece : now) offered += piece.size();
     const ssize_t written = write_now(fd(), now, offered);
-    if (written < 0) return WriteResult::Failed;
+    if (written < 0) return refused(node_, static_cast<int>(written));
     const auto taken = static_cast<std::size_t>(written);
     node_->count_written(taken);
     if (taken < offered) {

@@ -28,7 +28,7 @@ void ParentTunnel::start(std::string_view authority, std::string_view authorizat
   head += "\r\n";
   stream_->set_events(*this);
   stream_->resume_reading();
-  // A parent that is gone already shows itself as the end of its stream.
+  // If it fails, the end of the stream is reported.
   static_cast<void>(net::write_all(*stream_, head));
 }
 

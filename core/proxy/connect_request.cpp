@@ -59,10 +59,10 @@ void ConnectRequest::on_dialed(pool::Dialed dialed) {
   dial_.reset();
   upstream_address_ = dialed.address;
   times_ = dialed.times;
-  ++context_.stats.tunnels;
   context_.hosts.answered(destination_.host, destination_.port, net::Loop::event_time());
-  // A client that is gone shows itself to the tunnel.
-  static_cast<void>(net::write_all(client_, "HTTP/1.1 200 Connection established\r\n\r\n"));
+  const net::WriteResult answered = net::write_all(client_, "HTTP/1.1 200 Connection established\r\n\r\n");
+  if (answered == net::WriteResult::Failed) return events_.on_client_lost();
+  ++context_.stats.tunnels;
   --context_.stats.open_tunnels;
   tunnel_.emplace(context_.deadlines, client_, std::move(dialed.stream),
                   policy::tunnel_limits(settings_.tunnel_timeout), context_.stats.open_tunnels, *this);

@@ -54,7 +54,7 @@ TlsStream::TlsStream(TlsClient& client, const TlsContext& context, std::unique_p
       handshake_events_(&events),
       started_(Loop::now()) {
   transport_->set_events(*this);
-  flush();  // if it cannot be sent, reading tells why
+  flush();  // if it cannot be sent, reading tells
   if (session_.state() == State::Failed) {
     deliver_later();
   } else {

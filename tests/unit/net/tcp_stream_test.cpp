@@ -114,6 +114,16 @@ TEST_CASE("bytes are told as they come, and nothing before reading is on") {
   CHECK(fixture.events.ended == 0);
 }
 
+TEST_CASE("behind a write that fails comes what had come, and then the end, though the peer has not ended") {
+  TcpStreamFixture fixture;
+  REQUIRE(::shutdown(fixture.stream->fd(), SHUT_WR) == 0);  // has the next send fail
+  send(fixture.peer, "hello");
+  CHECK(write_all(*fixture.stream, "x") == WriteResult::Failed);
+  fixture.run_until([&] { return fixture.events.ended == 1; });
+  CHECK(fixture.events.got == "hello");
+  CHECK(fixture.events.broken.empty());
+}
+
 TEST_CASE("a paused stream tells nothing until it is resumed") {
   TcpStreamFixture fixture;
   fixture.stream->pause_reading();

@@ -581,6 +581,21 @@ TEST_CASE("a pipelined CONNECT whose client ended before its turn: the tunnel pa
   CHECK(scene.records.back().outcome == ExchangeOutcome::Completed);
 }
 
+TEST_CASE("a CONNECT whose 200 cannot be written has no tunnel") {
+  SessionScene scene;
+  connect(scene);
+  scene.send("early");
+  scene.client.fail_from = 1;
+  scene.upstream.network.release();
+  scene.upstream.run_until([&] { return scene.retired == 1; });
+  CHECK(scene.client.sent.empty());
+  CHECK(scene.client.writes.size() == 1);
+  CHECK(scene.stats().tunnels == 0);
+  REQUIRE(scene.records.size() == 1);
+  CHECK(scene.records[0].outcome == ExchangeOutcome::Client);
+  CHECK(scene.records[0].status == 0);
+}
+
 TEST_CASE("Connecting: early bytes and the client's end are kept for the tunnel") {
   SessionScene scene;
   scene.upstream.network.hold();
