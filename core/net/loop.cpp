@@ -72,6 +72,7 @@ uv_loop_t& Loop::initialized(uv_loop_t& uv) {
 
 Loop::Loop()
     : due_timers_(initialized(uv_)),
+      next_turn_(uv_),
       snapshot_(std::make_unique<PollSnapshot>()),
       sock_diag_(std::make_unique<SockDiag>()),
       buffer_(new char[kReadBufferSize]) {
@@ -86,12 +87,13 @@ Loop::~Loop() {
   if (not_compared_ == this) not_compared_ = nullptr;
   clocks_.reset();
   due_timers_.close();
+  next_turn_.close();
   uv_close(reinterpret_cast<uv_handle_t*>(&before_poll_), nullptr);
   // Every owner has destroyed its handles by now: only their close callbacks are left to run.
   while (uv_loop_close(&uv_) == UV_EBUSY) uv_run(&uv_, UV_RUN_NOWAIT);
 }
 
-void Loop::before_poll() noexcept {
+void Loop::before_poll() {
   ++turn_;
   begin_event();
   // What came before the last poll began, that poll has found. (When it returned is no such time: the process may have
@@ -99,6 +101,7 @@ void Loop::before_poll() noexcept {
   set_heard_until(polled_from_);
   polled_from_ = TimePoint(std::chrono::milliseconds(uv_now(&uv_)));
   if (clocks_) not_compared_ = this;
+  next_turn_.run();
 }
 
 void Loop::on_clock_jump(std::function<void(const ClockJump&)> handler) {

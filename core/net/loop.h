@@ -12,6 +12,7 @@
 #include "core/base/clock.h"
 #include "core/base/clock_comparison.h"
 #include "core/net/due_timers.h"
+#include "core/net/next_turn.h"
 
 namespace keepwarm::net {
 
@@ -24,6 +25,9 @@ class Loop {
   /// Read buffer of the loop. Large, since big bodies cost one system call for each buffer; shared, since idle
   /// connections then own none.
   static constexpr std::size_t kReadBufferSize = std::size_t{256} * 1024;
+  /// What one stream may take of one turn. What is left then waits for the next turn, so that no peer holds up the
+  /// others, whatever it sends.
+  static constexpr Duration kShare = std::chrono::milliseconds(2);
 
   Loop();
   ~Loop();
@@ -51,6 +55,10 @@ class Loop {
   }
   /// Begins an event of which the caller knows when it began, so that the clock need not be read.
   static void begin_event(TimePoint began) noexcept { event_time_ = began; }
+
+  /// Whether the event that this thread is handling has had its share of the turn. Reads the clock: not to be asked for
+  /// each message.
+  [[nodiscard]] static bool share_is_spent() noexcept { return now() - event_time() >= kShare; }
 
   /// Whatever reached a socket before this time was reported before the event that this thread is handling. What has
   /// come since to another socket may be reported behind it. It is mostly a turn of the loop ago; long ago if the loop
@@ -83,6 +91,9 @@ class Loop {
   /// Valid until the callback that was handed bytes in it returns.
   [[nodiscard]] std::span<char> read_buffer() noexcept { return {buffer_.get(), kReadBufferSize}; }
 
+  /// Has `continuation` go on in the next turn.
+  void go_on_next_turn(Continuation& continuation) noexcept { next_turn_.add(continuation); }
+
   /// For Timer: where those go whose time is up.
   [[nodiscard]] DueTimers& due_timers() noexcept { return due_timers_; }
 
@@ -91,7 +102,7 @@ class Loop {
   void stop() noexcept { uv_stop(&uv_); }
 
  private:
-  void before_poll() noexcept;
+  void before_poll();
 
   static inline thread_local TimePoint event_time_{};  ///< TimePoint{}: not read yet
   static inline thread_local TimePoint heard_until_{};
@@ -105,6 +116,7 @@ class Loop {
 
   uv_loop_t uv_{};
   DueTimers due_timers_;
+  NextTurn next_turn_;
   uv_prepare_t before_poll_{};
   TimePoint polled_from_{};  ///< the turn began then whose poll is the last
   std::uint32_t turn_ = 0;

@@ -22,8 +22,8 @@ namespace {
 constexpr std::size_t kMaxPieces = 64;  // of one sendmsg
 /// Pieces of at most this size in all are copied together: that is cheaper than a list of them for sendmsg(2).
 constexpr std::size_t kCopiedPieces = 2048;
-/// So much is read from one stream before the others have their turn, which delays them by some 1.5 ms. With a quarter
-/// of it a bulk transfer would cost a quarter more CPU for each byte.
+/// So much is read from one stream at most before the others have their turn, which delays them by some 1.5 ms if its
+/// bytes are only passed on. With a quarter of it a bulk transfer would cost a quarter more CPU for each byte.
 constexpr std::size_t kReadAtOnce = std::size_t{4} << 20U;
 
 void report_broken(TcpNode* node, int error) {
@@ -51,7 +51,8 @@ void read_ready(TcpNode* node) {
     }
     taken += static_cast<std::size_t>(count);
     node->events->on_bytes({buffer.data(), static_cast<std::size_t>(count)});
-    if (static_cast<std::size_t>(count) < buffer.size()) return;
+    // The kernel reports what is left again.
+    if (static_cast<std::size_t>(count) < buffer.size() || Loop::share_is_spent()) return;
   }
 }
 

@@ -23,7 +23,7 @@ enum class CloseReason : std::uint8_t {
   ClosedBeforeWrite,  ///< found dead when it was about to be used
   ClientLeft,         ///< the client left midway
   CutResponse,        ///< the response ended before its framing said so
-  ProtocolError,      ///< the response was not valid HTTP
+  ProtocolError,      ///< the response was not valid HTTP, or the server broke the rules of TLS
   ResponseTimeout,    ///< response_timeout or stall_timeout
   RequestUnfinished,  ///< the response ended before the request was sent whole
   ReuseOff,           ///< reuse = false

@@ -11,6 +11,14 @@ namespace {
 
 constexpr Duration kSampleInterval = std::chrono::seconds(5);
 
+/// How an idle connection broke. Only a server that closed it shows its idle timeout by that.
+CloseReason why_broken(int error, const net::TlsFailure* tls) noexcept {
+  // Where TCP's own probes were not answered, nobody knows since when.
+  if (error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH) return CloseReason::Unacknowledged;
+  const bool ended_by_us = error == -ENOBUFS || (tls != nullptr && tls->kind != net::TlsFailure::Kind::Alert);
+  return ended_by_us ? CloseReason::ProtocolError : CloseReason::ServerClosedIdle;
+}
+
 }  // namespace
 
 Connection::Connection(const Owner& owner, std::unique_ptr<net::Stream> stream, const net::SocketAddress& address,
@@ -43,10 +51,7 @@ void Connection::on_end() {
 }
 
 void Connection::on_broken(int error) {
-  // Where TCP's own probes were not answered, nobody knows since when.
-  const bool silent = error == -ETIMEDOUT || error == -EHOSTUNREACH || error == -ENETUNREACH;
-  owner_.idle.idle_ended(*this, silent ? CloseReason::Unacknowledged : CloseReason::ServerClosedIdle,
-                         net::Loop::event_time());
+  owner_.idle.idle_ended(*this, why_broken(error, stream_->tls_failure()), net::Loop::event_time());
 }
 
 void Connection::on_deadline(TimePoint now) {

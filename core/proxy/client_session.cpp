@@ -14,6 +14,8 @@ using namespace std::chrono_literals;
 
 /// Pipelined requests beyond this wait in the kernel.
 constexpr std::size_t kMaxPending = 64 * 1024;
+/// Pipelined requests that are answered at once, without an exchange, in a row: the others have their turn after these.
+constexpr int kRequestsAtOnce = 64;
 /// Lingering close: this much is drained, for this long (core/doc/design.md §5).
 constexpr std::uint32_t kLingerBytes = 256 * 1024;
 constexpr Duration kLingerTime = 2s;
@@ -66,7 +68,7 @@ void ClientSession::exchange_bytes(std::string_view bytes) {
 void ClientSession::keep_for_later(std::string_view bytes) {
   pending_.append(bytes);
   // A head that is not whole yet must be read on: its own limit bounds it.
-  const bool must_wait = state_ == State::InExchange || stream_->queued_bytes() > 0;
+  const bool must_wait = state_ == State::InExchange || resting_ || stream_->queued_bytes() > 0;
   if (!must_wait) return stream_->resume_reading();
   if (pending_.size() < kMaxPending) return;
   stream_->pause_reading();
@@ -84,7 +86,14 @@ void ClientSession::read_requests(std::string_view input) {
     // There may have been so much of it that reading was paused, and the request that now begins with it may need more.
     stream_->resume_reading();
   }
+  resting_ = false;
+  int begun = 0;
   while (state_ == State::AwaitingHead && !input.empty() && stream_->queued_bytes() == 0) {
+    if (++begun > kRequestsAtOnce) {
+      resting_ = true;
+      context_.deadlines.arm(*this, net::Loop::event_time());
+      break;
+    }
     const std::string_view rest = read_request(input);
     if (rest.data() == input.data() && rest.size() == input.size()) break;
     input = rest;
@@ -96,7 +105,7 @@ void ClientSession::read_requests(std::string_view input) {
 }
 
 bool ClientSession::waits_to_read() const noexcept {
-  return !pending_.empty() && stream_->queued_bytes() > 0;
+  return !pending_.empty() && (resting_ || stream_->queued_bytes() > 0);
 }
 
 std::string_view ClientSession::read_request(std::string_view input) {
@@ -358,6 +367,7 @@ void ClientSession::on_deadline(TimePoint now) {
   if (state_ == State::InExchange || state_ == State::Connecting) {
     return end_unless_awaited(policy::ClientCheck::ByClock);
   }
+  if (resting_) return read_requests({});
   // A slow reader empties the queue without an event of ours: it is not idle.
   const std::size_t before = std::exchange(unsent_mark_, stream_->unacknowledged_bytes());
   if (state_ != State::Lingering && !head_begun_ && unsent_mark_ != before) {

@@ -132,6 +132,7 @@ class ClientSession final : public net::StreamEvents,
   std::uint32_t drained_ = 0;  ///< while lingering
   State state_ = State::AwaitingHead;
   bool reading_requests_ = false;  ///< read_requests() is on the stack
+  bool resting_ = false;           ///< requests in pending_ wait for the deadline, since many were answered at once
   bool head_begun_ = false;
   bool has_asked_ = false;  ///< a whole request head came
   bool lingering_ = false;  ///< what Flushing leads to

@@ -20,6 +20,9 @@ namespace keepwarm::net {
 namespace {
 
 constexpr std::string_view kProtocol = "http/1.1";
+/// In a row; one that OpenSSL answers (a key update) counts twice. Servers send some tickets at once, and anything else
+/// a few times a day.
+constexpr std::uint8_t kMaxEmptyMessages = 32;
 
 /// A session in DER without the certificate of the server, which would be most of it and which nobody needs again.
 std::string without_certificate(const std::string& session) {
@@ -115,17 +118,19 @@ void TlsSession::resume(std::string_view ticket) {
   ERR_clear_error();  // if there is no session to resume, the handshake is a full one
 }
 
-std::string_view TlsSession::feed(std::string_view ciphertext) {
-  const TlsWire::Operation operation(wire_, *this, ciphertext);
+TlsSession::Fed TlsSession::feed(std::string_view ciphertext, TimePoint until) {
+  const TlsWire::Operation operation(wire_, *this, ciphertext, until);
   if (state_ == State::Handshaking) shake_hands();
   const std::span<char> space = wire_.plaintext();
-  return {space.data(), read(space)};
+  const std::size_t size = read(space);
+  const bool over = state_ == State::Ended || state_ == State::Failed;
+  return {{space.data(), size}, over ? 0 : wire_.unread()};
 }
 
-bool TlsSession::feed_while_idle(std::string_view ciphertext) {
-  const TlsWire::Operation operation(wire_, *this, ciphertext);
+bool TlsSession::feed_while_idle(std::string_view ciphertext, TimePoint until) {
+  const TlsWire::Operation operation(wire_, *this, ciphertext, until);
   char byte = 0;
-  return read({&byte, 1}) == 0 && state_ == State::Open;
+  return read({&byte, 1}) == 0 && state_ == State::Open && wire_.unread() == 0;
 }
 
 bool TlsSession::between_records() const noexcept {
@@ -168,22 +173,36 @@ std::size_t TlsSession::read(std::span<char> space) {
     size += count;
     if (heard_after_handshake_ || size > 0) state_ = State::Open;
     if (result == 1) {
+      empty_messages_ = 0;
       if (size == space.size()) break;
       continue;
     }
     const int error = SSL_get_error(ssl_, result);
-    if (error == SSL_ERROR_WANT_READ) {
+    if (error != SSL_ERROR_WANT_READ) {
+      read_failed(error);
+    } else if (!wire_.starved()) {
+      count_empty_message();
+    } else {
       // A ticket makes OpenSSL allocate buffers for an answer that it does not send.
       if (between_records()) SSL_free_buffers(ssl_);
       break;
     }
-    if (error == SSL_ERROR_ZERO_RETURN) {
-      state_ = State::Ended;
-    } else {
-      fail_by_queue();
-    }
   }
   return size;
+}
+
+void TlsSession::read_failed(int error) {
+  if (error == SSL_ERROR_ZERO_RETURN) {
+    state_ = State::Ended;
+  } else {
+    fail_by_queue();
+  }
+}
+
+/// OpenSSL has taken a message that holds no data, and returned (it does without SSL_MODE_AUTO_RETRY): a ticket, or one
+/// that only costs time, or an answer of ours, without end.
+void TlsSession::count_empty_message() {
+  if (++empty_messages_ > kMaxEmptyMessages) fail({.text = "the server sent too many TLS messages without data"});
 }
 
 bool TlsSession::write(std::span<const std::string_view> pieces) {

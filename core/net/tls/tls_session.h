@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/clock.h"
 #include "core/net/tls/tls_failure.h"
 #include "core/net/tls/tls_tickets.h"
 #include "core/net/tls/tls_wire.h"
@@ -19,7 +20,7 @@ namespace keepwarm::net {
 
 class TlsContext;
 
-/// One TLS client connection without a socket or a clock: ciphertext in, plaintext and ciphertext out. What is to be
+/// One TLS client connection without a socket: ciphertext in, plaintext and ciphertext out. What is to be
 /// sent is found in TlsWire::outgoing() after each call. Stays where it is, since callbacks of OpenSSL find it through
 /// the wire.
 ///
@@ -55,12 +56,16 @@ class TlsSession {
 
   [[nodiscard]] State state() const noexcept { return state_; }
 
-  /// Takes ciphertext, at most Loop::kReadBufferSize of it, and returns the plaintext that it holds, valid until the
-  /// next call for any session of the wire. What comes after an end or a failure is ignored.
-  [[nodiscard]] std::string_view feed(std::string_view ciphertext);
-  /// Takes ciphertext that came while the connection was idle, and so must hold no plaintext. False: it held some, or
-  /// the session is not open.
-  [[nodiscard]] bool feed_while_idle(std::string_view ciphertext);
+  struct Fed {
+    std::string_view plaintext;  ///< valid until the next call for any session of the wire
+    std::size_t left;            ///< so much of the end of the ciphertext was not taken, and is to be fed again
+  };
+  /// Takes ciphertext, at most Loop::kReadBufferSize of it, and returns the plaintext that it holds. It stops when it
+  /// is later than `until`. What comes after an end or a failure is ignored.
+  [[nodiscard]] Fed feed(std::string_view ciphertext, TimePoint until = TimePoint::max());
+  /// Takes ciphertext that came while the connection was idle, and so must hold no plaintext. False: it held some, the
+  /// session is not open, or it is later than `until`.
+  [[nodiscard]] bool feed_while_idle(std::string_view ciphertext, TimePoint until = TimePoint::max());
   /// Whether no record has come only in part.
   [[nodiscard]] bool between_records() const noexcept;
 
@@ -97,6 +102,8 @@ class TlsSession {
   void complete_handshake();
   void free_chains() noexcept;
   [[nodiscard]] std::size_t read(std::span<char> space);
+  void read_failed(int error);
+  void count_empty_message();
   [[nodiscard]] bool write_record(std::string_view plaintext);
   void keep(ssl_session_st* session);
   void fail(TlsFailure failure);
@@ -107,6 +114,7 @@ class TlsSession {
   std::shared_ptr<TlsTickets> tickets_;
   std::unique_ptr<TlsFailure> failure_;
   State state_ = State::Handshaking;
+  std::uint8_t empty_messages_ = 0;  ///< since data last came
   bool certificate_requested_ = false;
   bool heard_after_handshake_ = false;
 };

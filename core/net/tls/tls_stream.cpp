@@ -21,6 +21,9 @@ constexpr Duration kShortestVerdict = std::chrono::milliseconds(50);
 // More than any server sends while a connection is idle: a few tickets.
 constexpr std::size_t kMaxIdleBytes = std::size_t{64} * 1024;
 
+/// Answers of TLS to what the server sent (alerts, keys, certificates) that wait because it does not read.
+constexpr std::size_t kMaxOwed = std::size_t{64} * 1024;
+
 /// Made before an event is reported: tells afterwards whether the stream was destroyed inside it.
 class Alive {
  public:
@@ -82,10 +85,41 @@ WriteResult TlsStream::flush() {
 }
 
 void TlsStream::on_bytes(std::string_view ciphertext) {
-  const std::string_view plaintext = session_.feed(ciphertext);
-  flush();
+  react(decrypt(ciphertext));
+}
+
+/// Returns the plaintext. What there is no time for becomes the rest.
+std::string_view TlsStream::decrypt(std::string_view ciphertext) {
+  const TlsSession::Fed fed = session_.feed(ciphertext, Loop::event_time() + Loop::kShare);
+  const std::size_t answers = client_.wire().outgoing().size();
+  if (flush() == WriteResult::Queued) owed_ += answers;
+  if (fed.left > 0) {
+    transport_->pause_reading();
+    rest_ = std::make_unique<Rest>(*this, ciphertext.substr(ciphertext.size() - fed.left));
+    client_.loop().go_on_next_turn(*rest_);
+  }
+  return fed.plaintext;
+}
+
+void TlsStream::react(std::string_view plaintext) {
+  if (owed_ > kMaxOwed && phase_ == Phase::Secured) return report_broken(-ENOBUFS);
   if (phase_ == Phase::Handshaking && !settle_handshake()) return;
   deliver(plaintext);
+}
+
+void TlsStream::take_rest() {
+  const bool wanted = phase_ == Phase::Handshaking || (phase_ == Phase::Secured && listening());
+  if (!wanted) return;  // resume_reading() has it go on, or nobody needs it any more
+  const auto rest = std::move(rest_);
+  const std::string_view plaintext = decrypt(rest->ciphertext);
+  if (!rest_) transport_->resume_reading();
+  react(plaintext);
+}
+
+/// Reads on, from the rest first.
+void TlsStream::want_input() {
+  if (!rest_) return transport_->resume_reading();
+  client_.loop().go_on_next_turn(*rest_);
 }
 
 /// Reports how the handshake ended, if it has. true: it went well, and the stream is still there.
@@ -165,7 +199,7 @@ void TlsStream::deliver_later() {
     later_ = std::make_unique<AfterTurn>(client_.loop(), [this] {
       if (phase_ == Phase::Handshaking) return static_cast<void>(settle_handshake());
       if (phase_ != Phase::Secured || !listening()) return;
-      if (!session_is_over()) transport_->resume_reading();
+      if (!session_is_over()) want_input();
       const auto held = std::move(held_);
       deliver(held ? std::string_view(*held) : std::string_view());
     });
@@ -192,6 +226,7 @@ void TlsStream::on_broken(int error) {
 }
 
 void TlsStream::on_drained() {
+  owed_ = 0;
   if (!std::exchange(drain_is_awaited_, false)) return;  // it was something that TLS sent for itself
   if (events_ != nullptr && phase_ != Phase::Over) events_->on_drained();
 }
@@ -229,7 +264,7 @@ void TlsStream::resume_reading() noexcept {
   reading_ = true;
   if (phase_ != Phase::Secured) return;
   if (held_ || session_is_over()) return deliver_later();
-  transport_->resume_reading();
+  want_input();
 }
 
 void TlsStream::finish_writing() noexcept {
@@ -246,7 +281,7 @@ void TlsStream::reset_on_close() noexcept {
 }
 
 bool TlsStream::check_idle_alive() noexcept {
-  if (phase_ != Phase::Secured || session_.state() != State::Open || held_) return false;
+  if (phase_ != Phase::Secured || session_.state() != State::Open || held_ || rest_) return false;
   // Not the loop's buffer: it may be in use up the stack.
   std::array<char, 4096> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): only what was read is used
   std::size_t total = 0;
@@ -255,7 +290,8 @@ bool TlsStream::check_idle_alive() noexcept {
     if (count == -EAGAIN) return session_.between_records();
     if (count <= 0) return false;
     total += static_cast<std::size_t>(count);
-    const bool still_idle = session_.feed_while_idle({buffer.data(), static_cast<std::size_t>(count)});
+    const bool still_idle =
+        session_.feed_while_idle({buffer.data(), static_cast<std::size_t>(count)}, Loop::now() + Loop::kShare);
     flush();
     if (!still_idle || writing_failed_) return false;
   }
@@ -290,7 +326,7 @@ TlsStream::TlsStream(TlsClient& client, TlsSession::Detached session, std::share
 }
 
 std::unique_ptr<DetachedStream> TlsStream::detach() {
-  const bool idle = phase_ == Phase::Secured && session_.state() == State::Open && !held_ && !finished_ &&
+  const bool idle = phase_ == Phase::Secured && session_.state() == State::Open && !held_ && !rest_ && !finished_ &&
                     !writing_failed_ && transport_->queued_bytes() == 0;
   if (!idle) return nullptr;
   Descriptor descriptor = Descriptor::duplicate_of(transport_->fd());
@@ -302,7 +338,7 @@ std::unique_ptr<DetachedStream> TlsStream::detach() {
 
 bool TlsStream::check_idle_alive_cached(TimePoint since) noexcept {
   const bool undisturbed =
-      phase_ == Phase::Secured && session_.state() == State::Open && !held_ && session_.between_records();
+      phase_ == Phase::Secured && session_.state() == State::Open && !held_ && !rest_ && session_.between_records();
   return (undisturbed && transport_->check_idle_alive_cached(since)) || check_idle_alive();
 }
 

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/net/after_turn.h"
+#include "core/net/next_turn.h"
 #include "core/net/stream.h"
 #include "core/net/tcp_stream.h"
 #include "core/net/timer.h"
@@ -33,7 +34,9 @@ class TlsHandshakeEvents {
 /// TLS over a TcpStream, as a client. To what Stream says:
 /// - on_end() means close_notify, and only that. A transport that ends without it has been cut: on_broken(-ECONNRESET),
 ///   for an attacker can do that (RFC 8446 §6.1). What breaks TLS itself is on_broken(-EPROTO) and tls_failure().
-/// - All plaintext of one read of the transport comes with one on_bytes(), so a pause leaves nothing in OpenSSL.
+/// - All plaintext of one read of the transport comes with one on_bytes(), so a pause leaves nothing in OpenSSL. Only
+///   what would take longer than the stream's share of a turn is put aside, as it came, and goes on in the next one.
+/// - What TLS has to answer by itself is bounded: a server that has it answer and does not read is broken off.
 /// - Bytes that are queued or unacknowledged are counted as ciphertext.
 /// - Destroying it sends close_notify, unless bytes are still queued, or reset_on_close().
 class TlsStream final : public Stream, private StreamEvents {
@@ -91,7 +94,23 @@ class TlsStream final : public Stream, private StreamEvents {
   void on_broken(int error) override;
   void on_drained() override;
 
+  /// Ciphertext for which there was no time.
+  struct Rest final : Continuation {
+    Rest(TlsStream& of, std::string_view bytes) : stream(of), ciphertext(bytes) {}
+    void go_on() override {
+      Loop::begin_event();
+      stream.take_rest();
+    }
+
+    TlsStream& stream;
+    std::string ciphertext;
+  };
+
   WriteResult flush();
+  [[nodiscard]] std::string_view decrypt(std::string_view ciphertext);
+  void react(std::string_view plaintext);
+  void take_rest();
+  void want_input();
   [[nodiscard]] bool settle_handshake();
   void await_verdict();
   void fail_handshake(const TlsFailure& failure);
@@ -109,9 +128,11 @@ class TlsStream final : public Stream, private StreamEvents {
   StreamEvents* events_ = nullptr;
   bool* destroyed_ = nullptr;          // set for the frame that is in an event
   std::unique_ptr<std::string> held_;  // plaintext that came before the user read
+  std::unique_ptr<Rest> rest_;         // while there is one, nothing is read from the transport
   std::unique_ptr<AfterTurn> later_;   // once what was held back is to be reported
   std::unique_ptr<Timer> verdict_;     // while AwaitingVerdict
   TimePoint started_;
+  std::size_t owed_ = 0;  // bytes of our own answers that were queued since the queue was empty
   Phase phase_ = Phase::Handshaking;
   bool reading_ = false;
   bool drain_is_awaited_ = false;

@@ -1,10 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "core/base/clock.h"
 
 struct bio_st;
 struct bio_method_st;
@@ -35,11 +39,18 @@ class TlsWire {
   /// Room in which small pieces are gathered into one record.
   [[nodiscard]] std::span<char> record() noexcept;
 
-  /// While it lives, `session` is at work on `incoming`. OpenSSL's error queue (one for each thread) is empty before
-  /// and after.
+  /// What OpenSSL has not read of the bytes that it was given.
+  [[nodiscard]] std::size_t unread() const noexcept { return incoming_.size(); }
+  /// Whether OpenSSL has asked for more bytes than it was given since this was last asked.
+  [[nodiscard]] bool starved() noexcept { return std::exchange(starved_, false); }
+
+  /// While it lives, `session` is at work on `incoming`, of which it is given nothing more once it is later than
+  /// `until`. (The clock is read once in some records.) OpenSSL's error queue (one for each thread) is empty before and
+  /// after.
   class Operation {
    public:
-    Operation(TlsWire& wire, TlsSession& session, std::string_view incoming) noexcept;
+    Operation(TlsWire& wire, TlsSession& session, std::string_view incoming,
+              TimePoint until = TimePoint::max()) noexcept;
     ~Operation();
     Operation(const Operation&) = delete;
     Operation& operator=(const Operation&) = delete;
@@ -49,12 +60,17 @@ class TlsWire {
   };
 
  private:
+  [[nodiscard]] bool is_late() noexcept;
   static int read(bio_st* bio, char* to, std::size_t space, std::size_t* count);
   static int write(bio_st* bio, const char* from, std::size_t size, std::size_t* count);
   static long control(bio_st* bio, int command, long number, void* pointer);
 
   bio_method_st* method_;
   std::string_view incoming_;  // what OpenSSL has not read yet
+  TimePoint until_{};
+  std::uint32_t reads_ = 0;  // in this operation; OpenSSL reads header and body of a record in turn
+  bool late_ = false;
+  bool starved_ = false;
   std::string outgoing_;
   TlsSession* session_ = nullptr;
   std::unique_ptr<char[]> plaintext_;

@@ -341,6 +341,28 @@ TEST_CASE("a head that does not come in time is answered with 408") {
   CHECK(scene.retired == 0);
 }
 
+TEST_CASE("of many pipelined requests that are answered at once, others have their turn after each 64") {
+  constexpr std::string_view kAsked = "OPTIONS http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nMax-Forwards: 0\r\n\r\n";
+  std::string requests;
+  for (int i = 0; i < 150; ++i) requests += kAsked;
+  for (const bool ends : {false, true}) {
+    CAPTURE(ends);
+    SessionScene scene;
+    scene.start();
+    scene.send(requests);
+    CHECK(scene.records.size() == 64);
+    if (ends) scene.client.end();
+    CHECK(scene.retired == 0);
+    scene.upstream.pass(DeadlineWheel::kTick);
+    CHECK(scene.records.size() == 128);
+    scene.upstream.pass(DeadlineWheel::kTick);
+    CHECK(scene.records.size() == 150);
+    CHECK(scene.retired == (ends ? 1 : 0));
+    if (!ends) scene.upstream.pass(61s);  // then it is idle as any other
+    CHECK(scene.retired == 1);
+  }
+}
+
 // ---- InExchange ----
 
 TEST_CASE("a half-closed client gets its answer, and only then the session ends") {

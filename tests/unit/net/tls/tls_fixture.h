@@ -58,7 +58,7 @@ class SessionPair {
     }
   }
   void feed(std::string_view ciphertext) {
-    got += client.feed(ciphertext);
+    got += client.feed(ciphertext).plaintext;
     CHECK(ERR_peek_error() == 0);
     collect();
   }

@@ -117,6 +117,11 @@ class TlsServer {
     REQUIRE(SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
     REQUIRE(SSL_do_handshake(ssl_.get()) == 1);
   }
+  /// TLS 1.2: HelloRequest.
+  void ask_to_renegotiate() {
+    REQUIRE(SSL_renegotiate(ssl_.get()) == 1);
+    REQUIRE(SSL_do_handshake(ssl_.get()) == 1);
+  }
   void close() { SSL_shutdown(ssl_.get()); }
 
   /// What is to be sent.

@@ -265,6 +265,75 @@ TEST_CASE("what TLS sends for itself leaves an idle connection alive, and anythi
   if (!alive) CHECK_FALSE(pair.client.feed_while_idle(pair.take_to_client()));
 }
 
+TEST_CASE("a server that sends some tens of messages without data in a row is heard, with one more it is not") {
+  struct Kind {
+    const char* name;
+    int version, most;
+    void (*send)(TlsServer&);
+  };
+  constexpr Kind kKinds[] = {
+      {"key updates, which OpenSSL answers", TLS1_3_VERSION, 16,
+       [](TlsServer& server) { server.ask_for_key_update(); }},
+      {"tickets", TLS1_3_VERSION, 32, [](TlsServer& server) { server.send_ticket(); }},
+      {"hello requests", TLS1_2_VERSION, 32, [](TlsServer& server) { server.ask_to_renegotiate(); }},
+  };
+  for (const Kind& kind : kKinds) {
+    for (const std::size_t slice : {std::string::npos, std::size_t{7}}) {
+      CAPTURE(kind.name);
+      CAPTURE(slice);
+      TlsFixture fixture;
+      const TlsServerContext context({.newest = kind.version, .tickets = 0});
+      SessionPair pair(fixture, context);
+      pair.talk();
+      const auto send = [&](int count) {
+        for (int i = 0; i < count; ++i) kind.send(pair.server);
+        std::string bytes = pair.take_to_client();
+        while (!bytes.empty()) {
+          pair.feed(bytes.substr(0, slice));
+          bytes.erase(0, slice);
+        }
+      };
+      send(kind.most);
+      REQUIRE(pair.client.state() == TlsSession::State::Open);
+      CHECK(pair.client.between_records());
+      pair.server.write("x");  // data: the count begins anew
+      send(0);
+      CHECK(pair.got == "x");
+      send(kind.most - 5);
+      send(5);
+      CHECK(pair.client.state() == TlsSession::State::Open);
+      send(1);
+      CHECK(pair.client.state() == TlsSession::State::Failed);
+      CHECK(pair.failure().text == "the server sent too many TLS messages without data");
+    }
+  }
+}
+
+TEST_CASE("what there is no time for is left, and can be fed again") {
+  TlsFixture fixture;
+  const TlsServerContext context({.tickets = 0});
+  SessionPair pair(fixture, context);
+  pair.talk();
+  std::string sent;
+  for (int i = 0; i < 100; ++i) {
+    pair.server.write(std::to_string(i) + ' ');
+    sent += std::to_string(i) + ' ';
+  }
+  const std::string bytes = pair.take_to_client();
+  std::string got;
+  std::size_t left = bytes.size(), steps = 0;
+  while (left > 0) {
+    const TlsSession::Fed fed = pair.client.feed(std::string_view(bytes).substr(bytes.size() - left), TimePoint{});
+    REQUIRE(fed.left < left);
+    got += fed.plaintext;
+    left = fed.left;
+    ++steps;
+  }
+  CHECK(got == sent);
+  CHECK(steps > 20);  // so it looks at the clock each few records
+  CHECK(pair.client.feed(bytes.substr(0, 0), TimePoint{}).left == 0);
+}
+
 TEST_CASE("the server's name is told, an address is not") {
   struct Case {
     const char* name;

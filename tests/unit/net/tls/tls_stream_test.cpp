@@ -85,6 +85,62 @@ TEST_CASE("a paused stream stops the server, and loses nothing") {
   for (const std::size_t size : fixture.events.chunks) CHECK(size <= Loop::kReadBufferSize + 16384);
 }
 
+TEST_CASE("many small records come whole and in order, however often the stream is paused within them") {
+  for (const bool pauses : {false, true}) {
+    CAPTURE(pauses);
+    TlsStreamFixture fixture;
+    fixture.start_secured();
+    std::string sent;
+    for (int i = 0; i < 30000; ++i) {
+      sent += static_cast<char>('a' + i % 26);
+      fixture.peer->tls.write(std::string_view(sent).substr(sent.size() - 1));
+    }
+    fixture.peer->tls.close();
+    if (pauses) {
+      fixture.events.then_on_bytes = [&] { fixture.stream->pause_reading(); };
+    }
+    fixture.pump_until([&] {
+      if (pauses) fixture.stream->resume_reading();
+      return fixture.events.ended == 1;
+    });
+    CHECK(fixture.events.got == sent);
+    CHECK(fixture.events.broken.empty());
+  }
+}
+
+TEST_CASE("a stream with records put aside can be destroyed, and is neither idle nor to be moved") {
+  TlsStreamFixture fixture;
+  fixture.start_secured();
+  const char byte = 'x';
+  for (int i = 0; i < 30000; ++i) fixture.peer->tls.write({&byte, 1});
+  bool checked = false;
+  fixture.events.then_on_bytes = [&] {
+    if (fixture.events.got.size() == 30000) return;
+    checked = true;
+    CHECK_FALSE(fixture.stream->check_idle_alive());
+    CHECK(fixture.stream->detach() == nullptr);
+    fixture.stream.reset();
+  };
+  fixture.pump_until([&] { return checked; });
+  fixture.settle();
+}
+
+TEST_CASE("a server that has TLS answer without end and does not read is broken off") {
+  TlsStreamFixture fixture({.newest = TLS1_2_VERSION});
+  fixture.start_secured();
+  const std::string much(1000000, 'm');
+  while (write_all(*fixture.stream, much) == WriteResult::Done) continue;
+  const std::size_t before = fixture.stream->queued_bytes();
+  for (int i = 0; i < 1000 && !fixture.events.over(); ++i) {
+    for (int each = 0; each < 30; ++each) fixture.peer->tls.ask_to_renegotiate();
+    fixture.peer->tls.write("x");
+    fixture.peer->send_raw(fixture.peer->tls.take_output());
+    uv_run(&fixture.loop.uv(), UV_RUN_NOWAIT);
+  }
+  CHECK(fixture.events.broken == std::vector<int>{-ENOBUFS});
+  CHECK(fixture.stream->queued_bytes() < before + 100000);
+}
+
 TEST_CASE("close_notify is the end, with the last bytes before it, and writing still works") {
   TlsStreamFixture fixture;
   fixture.start_secured();
