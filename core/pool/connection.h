@@ -106,6 +106,7 @@ class Connection final : public net::StreamEvents,
   policy::ConnectionFacts facts;
 
   std::optional<CloseReason> retiring{};  ///< to be closed when it next falls idle, and why
+  bool authenticated = false;             ///< NTLM or Negotiate credentials were sent on it
   bool prewarmed = false;                 ///< it was opened for keep_warm, not for a request
   Warmth warmth = Warmth::Warm;           ///< as of the Warmer's last look
   /// Whether clients that are not local may be given it; worked out when such a client first asks.

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
 #include "core/base/deadline_wheel.h"
 #include "core/base/intrusive_list.h"
+#include "core/pool/bound_holder.h"
 #include "core/pool/connection.h"
 
 /// All open connections of one pool key.
@@ -47,6 +49,16 @@ class ConnectionSet {
   [[nodiscard]] Connection* next_older(Connection& connection) noexcept { return idle_.next(connection); }
   [[nodiscard]] Connection* next_newer(Connection& connection) noexcept { return idle_.previous(connection); }
 
+  /// Of the connections that are bound to a client and lie idle: another one, the newest.
+  void hold_bound(BoundHolder& holder, TimePoint now) noexcept {
+    holder.held_since = now;
+    bound_[holder.authenticated ? 1 : 0].push_back(holder);
+  }
+  /// The one idle longest on which credentials were sent, or on which none were; nullptr: there is none.
+  [[nodiscard]] BoundHolder* oldest_bound(bool authenticated) noexcept {
+    return bound_[authenticated ? 1 : 0].front();
+  }
+
   /// Calls `visit` with each idle connection, the oldest first. It may close the one that it is called with, and no
   /// other.
   template <typename Visit>
@@ -75,8 +87,10 @@ class ConnectionSet {
 
   DeadlineWheel& deadlines_;
   Connection::Owner owner_;
-  std::vector<std::unique_ptr<Connection>> all_;  ///< each knows its own index
-  IdleList idle_;                                 ///< front: returned last
+  std::vector<std::unique_ptr<Connection>> all_;   ///< each knows its own index
+  IdleList idle_;                                  ///< front: returned last
+  /// Without credentials, and with; front: idle longest.
+  std::array<IntrusiveList<BoundHolder, BoundHolder>, 2> bound_;
   std::uint32_t idle_count_ = 0;
   /// The longest idle age that any idle one had when it joined them: more than 0 if its client read slowly.
   Duration longest_before_{};

@@ -120,6 +120,11 @@ bool HostPool::keep_bound(Connection& connection, const GiveBack& how, TimePoint
   return !reason;
 }
 
+void HostPool::hold_bound(BoundHolder& holder, TimePoint now) {
+  const SettleScope scope(*this, now);
+  connections_.hold_bound(holder, now);
+}
+
 void HostPool::give_back(Connection& connection, const GiveBack& how, TimePoint now) {
   const SettleScope scope(*this, now);
   connection.stream().set_events(connection);

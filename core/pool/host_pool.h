@@ -59,8 +59,8 @@ class HostPool final : public ListHook<HostPool>,
   /// `age`: how long the failed one had been idle when it was leased.
   void close_idle_since(TimePoint since, Duration age, TimePoint now);
   void close_all_idle(CloseReason reason, TimePoint now);
-  /// The connection that has been idle longest. False: none is idle.
-  bool close_oldest_idle(CloseReason reason, TimePoint now);
+  bool close_oldest_idle(CloseReason reason, TimePoint now);                  ///< false: none is idle
+  void hold_bound(BoundHolder& holder, TimePoint now);                        ///< may have it give way at once
   std::uint32_t network_changed(const NetworkChange& change, TimePoint now);  ///< as Pool::network_changed()
 
   // ---- New settings ----

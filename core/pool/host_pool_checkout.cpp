@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 
 #include "core/pool/host_pool.h"
@@ -37,6 +38,9 @@ void HostPool::waiter_timed_out(Waiter& waiter, TimePoint now) {
   // It was only held back for a moment, since many were being opened.
   const TimePoint over = waiter.since() + settings_->queue_timeout;
   if (now < over) return waiters_.extend(waiter, over - now, now);
+  if (idle_.displace_bound(settings_->queue_timeout, now) == Duration::zero()) {
+    return waiters_.extend(waiter, policy::ConnectPacing::kPatience, now);
+  }
   waiters_.remove(waiter);
   waiter.events().on_checkout_failed({.queue_timeout = true});
 }
@@ -176,8 +180,12 @@ bool HostPool::find_sources(TimePoint now) {
       break;
     }
     const policy::Admission admission = peers_->reserve();
-    if (admission == policy::Admission::Wait)
+    if (admission == policy::Admission::Wait) {
+      const std::optional<Duration> until_place = idle_.displace_bound(settings_->queue_timeout, now);
+      if (until_place == Duration::zero()) return true;
+      if (until_place) waiters_.recall(*waiter, *until_place, now);
       return peers_->await_place(requirements, waiters_.waiting_without_source_since());
+    }
     if (admission == policy::Admission::ReplaceIdle) return close_oldest_idle(CloseReason::PoolFull, now);
     waiters_.connecting(*waiter, attempts_.start_for(*waiter, settings_->connect_timeout, now));
   }

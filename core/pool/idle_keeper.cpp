@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include "core/policy/admission.h"
+
 namespace keepwarm::pool {
 
 namespace {
@@ -149,6 +151,19 @@ void IdleKeeper::idle_time_over(Connection& connection, TimePoint now) {
 bool IdleKeeper::still_usable(Connection& connection, TimePoint now) {
   return !connection.retiring && !its_.context.disruption.struck(connection.opened_at()) &&
          now < its_.server.held_until(connection.facts, now) && connection.stream().check_idle_alive();
+}
+
+std::optional<Duration> IdleKeeper::displace_bound(Duration queue_timeout, TimePoint now) {
+  for (const bool authenticated : {false, true}) {
+    BoundHolder* const holder = its_.connections.oldest_bound(authenticated);
+    if (holder == nullptr) continue;
+    const Duration stays = policy::bound_stays(authenticated, now - holder->held_since, queue_timeout);
+    if (stays > Duration::zero()) return stays;
+    holder->unlink();
+    holder->give_way();
+    return Duration::zero();
+  }
+  return std::nullopt;
 }
 
 void IdleKeeper::recheck_deadlines(TimePoint now) {

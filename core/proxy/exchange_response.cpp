@@ -271,6 +271,7 @@ void Exchange::complete(bool surplus) {
   if (const auto reason = why_close_upstream(surplus)) {
     lease_.close(*reason);
   } else if (attempt_.bound) {
+    if (request_.asks_bound_auth) lease_.connection().authenticated = true;
     kept_bound = lease_.keep_bound(how);
   } else {
     lease_.give_back(how);

@@ -1,5 +1,7 @@
 """NTLM and Negotiate authenticate a connection: it serves one client connection only and closes with it (core/doc/design.md §6.10)."""
 
+import time
+
 import pytest
 from helpers_pool import KEEP, exchange, serve
 
@@ -58,6 +60,77 @@ def test_other_schemes_are_of_the_request_and_share(keepwarm, origin, scheme):
     client = daemon.client()
     upstream, _ = ask(client, server, None, f"Authorization: {scheme} abc", answer=(f"WWW-Authenticate: {scheme} x=y", KEEP))
     exchange(daemon, server, upstream)
+
+
+OFFER = "WWW-Authenticate: NTLM"
+
+
+def bind(daemon, server, *fields, status="401 Unauthorized"):
+    """(a client to which a connection is bound that lies idle, the connection)."""
+    client = daemon.client()
+    upstream, _ = ask(client, server, None, *fields, answer=(OFFER, KEEP), status=status)
+    return client, upstream
+
+
+def test_bound_connections_without_credentials_give_way_the_longest_idle_first(keepwarm, origin):
+    daemon, server = keepwarm({"host": {"*": {"max_connections": 3}}}), origin()
+    bound = [bind(daemon, server) for _ in range(3)]
+    others = []
+    for _, upstream in bound[:2]:
+        other = daemon.client()
+        other.send_request("GET", server.url())
+        assert upstream.wait_for_end() == "fin"
+        others.append((other, server.accept()))
+    for client, upstream in others:
+        serve(upstream, "ok", KEEP)
+        assert client.read_response().body == b"ok"
+    ask(bound[2][0], server, bound[2][1], "Authorization: NTLM type1", answer=(OFFER + " type2",), status="401 Unauthorized")
+    daemon.wait_log(r"upstream \S+ closed: pool full")
+
+
+def test_whoever_lost_such_a_connection_is_served_on_another(keepwarm, origin):
+    daemon, server = keepwarm({"host": {"*": {"max_connections": 1}}}), origin()
+    client, _ = bind(daemon, server)
+    shared = exchange(daemon, server)
+    ask(client, server, shared, "Authorization: NTLM type1", answer=(OFFER + " type2",), status="401 Unauthorized")
+    ask(client, server, shared, "Authorization: NTLM type3")
+
+
+def test_a_connection_that_is_bound_while_others_wait_gives_way_at_once(keepwarm, origin):
+    daemon, server = keepwarm({"host": {"*": {"max_connections": 1}}}), origin()
+    first, second = daemon.client(), daemon.client()
+    first.send_request("GET", server.url())
+    upstream = server.accept()
+    upstream.read_request()
+    second.send_request("GET", server.url())
+    upstream.answer("ok", "401 Unauthorized", OFFER, KEEP)
+    assert first.read_response().status == 401
+    serve(server.accept(), "ok", KEEP)
+    assert second.read_response().body == b"ok"
+
+
+def test_with_credentials_it_gives_way_when_its_client_was_idle_for_queue_timeout(keepwarm, origin):
+    daemon, server = keepwarm({"host": {"*": {"max_connections": 1, "queue_timeout": "1s"}}}), origin()
+    client, upstream = bind(daemon, server, "Authorization: NTLM type1")
+    ask(client, server, upstream, status="200 OK")  # the connection stays authenticated
+    began = time.monotonic()
+    other = daemon.client()
+    other.send_request("GET", server.url())
+    assert upstream.wait_for_end() == "fin"
+    assert time.monotonic() - began > 0.8
+    serve(server.accept(), "ok", KEEP)
+    assert other.read_response().body == b"ok"
+
+
+def test_with_credentials_and_a_busy_client_the_queue_waits(keepwarm, origin):
+    daemon, server = keepwarm({"host": {"*": {"max_connections": 1, "queue_timeout": "500ms"}}}), origin()
+    client, upstream = bind(daemon, server, "Authorization: NTLM type1")
+    client.send_request("GET", server.url())
+    upstream.read_request()
+    assert daemon.client().get(server.url()).status == 503
+    upstream.answer("ok", "200 OK", KEEP)
+    assert client.read_response().body == b"ok"
+    ask(client, server, upstream)
 
 
 def test_a_bound_connection_that_the_server_closes_is_replaced(keepwarm, origin):

@@ -28,4 +28,14 @@ TEST_CASE("a connection is opened below the limit, then an idle one gives way, t
   }
 }
 
+TEST_CASE("a bound connection that lies idle gives way at once without credentials, with them after the longest wait") {
+  using namespace std::chrono_literals;
+  CHECK(bound_stays(false, 0s, 10s) == 0s);
+  CHECK(bound_stays(true, 0s, 10s) == 10s);
+  CHECK(bound_stays(true, 9s, 10s) == 1s);
+  CHECK(bound_stays(true, 10s, 10s) == 0s);
+  CHECK(bound_stays(true, 1h, 10s) == 0s);
+  CHECK(bound_stays(true, 0s, 0s) == 0s);
+}
+
 }  // namespace keepwarm::policy
