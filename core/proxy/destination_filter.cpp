@@ -6,18 +6,21 @@
 #include <sys/stat.h>
 #include <utility>
 
+#include "core/net/own_route.h"
+
 namespace keepwarm::proxy {
 
 namespace {
 
 /// An address of this machine: what 0.0.0.0 and :: reach on Linux, too. Asked for rarely (a wildcard listener's port,
-/// or a client that is not local), so the list of interfaces is read anew each time: they come and go.
+/// or a client that is not local), so the kernel is asked anew each time: interfaces and routes come and go.
 bool is_own_address(const net::SocketAddress& address) {
   if (address.is_loopback() || address.is_unspecified()) return true;
   const std::vector<net::SocketAddress> own = net::local_addresses();
-  if (own.empty()) return true;  // it cannot be known now (out of descriptors, say): better refuse than let through
-  return std::any_of(own.begin(), own.end(),
-                     [&address](const net::SocketAddress& each) { return each.same_host(address); });
+  const auto is_it = [&address](const net::SocketAddress& each) { return each.same_host(address); };
+  if (std::any_of(own.begin(), own.end(), is_it)) return true;
+  // If it cannot be known now (out of descriptors, say), better refuse than let through.
+  return own.empty() || net::leads_to_this_machine(address).value_or(true);
 }
 
 /// Device and inode; nullopt: nothing is there.
