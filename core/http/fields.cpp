@@ -125,6 +125,7 @@ bool is_hop_by_hop(FieldId id) noexcept {
     case FieldId::ProxyAuthenticationInfo:
     case FieldId::ProxyAuthorization:
     case FieldId::ProxyConnection:
+    case FieldId::ProxySupport:
     case FieldId::Te:
     case FieldId::Upgrade: return true;
     default: return false;
@@ -208,6 +209,11 @@ bool asks_connection_bound_auth(const Fields& request_fields) noexcept {
 bool offers_connection_bound_auth(const Fields& response_fields) noexcept {
   return any_element(response_fields, FieldId::WwwAuthenticate, is_connection_bound_scheme) ||
          any_element(response_fields, FieldId::ProxyAuthenticate, is_connection_bound_scheme);
+}
+
+bool supports_session_auth(const Fields& response_fields) noexcept {
+  return has_list_token(response_fields, FieldId::ProxySupport, "session-based-authentication") &&
+         is_nominated(response_fields, "proxy-support");
 }
 
 bool wants_upgrade(const RequestHead& head) noexcept {

@@ -49,9 +49,9 @@ struct ConnectionOptions {
 [[nodiscard]] bool is_nominated(const Fields& fields, std::string_view name) noexcept;
 
 /// Must a forwarded message leave this field out, whatever Connection says? Connection, Keep-Alive, Proxy-Connection,
-/// TE, Upgrade, HTTP2-Settings, Proxy-Authorization (requests), Proxy-Authenticate and Proxy-Authentication-Info
-/// (responses). Host, Content-Length, Transfer-Encoding and Via are not hop-by-hop here: the serializer writes those
-/// itself.
+/// TE, Upgrade, HTTP2-Settings, Proxy-Authorization (requests), Proxy-Authenticate, Proxy-Authentication-Info and
+/// Proxy-Support (responses). Host, Content-Length, Transfer-Encoding and Via are not hop-by-hop here: the serializer
+/// writes those itself.
 [[nodiscard]] bool is_hop_by_hop(FieldId id) noexcept;
 
 /// May Connection nominate this field at all? Never a field of framing or routing (Host, Content-Length, Via …):
@@ -80,6 +80,10 @@ struct KeepAliveHint {
 /// them (schemes may be anywhere in a comma-separated list of challenges).
 [[nodiscard]] bool asks_connection_bound_auth(const Fields& request_fields) noexcept;
 [[nodiscard]] bool offers_connection_bound_auth(const Fields& response_fields) noexcept;
+/// Does a proxy say that such authentication works through it (RFC 4559 §6)? `Proxy-Support:
+/// Session-Based-Authentication` counts only if Connection nominates it: else it may have come through a proxy that
+/// does not know it.
+[[nodiscard]] bool supports_session_auth(const Fields& response_fields) noexcept;
 
 /// Does an HTTP/1.1 request offer an upgrade that may be passed on (RFC 9110 §7.8): `Connection: upgrade`, and an
 /// Upgrade protocol other than h2c? An HTTP/1.0 client's Upgrade means nothing.

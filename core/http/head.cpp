@@ -41,8 +41,9 @@ FieldId field_id(std::string_view name) noexcept {
       return char_at(0) == 'm' ? if_equal(name, "max-forwards", FieldId::MaxForwards)
                                : if_equal(name, "proxy-status", FieldId::ProxyStatus);
     case 13:
-      return char_at(0) == 'a' ? if_equal(name, "authorization", FieldId::Authorization)
-                               : if_equal(name, "cache-control", FieldId::CacheControl);
+      if (char_at(0) == 'a') return if_equal(name, "authorization", FieldId::Authorization);
+      return char_at(0) == 'c' ? if_equal(name, "cache-control", FieldId::CacheControl)
+                               : if_equal(name, "proxy-support", FieldId::ProxySupport);
     case 14:
       return char_at(0) == 'c' ? if_equal(name, "content-length", FieldId::ContentLength)
                                : if_equal(name, "http2-settings", FieldId::Http2Settings);

@@ -28,6 +28,7 @@ enum class FieldId : std::uint8_t {
   ProxyAuthorization,
   ProxyConnection,
   ProxyStatus,
+  ProxySupport,
   SetCookie,
   Cookie,
   Te,

@@ -140,11 +140,14 @@ void append_response_framing(Appender& out, const ResponseHead& head, const Forw
 
 void append_response_connection(Appender& out, const ResponseHead& head, const ForwardedResponse& how) {
   if (how.upgrade) return append_upgrade(out, head.fields);
-  if (!how.keep_alive) {
-    out.text("Connection: close\r\n");
-    return;
+  if (how.keep_alive) {
+    out.text("Connection: keep-alive");
+  } else {
+    out.text("Connection: close");
   }
-  out.text("Connection: keep-alive\r\n");
+  if (how.session_auth) out.text(", Proxy-Support\r\nProxy-Support: Session-Based-Authentication");
+  out.text("\r\n");
+  if (!how.keep_alive) return;
   const auto timeout = std::chrono::duration_cast<std::chrono::seconds>(how.keep_alive_timeout).count();
   if (timeout > 0) out.text("Keep-Alive: timeout=").number(static_cast<std::uint64_t>(timeout)).text("\r\n");
 }

@@ -41,6 +41,7 @@ struct ForwardedResponse {
   std::string_view date;            ///< IMF-fixdate, written when the response has no Date
   std::string_view proxy_status;    ///< value of a Proxy-Status field to append; empty: none
   bool upgrade = false;             ///< a 101: `Connection: upgrade` and the received Upgrade field
+  bool session_auth = false;        ///< `Proxy-Support: Session-Based-Authentication`, nominated (RFC 4559 §6)
 };
 /// Appends the head that goes to the client, always as HTTP/1.1 (RFC 9110 §6.2), with the status and reason as
 /// received.

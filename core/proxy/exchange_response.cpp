@@ -26,6 +26,13 @@ constexpr std::uint64_t kWorthDraining = 256 * 1024;
 // For the rest of such a request: the answer has said that the connection persists.
 constexpr Duration kDrainTime = 10s;
 
+/// Does authentication of the connection, which a response offers, work all the way to the origin? To the next hop it
+/// does: the connection is bound to the client. If that is a parent, it must have said so itself.
+bool session_auth_works(const http::ResponseHead& head, const policy::NextHop& hop) noexcept {
+  if (head.status != 401 || !http::offers_connection_bound_auth(head.fields)) return false;
+  return !hop.absolute_form() || http::supports_session_auth(head.fields);
+}
+
 policy::CloseKind kind_of(int error) noexcept {
   return error == -ECONNRESET || error == -EPIPE ? policy::CloseKind::Reset : policy::CloseKind::Silent;
 }
@@ -203,6 +210,7 @@ void Exchange::begin_response(const http::ResponseHead& head, const http::BodyFr
   how.keep_alive_timeout = settings.client_idle_timeout;
   how.date = context_.scratch.date.now();
   how.proxy_status = status;
+  how.session_auth = attempt_.bound && session_auth_works(head, host_->hop());
   std::string& out = context_.scratch.head_out;
   out.clear();
   http::write_response_head(out, head, how);

@@ -3,6 +3,8 @@
 import time
 
 import pytest
+from helpers_parent import NAME, through
+from helpers_parent import ask as ask_url
 from helpers_pool import KEEP, exchange, serve
 
 SCHEMES = ["NTLM", "Negotiate", "ntlm", "NEGOTIATE"]
@@ -150,3 +152,49 @@ def test_an_idle_connection_of_others_is_not_bound_for_the_handshake_of_one(keep
     ask(client, server, shared, "Authorization: NTLM type1", answer=(KEEP,))
     exchange(daemon, server)
     ask(client, server, shared, "Authorization: NTLM type3", answer=(KEEP,))
+
+
+# Clients that keep to RFC 4559 §6 (.NET, WinHTTP) authenticate through a proxy only if it says that this works.
+SUPPORT = ("Proxy-Support: Session-Based-Authentication", "Connection: Proxy-Support")
+
+
+def says_support(response) -> bool:
+    assert "proxy-support" in response.tokens("connection") or not response.has("proxy-support")
+    assert response.all("proxy-support") in ([], ["Session-Based-Authentication"])
+    return response.has("proxy-support")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_each_401_that_offers_it_says_that_it_works_through_us(keepwarm, origin, scheme):
+    daemon, server = keepwarm(), origin()
+    client = daemon.client()
+    bound, first = ask(client, server, None, answer=(f"WWW-Authenticate: {scheme}", KEEP), status="401 Unauthorized")
+    _, second = ask(client, server, bound, f"Authorization: {scheme} one", answer=(f"WWW-Authenticate: {scheme} two", KEEP),
+                    status="401 Unauthorized")
+    _, done = ask(client, server, bound, f"Authorization: {scheme} three", answer=(f"WWW-Authenticate: {scheme} four",))
+    assert says_support(first) and says_support(second) and not says_support(done)
+
+
+def test_a_401_on_a_client_connection_that_closes_says_so_too(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    client = daemon.client()
+    _, response = ask(client, server, None, "Connection: close", answer=("WWW-Authenticate: Negotiate",),
+                      status="401 Unauthorized")
+    assert says_support(response) and "close" in response.tokens("connection")
+
+
+@pytest.mark.parametrize("scheme", ["Basic", "Digest"])
+def test_other_401s_do_not_and_the_origins_own_word_is_not_passed_on(keepwarm, origin, scheme):
+    daemon, server = keepwarm(), origin()
+    _, response = ask(daemon.client(), server, None, answer=(f"WWW-Authenticate: {scheme} x=y", SUPPORT[0]),
+                      status="401 Unauthorized")
+    assert not says_support(response)
+
+
+@pytest.mark.parametrize("says,expected", [(SUPPORT, True), (SUPPORT[:1], False), ((), False)])
+def test_behind_a_parent_it_is_said_only_if_the_parent_says_so(keepwarm, origin, says, expected):
+    parent = origin()
+    daemon = keepwarm(through(parent))
+    client = ask_url(daemon, f"http://{NAME}/")
+    serve(parent.accept(), "ok", "WWW-Authenticate: NTLM", *says, status="401 Unauthorized")
+    assert says_support(client.read_response()) == expected

@@ -57,6 +57,7 @@ TEST_CASE("fields are known by name in any case, and by no other name") {
                         {"te", FieldId::Te},
                         {"trailer", FieldId::Trailer},
                         {"transfer-encoding", FieldId::TransferEncoding},
+                        {"proxy-support", FieldId::ProxySupport},
                         {"upgrade", FieldId::Upgrade},
                         {"via", FieldId::Via},
                         {"www-authenticate", FieldId::WwwAuthenticate}};
@@ -187,6 +188,14 @@ TEST_CASE("authentication of the connection is recognised on both sides") {
   CHECK(offers_connection_bound_auth(fields({{"WWW-Authenticate", "Basic realm=\"a, b\", NTLM"}})));
   CHECK(offers_connection_bound_auth(fields({{"WWW-Authenticate", "Basic"}, {"Proxy-Authenticate", "Negotiate"}})));
   CHECK_FALSE(offers_connection_bound_auth(fields({{"WWW-Authenticate", "Basic realm=\"x, NTLM\""}})));
+}
+
+TEST_CASE("a proxy supports authentication of the connection only if it says so itself") {
+  CHECK(supports_session_auth(
+      fields({{"Connection", "keep-alive, proxy-support"}, {"Proxy-Support", "session-based-authentication"}})));
+  CHECK_FALSE(supports_session_auth(fields({{"Proxy-Support", "Session-Based-Authentication"}})));
+  CHECK_FALSE(supports_session_auth(fields({{"Connection", "Proxy-Support"}})));
+  CHECK_FALSE(supports_session_auth(fields({{"Connection", "Proxy-Support"}, {"Proxy-Support", "Other"}})));
 }
 
 TEST_CASE("an upgrade is wanted when Connection says so and something other than h2c is offered") {

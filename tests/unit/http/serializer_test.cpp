@@ -206,8 +206,8 @@ TEST_CASE("a Date that was received stays as it is") {
 TEST_CASE("fields that never pass in a response") {
   for (const std::string_view line :
        {"Connection: close", "Keep-Alive: timeout=5, max=100", "Proxy-Connection: keep-alive", "TE: x", "Upgrade: h2",
-        "Proxy-Authenticate: Basic", "Proxy-Authentication-Info: x", "Content-Length: 7",
-        "Transfer-Encoding: chunked"}) {
+        "Proxy-Authenticate: Basic", "Proxy-Authentication-Info: x", "Proxy-Support: Session-Based-Authentication",
+        "Content-Length: 7", "Transfer-Encoding: chunked"}) {
     CAPTURE(line);
     CHECK(forward_response(std::string(line) + "\r\n") ==
           "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n");
@@ -239,6 +239,25 @@ TEST_CASE("a response that ends with the connection says close and no length") {
 TEST_CASE("below a second no timeout is told") {
   CHECK(forward_response("HTTP/1.1 200 OK", "", [](ForwardedResponse& how) { how.keep_alive_timeout = 999ms; }) ==
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n");
+}
+
+TEST_CASE("that authentication of the connection works is said once, and nominated") {
+  const auto with = [](bool keep_alive) {
+    return forward_response("HTTP/1.1 401 Unauthorized",
+                            "Proxy-Support: Session-Based-Authentication\r\nWWW-Authenticate: NTLM\r\n",
+                            [keep_alive](ForwardedResponse& how) {
+                              how.session_auth = true;
+                              how.keep_alive = keep_alive;
+                              how.keep_alive_timeout = 60s;
+                            });
+  };
+  CHECK(with(true) ==
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nContent-Length: 5\r\n"
+        "Connection: keep-alive, Proxy-Support\r\nProxy-Support: Session-Based-Authentication\r\n"
+        "Keep-Alive: timeout=60\r\n\r\n");
+  CHECK(with(false) ==
+        "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM\r\nContent-Length: 5\r\n"
+        "Connection: close, Proxy-Support\r\nProxy-Support: Session-Based-Authentication\r\n\r\n");
 }
 
 TEST_CASE("the length that a response to HEAD tells is kept, once") {
