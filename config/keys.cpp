@@ -238,7 +238,8 @@ constexpr auto kKeys = std::to_array<Key>({
          "408 came). false: the client sees the 502, or the 408."),
     host("retry_body_size",
          "Request bodies up to this size are kept until the response begins, so that they can be sent again; larger "
-         "ones are streamed and never sent twice. Costs this much memory for each request under way.",
+         "ones are streamed, and never sent twice once they have begun. Costs this much memory for each request under "
+         "way.",
          within(0, 64 * kMiB)),
     host("retry_methods",
          "Methods that may be sent twice (RFC 9110 §9.2.2). Whoever adds POST accepts double orders. CONNECT is "

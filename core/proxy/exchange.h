@@ -125,6 +125,7 @@ class Exchange final : public net::StreamEvents,
   void send_outgoing();
   void written_upstream(net::WriteResult result);
   void request_sent();
+  void await_body();
   void check_acknowledgement(TimePoint now);
   void drain_body(std::size_t bytes, bool ended);
   void pause_client();

@@ -102,6 +102,7 @@ void Exchange::hold_body() {
 
 void Exchange::send_body() {
   const BodyWriter& writer = context_.scratch.writer;
+  if (outgoing_.whole()) hold_if_useful();
   if (outgoing_.whole()) {
     outgoing_.hold(writer);
     hold_if_useful();
@@ -125,7 +126,7 @@ void Exchange::send_outgoing() {
   lease_.connection().request_sent(attempt_.first_sent_at);
   hold_if_useful();
   if (outgoing_.ended()) return request_sent();
-  await_progress();
+  await_body();
   if (progress_.client_paused && attempt_.writing == UpstreamWriting::Open) resume_client();
 }
 
@@ -153,17 +154,28 @@ void Exchange::request_sent() {
   await(Awaited::Response, timing_.sent_at + limit);
 }
 
+/// The head is on its way, and the client is to send the body. If it waits for "100 Continue" first, nothing but a
+/// missing acknowledgement shows that nobody is there to say it.
+void Exchange::await_body() {
+  const bool may_be_silent = upstream_.reused() && outgoing_.whole();
+  if (!may_be_silent || host_->settings().stall_timeout <= policy::kShortestSilence) return await_progress();
+  await(Awaited::Acknowledgement, attempt_.first_sent_at + policy::kShortestSilence);
+}
+
 /// The request has been on its way for some time on a reused connection: has the peer's kernel taken any of it?
 void Exchange::check_acknowledgement(TimePoint now) {
   const policy::HostSettings& settings = host_->settings();
-  const TimePoint response_due = timing_.sent_at + settings.response_timeout;
+  const bool all_sent = outgoing_.ended();
+  const Awaited next = all_sent ? Awaited::Response : Awaited::Progress;
+  const TimePoint sent_at = all_sent ? timing_.sent_at : attempt_.first_sent_at;
+  const TimePoint next_due = sent_at + (all_sent ? settings.response_timeout : settings.stall_timeout);
   const auto sent = attempt_.response_begun() ? std::nullopt : lease_.stream().path().send_state();
-  if (!sent || sent->acknowledged > attempt_.written_before) return await(Awaited::Response, response_due);
+  if (!sent || sent->acknowledged > attempt_.written_before) return await(next, next_due);
 
-  const TimePoint silent_from = timing_.sent_at + policy::silence_limit(sent->round_trip.bound());
+  const TimePoint silent_from = sent_at + policy::silence_limit(sent->round_trip.bound());
   if (now < silent_from) {
-    const bool before_response = silent_from < response_due;
-    return before_response ? await(Awaited::Acknowledgement, silent_from) : await(Awaited::Response, response_due);
+    const bool before_next = silent_from < next_due;
+    return before_next ? await(Awaited::Acknowledgement, silent_from) : await(next, next_due);
   }
   const AttemptResult result{.outcome = AttemptOutcome::Unacknowledged, .at = now};
   if (policy::next_step(result.outcome, attempt_view(result)) == policy::NextStep::RetryOnFresh) {
@@ -171,7 +183,7 @@ void Exchange::check_acknowledgement(TimePoint now) {
   }
   // Only now that the peer seems silent: on a healthy connection keepalive would then take as long to find a dead peer.
   lease_.stream().path().limit_unacknowledged(settings.stall_timeout);
-  await(Awaited::Response, response_due);
+  await(next, next_due);
 }
 
 void Exchange::drain_body(std::size_t bytes, bool ended) {

@@ -30,9 +30,11 @@ class OutgoingRequest {
   void lay_out(BodyWriter& writer, const std::vector<std::string_view>& data) const;
   /// Keeps what was laid out. Precondition: whole().
   void hold(const BodyWriter& writer) { writer.copy_to(text_); }
-  /// Goes on holding only if the request may be sent again, and only up to `limit` bytes of body.
+  /// Goes on holding only if the request may be sent again, and only up to `limit` bytes of body; while no byte of the
+  /// body has come (the client may wait for "100 Continue"), its head is all there is to hold.
   void hold_only_if(bool may_be_sent_again, std::uint64_t limit) noexcept {
-    whole_ = whole_ && may_be_sent_again && held_body() + body_.remaining().value_or(0) <= limit;
+    const bool fits = body_.data_bytes() == 0 || held_body() + body_.remaining().value_or(0) <= limit;
+    whole_ = whole_ && may_be_sent_again && fits;
   }
 
   /// Head and body as far as they are held.

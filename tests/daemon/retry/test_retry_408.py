@@ -48,6 +48,19 @@ def test_a_408_in_pieces_is_discarded_too(keepwarm, origin):
     finish(client)
 
 
+def test_a_408_to_a_large_put_whose_body_was_not_asked_for_is_discarded(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    upstream = exchange(daemon, server)
+    client = begin(daemon, server, "PUT", "/408", "Expect: 100-continue", f"Content-Length: {1 << 20}", body=b"")
+    first = upstream.read_request_head()
+    upstream.send(TIMEOUT)
+    upstream.close()
+    fresh = server.accept()
+    assert fresh.read_request_head().raw == first.raw
+    fresh.answer("no", "417 Expectation Failed")
+    finish(client, "no", "PUT", 417)
+
+
 def test_a_408_on_a_fresh_connection_is_discarded_once(keepwarm, origin):
     daemon, server = keepwarm(), origin()
     client = begin(daemon, server)

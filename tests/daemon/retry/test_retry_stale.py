@@ -147,6 +147,63 @@ def test_a_large_put_that_is_being_streamed_is_not_sent_again(keepwarm, origin):
         pass  # it may or may not have been taken
 
 
+@ends
+@pytest.mark.parametrize("framing", [f"Content-Length: {1 << 20}", "Transfer-Encoding: chunked"])
+def test_a_large_put_whose_body_was_not_asked_for_is_sent_again(keepwarm, origin, framing, end):
+    """Its head is all that was sent: the client waits for "100 Continue" before it begins with the body."""
+    daemon, server = keepwarm(), origin()
+    upstream = exchange(daemon, server)
+    client = begin(daemon, server, "PUT", "/stale", "Expect: 100-continue", framing, body=b"")
+    first = upstream.read_request_head()
+    end(upstream)
+    fresh = server.accept()
+    again = fresh.read_request_head()
+    assert again.raw == first.raw
+    client.expect_silence()
+    fresh.send("HTTP/1.1 100 Continue\r\n\r\n")
+    assert client.read_response_head().status == 100
+    body = bytes(number * 7 % 251 for number in range(1 << 20))
+    sending = Background(client.send, body if "Length" in framing else chunked(body))
+    fresh.read_request_body(again)
+    sending.result()
+    assert again.body == body
+    fresh.answer("ok")
+    finish(client)
+
+
+def test_a_large_put_whose_body_has_begun_is_not_sent_again(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    upstream = exchange(daemon, server)
+    client = begin(daemon, server, "PUT", "/stale", "Expect: 100-continue", f"Content-Length: {1 << 20}", body=b"")
+    upstream.read_request_head()
+    client.send("x")
+    assert upstream.read_exact(1) == b"x"
+    upstream.close()
+    expect_one_attempt(daemon, server, client)
+
+
+@ends
+def test_a_post_whose_body_was_not_asked_for_is_never_sent_twice(keepwarm, origin, end):
+    daemon, server = keepwarm(), origin()
+    upstream = exchange(daemon, server)
+    client = begin(daemon, server, "POST", "/stale", "Expect: 100-continue", "Content-Length: 4", body=b"")
+    upstream.read_request_head()
+    end(upstream)
+    expect_one_attempt(daemon, server, client)
+
+
+def test_after_100_continue_a_large_put_is_not_sent_again(keepwarm, origin):
+    daemon, server = keepwarm(), origin()
+    upstream = exchange(daemon, server)
+    client = begin(daemon, server, "PUT", "/stale", "Expect: 100-continue", f"Content-Length: {1 << 20}", body=b"")
+    upstream.read_request_head()
+    upstream.send("HTTP/1.1 100 Continue\r\n\r\n")
+    assert client.read_response_head().status == 100
+    upstream.close()
+    assert client.read_response().status == 502
+    server.expect_no_connection()
+
+
 def test_a_chunked_put_that_is_held_whole_is_sent_again(keepwarm, origin):
     daemon, server = keepwarm(), origin()
     client, first = stale(daemon, server, "PUT", "Transfer-Encoding: chunked", body=chunked(b"one", b"two"))

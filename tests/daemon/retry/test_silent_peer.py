@@ -43,6 +43,38 @@ def test_a_put_is_sent_again_with_its_body(keepwarm, origin):
     finish(client)
 
 
+@pytest.mark.parametrize("size", [4, 1 << 20])
+def test_a_put_that_waits_to_be_asked_for_its_body_is_sent_again(keepwarm, origin, size):
+    """Nobody is there to say "100 Continue", and the client may wait for it."""
+    daemon, server = keepwarm(), origin()
+    upstream = exchange(daemon, server)
+    deafen(upstream)
+    began = time.monotonic()
+    client = begin(daemon, server, "PUT", "/silent", "Expect: 100-continue", f"Content-Length: {size}", body=b"")
+    wait_sent(upstream)
+    fresh = server.accept()
+    again = fresh.read_request_head()
+    assert 0.25 <= time.monotonic() - began < scaled(1)
+    fresh.send("HTTP/1.1 100 Continue\r\n\r\n")
+    assert client.read_response_head().status == 100
+    client.send(bytes(size))
+    fresh.read_request_body(again)
+    assert again.body == bytes(size)
+    fresh.answer("ok")
+    finish(client)
+
+
+def test_a_body_that_is_waited_for_has_stall_timeout_from_a_server_that_is_there(keepwarm, origin):
+    daemon, server = keepwarm(every_host(stall_timeout="1s")), origin()
+    upstream = exchange(daemon, server)
+    began = time.monotonic()
+    client = begin(daemon, server, "PUT", "/", "Expect: 100-continue", "Content-Length: 4", body=b"")
+    upstream.read_request_head()
+    check_own_answer(client.read_response(), 408, "http_request_error")
+    assert 0.9 < time.monotonic() - began < scaled(3)
+    server.expect_no_connection()
+
+
 def test_it_is_sent_again_once(keepwarm, origin):
     """The retry's connection has just been opened: whoever is silent there is slow, and response_timeout is for that."""
     daemon, server = keepwarm(every_host(response_timeout="1500ms")), origin()

@@ -185,6 +185,17 @@ def test_with_a_body_that_is_still_on_its_way(keepwarm, origin):
     finish(client)
 
 
+def test_a_large_body_that_was_not_asked_for_need_not_be_held(keepwarm, origin):
+    daemon, server = keepwarm(every_host(**RESENT)), origin()
+    client = crossed(daemon, server, FIN["FIN"], "POST", "Expect: 100-continue", f"Content-Length: {1 << 20}", body=b"")
+    fresh = server.accept()
+    again = fresh.read_request_head()
+    client.send(bytes(1 << 20))
+    fresh.read_request_body(again)
+    fresh.answer("ok")
+    finish(client)
+
+
 def test_a_body_that_is_not_held_is_not_sent_again(keepwarm, origin):
     daemon, server = keepwarm(every_host(retry_body_size="8B", **RESENT)), origin()
     expect_failure(crossed(daemon, server, body=b"123456789"), server, UNDELIVERED)
