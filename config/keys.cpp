@@ -254,8 +254,13 @@ constexpr auto kKeys = std::to_array<Key>({
     host("upgrade",
          "http:// requests for the host go out as https:// (port 80 becomes 443): so clients that would open a tunnel "
          "for https:// and pay for each handshake use warm TLS connections. Requests cross this machine in the clear, "
-         "cookies with Secure do not work, and a redirect to https:// is passed on as it is: the client follows it by "
-         "another way."),
+         "cookies with Secure do not work (see upgrade_cookies), and a redirect to https:// is passed on as it is: the "
+         "client follows it by another way."),
+    host("upgrade_cookies",
+         "Cookies with Secure in answers to upgraded requests: \"keep\" | \"strip-secure\". Clients that keep to the "
+         "rules (curl) drop such a cookie, since they asked for http://. \"strip-secure\" takes Secure away, and "
+         "SameSite=None and Partitioned with it, so that logins work; but then a client also sends the cookie where "
+         "http:// goes out in the clear. Cookies named __Secure- and __Host- stay as they are, and are dropped."),
     host(
         "connect_to",
         "Connect there instead: \"10.0.0.5:8443\" or \"unix:/run/app.sock\". Host, SNI and verification keep the name.",

@@ -117,6 +117,13 @@ std::span<const Choice<policy::UnsafeReuse>> choices() noexcept {
   return kWords;
 }
 template <>
+std::span<const Choice<policy::UpgradeCookies>> choices() noexcept {
+  using enum policy::UpgradeCookies;
+  static constexpr auto kWords =
+      std::to_array<Choice<policy::UpgradeCookies>>({{"keep", Keep}, {"strip-secure", StripSecure}});
+  return kWords;
+}
+template <>
 std::span<const Choice<policy::BadPorts>> choices() noexcept {
   using enum policy::BadPorts;
   static constexpr auto kWords = std::to_array<Choice<policy::BadPorts>>({{"refuse", Refuse}, {"allow", Allow}});

@@ -16,11 +16,11 @@ namespace keepwarm::config {
 
 /// In this order: boolean, whole number, size in bytes, duration, text, list of texts, list of places to listen at,
 /// list of address ranges, list of ports, place to connect to, parent proxy, and the choices.
-using Value =
-    std::variant<bool, std::uint32_t, std::uint64_t, Duration, std::string, std::vector<std::string>,
-                 std::vector<ListenAddress>, std::vector<Cidr>, std::vector<policy::PortRange>,
-                 std::optional<policy::ConnectTo>, std::optional<policy::ParentProxy>, policy::UnsafeReuse,
-                 policy::BadPorts, policy::ProxyStatusMode, policy::ClientHalfClose, ResolverMode, LogLevel, AccessLog>;
+using Value = std::variant<bool, std::uint32_t, std::uint64_t, Duration, std::string, std::vector<std::string>,
+                           std::vector<ListenAddress>, std::vector<Cidr>, std::vector<policy::PortRange>,
+                           std::optional<policy::ConnectTo>, std::optional<policy::ParentProxy>, policy::UnsafeReuse,
+                           policy::UpgradeCookies, policy::BadPorts, policy::ProxyStatusMode, policy::ClientHalfClose,
+                           ResolverMode, LogLevel, AccessLog>;
 
 /// One word of a choice.
 template <typename Enum>
@@ -33,6 +33,8 @@ template <typename Enum>
 [[nodiscard]] std::span<const Choice<Enum>> choices() noexcept;
 template <>
 std::span<const Choice<policy::UnsafeReuse>> choices() noexcept;
+template <>
+std::span<const Choice<policy::UpgradeCookies>> choices() noexcept;
 template <>
 std::span<const Choice<policy::BadPorts>> choices() noexcept;
 template <>

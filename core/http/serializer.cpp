@@ -8,6 +8,7 @@
 #include "core/http/appender.h"
 #include "core/http/ascii.h"
 #include "core/http/fields.h"
+#include "core/http/set_cookie.h"
 
 namespace keepwarm::http {
 namespace {
@@ -120,12 +121,17 @@ void append_status_line(Appender& out, const ResponseHead& head) {
 }
 
 /// The end-to-end fields of a response, without framing.
-void append_response_fields(Appender& out, const ResponseHead& head) {
+void append_response_fields(Appender& out, const ResponseHead& head, bool strip_secure) {
   const Nominations nominations(head.fields);
   FieldRuns runs(out);
   for (const Field& field : head.fields) {
     if (is_hop_by_hop(field.id) || is_length_or_encoding(field.id) || nominations.contain(field)) continue;
-    runs.add(field);
+    if (field.id != FieldId::SetCookie || !strip_secure) {
+      runs.add(field);
+      continue;
+    }
+    runs.flush();
+    out.field(field.name, without_secure(field.value));
   }
   runs.flush();
 }
@@ -199,7 +205,7 @@ void write_response_head(std::string& text, const ResponseHead& head, const Forw
   Appender out(text, head.reason.size() + how.via.size() + how.date.size() + how.proxy_status.size() +
                          size_of(head.fields) + kOwnFields);
   append_status_line(out, head);
-  append_response_fields(out, head);
+  append_response_fields(out, head, how.strip_secure);
   append_response_framing(out, head, how);
   if (!how.date.empty() && !head.fields.has(FieldId::Date)) out.field("Date", how.date);
   append_via(out, head.version, how.via);
@@ -208,10 +214,10 @@ void write_response_head(std::string& text, const ResponseHead& head, const Forw
   out.text("\r\n");
 }
 
-void write_interim_head(std::string& text, const ResponseHead& head, std::string_view via) {
+void write_interim_head(std::string& text, const ResponseHead& head, std::string_view via, bool strip_secure) {
   Appender out(text, head.reason.size() + via.size() + size_of(head.fields) + kOwnFields);
   append_status_line(out, head);
-  append_response_fields(out, head);
+  append_response_fields(out, head, strip_secure);
   append_via(out, head.version, via);
   out.text("\r\n");
 }

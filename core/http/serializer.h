@@ -41,14 +41,16 @@ struct ForwardedResponse {
   std::string_view date;            ///< IMF-fixdate, written when the response has no Date
   std::string_view proxy_status;    ///< value of a Proxy-Status field to append; empty: none
   bool upgrade = false;             ///< a 101: `Connection: upgrade` and the received Upgrade field
+  bool strip_secure = false;        ///< of cookies: without_secure() (set_cookie.h)
   bool session_auth = false;        ///< `Proxy-Support: Session-Based-Authentication`, nominated (RFC 4559 §6)
 };
 /// Appends the head that goes to the client, always as HTTP/1.1 (RFC 9110 §6.2), with the status and reason as
 /// received.
 void write_response_head(std::string& out, const ResponseHead& head, const ForwardedResponse& how);
 
-/// Appends an interim response (1xx other than 101) without hop-by-hop fields, Via added.
-void write_interim_head(std::string& out, const ResponseHead& head, std::string_view via);
+/// Appends an interim response (1xx other than 101) without hop-by-hop fields, Via added. `strip_secure`: as in
+/// ForwardedResponse.
+void write_interim_head(std::string& out, const ResponseHead& head, std::string_view via, bool strip_secure);
 
 /// Appends "1f4\r\n": the line before a chunk's data. `size` > 0.
 void write_chunk_size(std::string& out, std::size_t size);

@@ -147,6 +147,7 @@ std::span<const HostKey> host_keys() noexcept {
       {"retry_undelivered", &S::retry_undelivered},
       {"retry_idempotency_key", &S::retry_idempotency_key},
       {"upgrade", &S::upgrade},
+      {"upgrade_cookies", &S::upgrade_cookies},
       {"connect_to", &S::connect_to},
       {"parent", &S::parent},
       {"tls.verify", &S::tls_verify},

@@ -34,8 +34,8 @@ struct PatternError {
 /// A pointer to one member of HostSettings, of any of its types.
 using HostMember = std::variant<bool HostSettings::*, Duration HostSettings::*, std::uint32_t HostSettings::*,
                                 std::uint64_t HostSettings::*, std::string HostSettings::*, UnsafeReuse HostSettings::*,
-                                std::vector<std::string> HostSettings::*, std::optional<ConnectTo> HostSettings::*,
-                                std::optional<ParentProxy> HostSettings::*>;
+                                UpgradeCookies HostSettings::*, std::vector<std::string> HostSettings::*,
+                                std::optional<ConnectTo> HostSettings::*, std::optional<ParentProxy> HostSettings::*>;
 
 /// A key of [host.*], by its name in the file ("idle_timeout", "tls.verify").
 struct HostKey {

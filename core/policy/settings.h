@@ -17,6 +17,7 @@ namespace keepwarm::policy {
 using namespace std::chrono_literals;
 
 enum class UnsafeReuse : std::uint8_t { Never, Trusted, Always };
+enum class UpgradeCookies : std::uint8_t { Keep, StripSecure };
 
 /// What holds for one host: the tables [host.*] laid over each other (policy/host_table.h).
 struct HostSettings {
@@ -45,6 +46,7 @@ struct HostSettings {
   bool retry_undelivered = false;
   bool retry_idempotency_key = false;
   bool upgrade = false;
+  UpgradeCookies upgrade_cookies = UpgradeCookies::Keep;
   std::optional<ConnectTo> connect_to;  ///< nullopt: to the origin itself
   std::optional<ParentProxy> parent;    ///< nullopt: none
   bool tls_verify = true;

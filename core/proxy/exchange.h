@@ -139,6 +139,7 @@ class Exchange final : public net::StreamEvents,
   void switch_protocols(const http::ResponseHead& head, std::string_view rest);
   void begin_response(const http::ResponseHead& head, const http::BodyFraming& framing, std::string_view rest);
   [[nodiscard]] AfterExchange after_response() const noexcept;
+  [[nodiscard]] bool strips_secure() const noexcept;
   [[nodiscard]] std::string proxy_status() const;
   void relay(std::string_view head_text, std::string_view bytes);
   void wait_for_client();

@@ -107,7 +107,7 @@ bool Exchange::relay_interim(const http::ResponseHead& head) {
   if (request_.version == http::Version::Http10) return true;
   std::string& out = context_.scratch.head_out;
   out.clear();
-  http::write_interim_head(out, head, context_.mode.via());
+  http::write_interim_head(out, head, context_.mode.via(), strips_secure());
   const net::WriteResult result = net::write_all(downstream_->client_stream(), out);
   if (result == net::WriteResult::Failed) {
     client_gone();
@@ -159,6 +159,7 @@ void Exchange::switch_protocols(const http::ResponseHead& head, std::string_view
   how.via = context_.mode.via();
   how.date = context_.scratch.date.now();
   how.upgrade = true;
+  how.strip_secure = strips_secure();
   std::string& out = context_.scratch.head_out;
   out.clear();
   http::write_response_head(out, head, how);
@@ -210,12 +211,19 @@ void Exchange::begin_response(const http::ResponseHead& head, const http::BodyFr
   how.keep_alive_timeout = settings.client_idle_timeout;
   how.date = context_.scratch.date.now();
   how.proxy_status = status;
+  how.strip_secure = strips_secure();
   how.session_auth = attempt_.bound && session_auth_works(head, host_->hop());
   std::string& out = context_.scratch.head_out;
   out.clear();
   http::write_response_head(out, head, how);
   await_progress();
   relay(out, rest);
+}
+
+/// Did the client ask for http://, so that it would drop cookies that came with Secure over an upgraded connection?
+bool Exchange::strips_secure() const noexcept {
+  return host_->settings().upgrade_cookies == policy::UpgradeCookies::StripSecure && origin_.scheme == Scheme::Http &&
+         host_->hop().tls;
 }
 
 std::string Exchange::proxy_status() const {

@@ -2,8 +2,11 @@
 
 import json
 import os
+import shutil
+import subprocess
 
 import pytest
+from helpers_parent import NAME
 from helpers_pool import KEEP, every_host, exchange, serve
 from helpers_tls import both_versions, secure_wire, together
 from support.background import Background
@@ -54,6 +57,45 @@ def test_http_and_https_of_an_upgraded_host_share_connections(upgrading):
     assert serve(w.upstream, "ok", KEEP).target == "/https"
     assert w.client.read_response().status == 200
     assert len(w.server.connections) == 1
+
+
+COOKIES = ["a=1; Secure; Path=/", "__Host-b=2; Path=/; Secure", "c=3; SameSite=None; Secure; HttpOnly", "d=4"]
+STRIPPED = ["a=1; Path=/", "__Host-b=2; Path=/; Secure", "c=3; HttpOnly", "d=4"]
+
+
+def cookies_of(daemon, url, server) -> list[str]:
+    client = daemon.client()
+    client.send_request("GET", url)
+    serve(server.accept(), "ok", *(f"Set-Cookie: {each}" for each in COOKIES), "Connection: close")
+    return client.read_response().all("set-cookie")
+
+
+@pytest.mark.parametrize("keys,expected", [({}, COOKIES), ({"upgrade_cookies": "keep"}, COOKIES),
+                                           ({"upgrade_cookies": "strip-secure"}, STRIPPED)])
+def test_secure_cookies_are_for_http_clients_as_the_host_says(keepwarm, origin, keys, expected):
+    daemon = keepwarm(together(trusting(), every_host(upgrade=True, **keys)))
+    server = origin(tls=ServerTls(), name="localhost")
+    assert cookies_of(daemon, f"http://{server.at}/", server) == expected
+    assert cookies_of(daemon, server.url(), server) == COOKIES, "a client of https:// keeps them"
+
+
+def test_cookies_that_did_not_come_over_an_upgraded_connection_stay(keepwarm, origin):
+    daemon, server = keepwarm(every_host(upgrade_cookies="strip-secure")), origin()
+    assert cookies_of(daemon, server.url(), server) == COOKIES
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.parametrize("mode,sent", [("keep", None), ("strip-secure", "a=1")])
+def test_curl_sends_a_cookie_back_only_if_it_is_stripped(keepwarm, origin, mode, sent):
+    server = origin(tls=ServerTls())
+    daemon = keepwarm(together(trusting(), every_host(upgrade=True, upgrade_cookies=mode, connect_to=server.at)))
+    url = f"http://{NAME}/"  # curl makes an exception of loopback
+    command = ["curl", "-sS", "--noproxy", "", "-x", f"http://{daemon.at}", "-b", "", url, url]
+    running = Background(lambda: subprocess.run(command, check=True, capture_output=True))
+    upstream = server.accept()
+    serve(upstream, "ok", "Set-Cookie: a=1; Secure; Path=/", KEEP)
+    assert serve(upstream).get("cookie") == sent
+    assert running.result().stdout == b"okok"
 
 
 @pytest.mark.parametrize("status", ["301 Moved Permanently", "308 Permanent Redirect"])

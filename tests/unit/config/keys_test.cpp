@@ -30,7 +30,7 @@ TEST_CASE("each key stands in the table once, and says what it does") {
     CHECK((key.description.ends_with('.') || key.description.ends_with(".)")));
     CHECK(key.description.find("  ") == std::string_view::npos);
   }
-  CHECK(keys().size() == 54);
+  CHECK(keys().size() == 55);
   CHECK(find_key(Section::Dns, "level") == nullptr);
 }
 
@@ -73,6 +73,7 @@ TEST_CASE("a value that is written is read back, and at no other key") {
     if (auto* parent = std::get_if<std::optional<policy::ParentProxy>>(&other))
       *parent = policy::parse_parent("http://a");
     if (auto* choice = std::get_if<policy::UnsafeReuse>(&other)) *choice = policy::UnsafeReuse::Never;
+    if (auto* choice = std::get_if<policy::UpgradeCookies>(&other)) *choice = policy::UpgradeCookies::StripSecure;
     REQUIRE(other != default_of(key));
     write(settings, key, other);
     for (const Key& any : keys()) {

@@ -496,20 +496,22 @@ TEST_CASE("a client certificate needs its key once the tables are laid over each
 }
 
 TEST_CASE("all errors come together, in the order of the file") {
-  CHECK(errors_of(
-            "[proxy]\nvia = 1\nlisten = [\"0.0.0.0:1\", 7]\n[dns]\nttl = \"x\"\n[host.\"*\"]\nfoo = 1\nmax_idle = -1\n"
-            "[admin]\nlisten = 5\n") ==
-        "k.toml:2:7: proxy.via: expected a boolean, got the number 1; allowed: true or false\n"
-        "k.toml:3:24: proxy.listen: expected a string, got the number 7; allowed: strings in brackets, like "
-        "[\"a\", \"b\"]\n"
-        "k.toml:5:7: dns.ttl: \"x\" is not a duration; allowed: a number and a unit in quotes, like \"250ms\", \"4s\", "
-        "\"2m\" or \"1h\"\n"
-        "k.toml:7:1: host.\"*\".foo: unknown key; allowed: reuse, idle_timeout, idle_margin, server_hint, learn, "
-        "assumed_idle_timeout, unsafe_reuse, keep_warm, keep_warm_for, max_connections, max_idle, max_requests, "
-        "max_lifetime, queue_timeout, connect_timeout, response_timeout, stall_timeout, tunnel_timeout, retry, "
-        "retry_body_size, retry_methods, retry_undelivered, retry_idempotency_key, upgrade, connect_to, parent, tls\n"
-        "k.toml:8:12: host.\"*\".max_idle: -1 is out of range; allowed: 0 to 1000000\n"
-        "k.toml:10:10: admin.listen: expected a string, got the number 5; allowed: text in quotes\n");
+  CHECK(
+      errors_of(
+          "[proxy]\nvia = 1\nlisten = [\"0.0.0.0:1\", 7]\n[dns]\nttl = \"x\"\n[host.\"*\"]\nfoo = 1\nmax_idle = -1\n"
+          "[admin]\nlisten = 5\n") ==
+      "k.toml:2:7: proxy.via: expected a boolean, got the number 1; allowed: true or false\n"
+      "k.toml:3:24: proxy.listen: expected a string, got the number 7; allowed: strings in brackets, like "
+      "[\"a\", \"b\"]\n"
+      "k.toml:5:7: dns.ttl: \"x\" is not a duration; allowed: a number and a unit in quotes, like \"250ms\", \"4s\", "
+      "\"2m\" or \"1h\"\n"
+      "k.toml:7:1: host.\"*\".foo: unknown key; allowed: reuse, idle_timeout, idle_margin, server_hint, learn, "
+      "assumed_idle_timeout, unsafe_reuse, keep_warm, keep_warm_for, max_connections, max_idle, max_requests, "
+      "max_lifetime, queue_timeout, connect_timeout, response_timeout, stall_timeout, tunnel_timeout, retry, "
+      "retry_body_size, retry_methods, retry_undelivered, retry_idempotency_key, upgrade, upgrade_cookies, connect_to, "
+      "parent, tls\n"
+      "k.toml:8:12: host.\"*\".max_idle: -1 is out of range; allowed: 0 to 1000000\n"
+      "k.toml:10:10: admin.listen: expected a string, got the number 5; allowed: text in quotes\n");
 }
 
 TEST_CASE("a long text is shortened in a message, between two characters") {

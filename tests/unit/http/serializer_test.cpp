@@ -241,6 +241,19 @@ TEST_CASE("below a second no timeout is told") {
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: keep-alive\r\n\r\n");
 }
 
+TEST_CASE("cookies lose Secure where that is asked for, and only there") {
+  constexpr std::string_view kLines = "A: Secure; b\r\nSet-Cookie: a=b; Secure\r\nset-cookie:c=d;Secure\r\nB: 1\r\n";
+  const auto strip = [](ForwardedResponse& how) { how.strip_secure = true; };
+  CHECK(forward_response("HTTP/1.1 200 OK", kLines, strip) ==
+        "HTTP/1.1 200 OK\r\nA: Secure; b\r\nSet-Cookie: a=b\r\nset-cookie: c=d\r\nB: 1\r\nContent-Length: 5\r\n"
+        "Connection: keep-alive\r\n\r\n");
+  CHECK(response(forward_response(kLines)).fields[1].second == "a=b; Secure");
+  const Held<ResponseHead> interim("HTTP/1.1 103 Early Hints\r\nSet-Cookie: a=b; Secure\r\n\r\n");
+  std::string out;
+  write_interim_head(out, interim.head, "", true);
+  CHECK(out == "HTTP/1.1 103 Early Hints\r\nSet-Cookie: a=b\r\n\r\n");
+}
+
 TEST_CASE("that authentication of the connection works is said once, and nominated") {
   const auto with = [](bool keep_alive) {
     return forward_response("HTTP/1.1 401 Unauthorized",
@@ -307,10 +320,10 @@ TEST_CASE("an interim response passes without what concerns the connection") {
       "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nConnection: X\r\nX: y\r\nContent-Length: 0\r\nKeep-Alive: "
       "timeout=5\r\n\r\n");
   std::string out;
-  write_interim_head(out, held.head, "keepwarm-01234567");
+  write_interim_head(out, held.head, "keepwarm-01234567", false);
   CHECK(out == "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nVia: 1.1 keepwarm-01234567\r\n\r\n");
   out.clear();
-  write_interim_head(out, held.head, "");
+  write_interim_head(out, held.head, "", false);
   CHECK(out == "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
 }
 
