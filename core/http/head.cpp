@@ -78,6 +78,9 @@ std::string_view describe(Fault fault) noexcept {
     case Fault::BadChunk: return "malformed chunk";
     case Fault::ChunkExtensionsTooLong: return "chunk extensions too long";
     case Fault::TrailersTooLarge: return "trailer section too large";
+    case Fault::TlsHandshake: return "TLS on a plain port: use http:// in https_proxy";
+    case Fault::SocksGreeting: return "SOCKS on an HTTP port: use http://, not socks://, for the proxy";
+    case Fault::Http2Preface: return "HTTP/2 on an HTTP/1.1 port: use HTTP/1.1 with the proxy";
   }
   return "malformed message";
 }

@@ -129,13 +129,27 @@ enum class Fault : std::uint8_t {
   BadChunk,
   ChunkExtensionsTooLong,
   TrailersTooLarge,  ///< 431
+  // Requests only: it is no HTTP/1.1 at all, but a protocol that a client may speak to a proxy by mistake.
+  TlsHandshake,   ///< no answer: the client could not read it
+  SocksGreeting,  ///< no answer
+  Http2Preface,   ///< 505
 };
 
 /// A sentence fragment for messages: "bare CR or LF in the head".
 [[nodiscard]] std::string_view describe(Fault fault) noexcept;
+/// Is it one of the last three?
+[[nodiscard]] constexpr bool is_other_protocol(Fault fault) noexcept {
+  return fault >= Fault::TlsHandshake;
+}
 /// Of a control byte where none may be.
 [[nodiscard]] constexpr Fault fault_of_control(char c) noexcept {
   return c == '\r' || c == '\n' ? Fault::BareCrOrLf : Fault::ForbiddenByte;
+}
+/// Of a control byte that a request begins with. A TLS handshake begins with 0x16 (RFC 8446 §5.1), SOCKS with its
+/// version, 4 or 5 (RFC 1928 §3).
+[[nodiscard]] constexpr Fault fault_of_first_byte(char c) noexcept {
+  if (c == '\x16') return Fault::TlsHandshake;
+  return c == '\x04' || c == '\x05' ? Fault::SocksGreeting : fault_of_control(c);
 }
 
 }  // namespace keepwarm::http

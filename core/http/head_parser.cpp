@@ -70,7 +70,11 @@ struct HeadParser::Llhttp {
       } else if (is_blank(line.text.front())) {
         return broken(fault, Fault::FoldedLine);
       }
-      if (!line.sound) return broken(fault, fault_of_control(line.text.data()[line.text.size()]));
+      if (!line.sound) {
+        const bool first = std::is_same_v<Head, RequestHead> && scan.lines == 0 && line.text.empty();
+        const char c = line.text.data()[line.text.size()];
+        return broken(fault, first ? fault_of_first_byte(c) : fault_of_control(c));
+      }
       if (!line.whole) return HeadProgress::Incomplete;
       if (scan.lines++ > limits.max_fields) return broken(fault, Fault::TooManyFields);
       scan.line_start += static_cast<std::uint32_t>(line.text.size() + 2);

@@ -41,9 +41,9 @@ class HeadParser {
 
   /// `bytes`: all that has come since the head began. Incomplete: call again with more. Broken: fault() says why;
   /// the guard's faults and those of the start line are found at the first byte that makes them certain (a response
-  /// that does not begin as "HTTP/", a request that begins as a TLS handshake), malformed fields when the head is
-  /// whole. The fault does not depend on how the bytes were cut. One empty line before a request is skipped. A head
-  /// that reaches max_size without an end is too large: there is no point in waiting for more.
+  /// that does not begin as "HTTP/", a request that begins as a TLS handshake or with SOCKS), malformed fields when the
+  /// head is whole. The fault does not depend on how the bytes were cut. One empty line before a request is skipped. A
+  /// head that reaches max_size without an end is too large: there is no point in waiting for more.
   [[nodiscard]] HeadProgress parse_request(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
                                            RequestHead& head);
   [[nodiscard]] HeadProgress parse_response(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,

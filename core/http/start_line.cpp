@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kVersionSize = 8;  // "HTTP/1.1"
 constexpr std::size_t kStatusSize = 3;
+constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0";  // RFC 9113 §3.4
 
 /// Is `text`, at most kVersionSize bytes, `HTTP/DIGIT.DIGIT` or the beginning of it (RFC 9112 §2.3)?
 bool begins_version(std::string_view text) noexcept {
@@ -55,7 +56,8 @@ std::optional<Fault> parse_start_line(std::string_view line, bool whole, Request
   if (!version) {
     if (version_text.size() > kVersionSize || !begins_version(version_text)) return Fault::BadRequestLine;
     if (!whole) return std::nullopt;
-    return version_text.size() == kVersionSize ? Fault::UnsupportedVersion : Fault::BadRequestLine;
+    if (version_text.size() != kVersionSize) return Fault::BadRequestLine;
+    return line == kHttp2Preface ? Fault::Http2Preface : Fault::UnsupportedVersion;
   }
   if (!whole) return std::nullopt;
 

@@ -117,15 +117,21 @@ std::string_view ClientSession::read_request(std::string_view input) {
         context_.deadlines.arm(*this, net::Loop::event_time() + context_.mode.settings->client_header_timeout);
       }
       return input;
-    case http::HeadProgress::Broken:
-      answer_to_half(context_.own_answers.malformed_head(context_.scratch.parser.fault()), input);
-      return {};
+    case http::HeadProgress::Broken: refuse_head(context_.scratch.parser.fault(), input); return {};
     case http::HeadProgress::Complete: break;
   }
   head_scan_ = {};
   head_begun_ = false;
   DeadlineWheel::disarm(*this);
   return begin_request(head, input.substr(head.size));
+}
+
+void ClientSession::refuse_head(http::Fault fault, std::string_view input) {
+  if (is_other_protocol(fault)) {
+    // Without the port, so that the lines of a client that goes on trying are counted together.
+    context_.log.write(LogLevel::Warn, facts_.address.host_text() + ": " + std::string(describe(fault)));
+  }
+  answer_to_half(context_.own_answers.malformed_head(fault), input);
 }
 
 std::string_view ClientSession::begin_request(const http::RequestHead& head, std::string_view rest) {

@@ -105,6 +105,7 @@ class ClientSession final : public net::StreamEvents,
 
   void read_requests(std::string_view input);
   [[nodiscard]] std::string_view read_request(std::string_view input);
+  void refuse_head(http::Fault fault, std::string_view input);
   [[nodiscard]] std::string_view begin_request(const http::RequestHead& head, std::string_view rest);
   void exchange_bytes(std::string_view bytes);
   [[nodiscard]] bool check_client(policy::ClientCheck why);

@@ -33,7 +33,13 @@ OwnAnswer OwnAnswerWriter::malformed_head(http::Fault fault) {
       return failure({.kind = FailureKind::HeadTooLarge, .explanation = what, .rule = "max_header_size"});
     case http::Fault::TooManyFields: return failure({FailureKind::HeadTooLarge, what});
     case http::Fault::TargetTooLong: return failure({FailureKind::TargetTooLong, what});
+    case http::Fault::Http2Preface:
     case http::Fault::UnsupportedVersion: return failure({FailureKind::UnsupportedVersion, what});
+    case http::Fault::TlsHandshake:
+    case http::Fault::SocksGreeting:
+      return {.text = {},
+              .error = policy::answer_for(FailureKind::BadRequest).proxy_status_error,
+              .reason = std::string(what)};
     default: return failure({FailureKind::BadRequest, "the request is malformed: " + std::string(what)});
   }
 }

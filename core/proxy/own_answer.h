@@ -35,7 +35,8 @@ class OwnAnswerWriter {
 
   /// A request could not be served.
   [[nodiscard]] OwnAnswer failure(const ErrorReply& reply);
-  /// What came is no request head that can be understood.
+  /// What came is no request head that can be understood. Of another protocol whose clients could not read an answer:
+  /// one with nothing in it, after which the connection is to be closed.
   [[nodiscard]] OwnAnswer malformed_head(http::Fault fault);
   /// The router refuses this request (Route::Kind::Refuse).
   [[nodiscard]] OwnAnswer refusal(const http::RequestHead& head, const Route& route);

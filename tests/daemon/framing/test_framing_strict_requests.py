@@ -77,7 +77,7 @@ BAD = {
     "HTTP/+1.1": "GET http://{at}/ HTTP/+1.1\r\nHost: {at}\r\n\r\n",
     "two empty lines before it": "\r\n\r\nGET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n",
     "an empty line of a bare LF before it": "\nGET http://{at}/ HTTP/1.1\r\nHost: {at}\r\n\r\n",
-    "garbage": "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "garbage": "\x17\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "an SSH client": "SSH-2.0-OpenSSH_9.2\r\n",
 }
 

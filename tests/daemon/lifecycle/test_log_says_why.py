@@ -194,11 +194,11 @@ def test_a_request_that_waited_and_was_served_tells_how_long(keepwarm, origin):
     ("GET http://x:25/\xff HTTP/1.1\r\nHost: x:25\r\n\r\n", "http://x:25/%FF", "bad_ports", "bad_ports"),
     ("POST http://x/a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", "http://x/a", "Content-Length", None),
     ("GET http://x/a HTTP/3.0\r\nHost: x\r\n\r\n", "http://x/a", "", None),
-    ("\x16\x03\x01\x02\x00secret", "", "", None),
+    ("\x17\x03\x01\x02\x00secret", "", "", None),
     ("secret\r\n\r\n", "", "malformed", None),
     ("GET http://x/a HTTP/1.1\r\nHost: x\r\nA: " + "a" * 70000 + "\r\n\r\n", "http://x/a", "", "max_header_size"),
 ], ids=["origin form", "bad port", "connect port", "userinfo", "scheme", "two hosts", "bad field", "bad byte", "two lengths",
-        "version", "tls", "no request", "too large"])
+        "version", "binary", "no request", "too large"])
 def test_a_request_that_is_refused_shows_its_url_and_what_is_wrong(keepwarm, request_text, url, words, rule):
     daemon = keepwarm(JSON)
     client = daemon.client()

@@ -78,7 +78,8 @@ TEST_CASE("request lines that are refused") {
       {"no version (HTTP/0.9)", "GET /", Fault::BadRequestLine},
       {"HTTP/0.9 said aloud", "GET / HTTP/0.9", Fault::UnsupportedVersion},
       {"HTTP/2.0, which llhttp accepts", "GET / HTTP/2.0", Fault::UnsupportedVersion},
-      {"the preface of HTTP/2", "PRI * HTTP/2.0", Fault::UnsupportedVersion},
+      {"the preface of HTTP/2", "PRI * HTTP/2.0", Fault::Http2Preface},
+      {"HTTP/2 without its preface", "GET * HTTP/2.0", Fault::UnsupportedVersion},
       {"HTTP/1.2", "GET / HTTP/1.2", Fault::UnsupportedVersion},
       {"HTTP/3.7", "GET / HTTP/3.7", Fault::UnsupportedVersion},
       {"ICE/1.0, which llhttp accepts", "SOURCE / ICE/1.0", Fault::BadRequestLine},
@@ -194,6 +195,19 @@ TEST_CASE("what is certainly no request is refused by its first bytes") {
     CAPTURE(c.name);
     CHECK(request(c.bytes).progress == HeadProgress::Broken);
   }
+}
+
+TEST_CASE("protocols that clients speak by mistake are told by their first byte") {
+  for (const std::string_view rest : {"", "\x03\x01\x02", "GET / HTTP/1.1\r\n\r\n"}) {
+    CAPTURE(rest);
+    CHECK(request("\x16" + std::string(rest)).fault == Fault::TlsHandshake);
+    CHECK(request("\x04" + std::string(rest)).fault == Fault::SocksGreeting);
+    CHECK(request("\x05" + std::string(rest)).fault == Fault::SocksGreeting);
+    CHECK(request("\x06" + std::string(rest)).fault == Fault::ForbiddenByte);
+  }
+  CHECK(request("G\x16").fault == Fault::ForbiddenByte);
+  CHECK(request("GET / HTTP/1.1\r\n\x16").fault == Fault::ForbiddenByte);
+  CHECK(response("\x16\x03").fault != Fault::TlsHandshake);
 }
 
 TEST_CASE("every beginning of a sound head is incomplete") {
