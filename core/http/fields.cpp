@@ -11,7 +11,7 @@ namespace {
 
 /// Calls `visit` with each list element of the fields `id` until one call returns true. Whether one did.
 template <typename Visit>
-bool any_element(const Fields& fields, FieldId id, Visit visit) noexcept {
+bool any_element(const Fields& fields, FieldId id, Visit visit) noexcept(noexcept(visit(std::string_view()))) {
   if (!fields.has(id)) return false;
   for (const Field& field : fields) {
     if (field.id != id) continue;
@@ -209,6 +209,20 @@ bool asks_connection_bound_auth(const Fields& request_fields) noexcept {
 bool offers_connection_bound_auth(const Fields& response_fields) noexcept {
   return any_element(response_fields, FieldId::WwwAuthenticate, is_connection_bound_scheme) ||
          any_element(response_fields, FieldId::ProxyAuthenticate, is_connection_bound_scheme);
+}
+
+std::string challenge_schemes(const Fields& response_fields, FieldId id) {
+  constexpr std::size_t kLongest = 80;
+  std::string schemes;
+  any_element(response_fields, id, [&schemes](std::string_view element) {
+    const std::string_view scheme = take_word(element);
+    // An element that begins with `name=value` is a further parameter of the challenge before it.
+    if (!is_token(scheme) || element.starts_with('=') || schemes.size() + scheme.size() > kLongest) return false;
+    if (!schemes.empty()) schemes += ", ";
+    schemes += scheme;
+    return false;
+  });
+  return schemes;
 }
 
 bool supports_session_auth(const Fields& response_fields) noexcept {

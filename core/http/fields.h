@@ -85,6 +85,10 @@ struct KeepAliveHint {
 /// does not know it.
 [[nodiscard]] bool supports_session_auth(const Fields& response_fields) noexcept;
 
+/// The schemes that the challenges of the fields `id` name, as one list: "Negotiate, NTLM"; "": none. For messages:
+/// what is no token is left out, and so is what makes the list long.
+[[nodiscard]] std::string challenge_schemes(const Fields& response_fields, FieldId id);
+
 /// Does an HTTP/1.1 request offer an upgrade that may be passed on (RFC 9110 §7.8): `Connection: upgrade`, and an
 /// Upgrade protocol other than h2c? An HTTP/1.0 client's Upgrade means nothing.
 [[nodiscard]] bool wants_upgrade(const RequestHead& head) noexcept;

@@ -14,12 +14,28 @@ namespace {
 
 /// reg-name and IPv4address of RFC 3986 §3.2.2, without percent-encoding: no name that can be looked up has it.
 constexpr ByteSet kHostBytes{"-._~!$&'()*+,;="};
+constexpr bool is_8bit(char c) noexcept {
+  return static_cast<unsigned char>(c) >= 0x80;
+}
 constexpr ByteSet kSchemeBytes{"+-."};
 
 struct HostAndPort {
   std::string_view host;                 ///< without brackets
   std::optional<std::string_view> port;  ///< what follows the colon, if there is one
 };
+
+/// "fe80::1%25eth0", or with a bare "%".
+bool has_zone(std::string_view host) noexcept {
+  const std::size_t percent = host.find('%');
+  return percent != std::string_view::npos && is_ipv6(host.substr(0, percent));
+}
+
+/// Of a host that is neither an address nor a name that can be looked up.
+TargetFault fault_of_name(std::string_view host) noexcept {
+  const auto encoded_or_known = [](char c) noexcept { return c == '%' || is_8bit(c) || kHostBytes.contains(c); };
+  const bool names_one = std::all_of(host.begin(), host.end(), encoded_or_known);
+  return names_one ? TargetFault::NotAscii : TargetFault::Malformed;
+}
 
 /// uri-host [ ":" port ]; the port's digits are not looked at.
 Result<HostAndPort, TargetFault> split_authority(std::string_view authority) noexcept {
@@ -29,13 +45,13 @@ Result<HostAndPort, TargetFault> split_authority(std::string_view authority) noe
     const std::size_t end = authority.find(']');
     if (end == std::string_view::npos) return TargetFault::Malformed;
     parts.host = authority.substr(1, end - 1);
-    if (!is_ipv6(parts.host)) return TargetFault::Malformed;
+    if (!is_ipv6(parts.host)) return has_zone(parts.host) ? TargetFault::HasZone : TargetFault::Malformed;
     rest = authority.substr(end + 1);
   } else {
     const std::size_t end = std::min(authority.find(':'), authority.size());
     parts.host = authority.substr(0, end);
     const auto allowed = [](char c) noexcept { return kHostBytes.contains(c); };
-    if (!std::all_of(parts.host.begin(), parts.host.end(), allowed)) return TargetFault::Malformed;
+    if (!std::all_of(parts.host.begin(), parts.host.end(), allowed)) return fault_of_name(parts.host);
     if (parts.host.empty() || parts.host == ".") return TargetFault::EmptyHost;
     rest = authority.substr(end);
   }
@@ -118,6 +134,8 @@ std::string_view describe(TargetFault fault) noexcept {
     case TargetFault::EmptyHost: return "no host in the request target";
     case TargetFault::BadPort: return "missing or impossible port in the request target";
     case TargetFault::UnsupportedScheme: return "unsupported scheme in the request target";
+    case TargetFault::NotAscii: return "a host name is written in its ASCII form (xn--..., see idn2(1))";
+    case TargetFault::HasZone: return "an address with a zone is not accepted: give it a name in /etc/hosts";
   }
   return "malformed request target";
 }

@@ -19,6 +19,8 @@ enum class TargetFault : std::uint8_t {
   EmptyHost,          ///< 400
   BadPort,            ///< 400: not 1–65535
   UnsupportedScheme,  ///< 501
+  NotAscii,           ///< 400: `http://bücher.example/`, or the same percent-encoded
+  HasZone,            ///< 400: `http://[fe80::1%25eth0]/` (RFC 6874)
 };
 [[nodiscard]] std::string_view describe(TargetFault fault) noexcept;
 

@@ -36,7 +36,8 @@ std::string name_problem(std::string_view name) {
     return "it has an empty label";
   if (name.find('*') != std::string_view::npos) return R"("*" stands alone or as the whole first label)";
   for (const char c : name) {
-    if (static_cast<unsigned char>(c) >= 0x80) return R"(a host name is written in its ASCII form ("xn--…"))";
+    if (static_cast<unsigned char>(c) >= 0x80)
+      return R"(a host name is written in its ASCII form ("xn--…", see idn2(1)))";
     if (!is_digit(c) && !(c >= 'a' && c <= 'z') && c != '-' && c != '_' && c != '.') {
       return "a character in it cannot be part of a host name";
     }
@@ -62,6 +63,9 @@ Result<HostPattern, PatternError> parse_ipv6(std::string_view text) {
       pattern.port = rest.front() == ':' ? parse_port(rest.substr(1)) : std::nullopt;
       if (!pattern.port) return wrong("what follows the \"]\" is not a port from 1 to 65535");
     }
+  }
+  if (address.find('%') != std::string_view::npos) {
+    return wrong("a zone is not part of a host's name: give the address a name in /etc/hosts, and that name a table");
   }
   std::optional<std::string> canonical = canonical_ipv6(address);
   if (!canonical) return wrong("it is not an IPv6 address");
@@ -90,6 +94,9 @@ bool HostPattern::matches(std::string_view host, std::uint16_t to_port) const no
 
 Result<HostPattern, PatternError> parse_host_pattern(std::string_view text) {
   if (text.empty()) return wrong("it names no host");
+  if (Cidr::parse(text) && text.find('/') != std::string_view::npos) {
+    return wrong(R"(a range of addresses has no table: write one for each address, or for all hosts [host."*"])");
+  }
   if (text.find("://") != std::string_view::npos || text.find('/') != std::string_view::npos) {
     return wrong("it is a host, not a URL");
   }

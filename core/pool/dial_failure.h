@@ -21,6 +21,7 @@ struct DialFailure {
   Step step = Step::Connect;
   net::ConnectFailure connect{};    ///< also for a time limit that passed in a later step (Kind::Timeout)
   std::uint16_t parent_status = 0;  ///< its answer to CONNECT; 0: it closed the connection, or sent no HTTP
+  std::string parent_schemes{};     ///< of a 407: the authentication that it offers, "Negotiate, NTLM"
   net::TlsFailure tls{};
   bool tried_to_resume = false;  ///< the handshake offered a kept session
   /// Step::Settings: why. Step::Connect: whom it was that could not be connected to, if that is not the host itself:

@@ -118,13 +118,14 @@ void Dialer::on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string 
   const std::unique_ptr<ParentTunnel> ended = std::move(parent_);
   if (!hop().tls) return done({.stream = std::move(stream), .early = std::move(early)});
   // In TLS the client speaks first.
-  if (!early.empty()) return on_tunnel_refused(0);
+  if (!early.empty()) return on_tunnel_refused(0, {});
   secure(std::move(stream));
 }
 
-void Dialer::on_tunnel_refused(std::uint16_t status) {
+void Dialer::on_tunnel_refused(std::uint16_t status, std::string schemes) {
   DialFailure failure = failure_in(Step::Parent);
   failure.parent_status = status;
+  failure.parent_schemes = std::move(schemes);
   fail(std::move(failure));
 }
 

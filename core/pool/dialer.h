@@ -54,7 +54,7 @@ class Dialer final : public Dial,
   void on_connect_failed(const net::ConnectFailure& failure) override;
   void on_addresses(std::span<const net::SocketAddress> addresses) override;
   void on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string early) override;
-  void on_tunnel_refused(std::uint16_t status) override;
+  void on_tunnel_refused(std::uint16_t status, std::string schemes) override;
   void on_secured() override;
   void on_handshake_failed(const net::TlsFailure& failure) override;
   void on_deadline(TimePoint now) override;

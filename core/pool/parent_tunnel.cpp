@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/http/fields.h"
 #include "core/net/base64.h"
 
 namespace keepwarm::pool {
@@ -32,9 +33,9 @@ void ParentTunnel::start(std::string_view authority, std::string_view authorizat
   static_cast<void>(net::write_all(*stream_, head));
 }
 
-void ParentTunnel::refuse(std::uint16_t status) {
+void ParentTunnel::refuse(std::uint16_t status, std::string schemes) {
   stream_.reset();
-  events_.on_tunnel_refused(status);
+  events_.on_tunnel_refused(status, std::move(schemes));
 }
 
 void ParentTunnel::on_bytes(std::string_view bytes) {
@@ -53,6 +54,7 @@ void ParentTunnel::on_bytes(std::string_view bytes) {
       // tunnel's.
       return events_.on_tunnel_open(std::move(stream_), received_.substr(head.size));
     }
+    if (status == 407) return refuse(status, http::challenge_schemes(head.fields, http::FieldId::ProxyAuthenticate));
     if (status >= 200 || status == 101) return refuse(status);
     if (++interims_ > kMaxInterims) return refuse(0);
     received_.erase(0, head.size);

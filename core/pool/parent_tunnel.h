@@ -17,8 +17,9 @@ class ParentTunnelEvents {
  public:
   /// The tunnel is there. `early`: what the other end has sent already. The tunnel object may be destroyed inside.
   virtual void on_tunnel_open(std::unique_ptr<net::TcpStream> stream, std::string early) = 0;
-  /// `status`: the parent's answer; 0: it closed the connection, or sent what is not HTTP. May destroy it, too.
-  virtual void on_tunnel_refused(std::uint16_t status) = 0;
+  /// `status`: the parent's answer; 0: it closed the connection, or sent what is not HTTP. `schemes`: of
+  /// authentication, that a 407 offers (http::challenge_schemes()). May destroy it, too.
+  virtual void on_tunnel_refused(std::uint16_t status, std::string schemes) = 0;
 
  protected:
   ~ParentTunnelEvents() = default;
@@ -43,7 +44,7 @@ class ParentTunnel final : private net::StreamEvents {
   void on_broken(int) override { refuse(0); }
   void on_drained() override {}
 
-  void refuse(std::uint16_t status);
+  void refuse(std::uint16_t status, std::string schemes = {});
 
   std::unique_ptr<net::TcpStream> stream_;
   http::HeadLimits limits_;

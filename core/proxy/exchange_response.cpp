@@ -126,9 +126,8 @@ void Exchange::final_head(const http::ResponseHead& head, std::string_view rest)
   }
   if (head.status == 407 && host_->hop().absolute_form()) {
     // Meant for us: the client has no credentials for the parent, and is not asked for any.
-    return fail(FailureKind::Misconfigured,
-                "the parent proxy wants other credentials than those of the key parent (407)",
-                CloseReason::ProtocolError, {.rule = "parent"});
+    const ExplainedFailure why = explain_407(http::challenge_schemes(head.fields, http::FieldId::ProxyAuthenticate));
+    return fail(why.kind, why.text, CloseReason::ProtocolError, {.rule = why.rule});
   }
   if (head.status == 408 && discard_408(head, *framing)) return;
   begin_response(head, *framing, rest);

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include "core/http/fields.h"
 #include "core/net/error_text.h"
 
 namespace keepwarm::proxy {
@@ -48,16 +49,23 @@ ExplainedFailure explain(const net::TlsFailure& failure) {
   return {FailureKind::TlsProtocol, failure.text};
 }
 
+ExplainedFailure explain_407(std::string_view schemes) {
+  std::string text = "the parent proxy wants other credentials than those of the key parent (407)";
+  http::ListElements offered(schemes);
+  bool basic = schemes.empty();
+  while (const auto scheme = offered.next()) basic = basic || http::equals_ignoring_case(*scheme, "basic");
+  if (!basic) {
+    text = "the parent proxy offers only " + std::string(schemes) +
+           " (407), which keepwarm does not speak: point the key parent at a helper that does, such as px or cntlm";
+  }
+  return {FailureKind::Misconfigured, std::move(text), {}, "parent"};
+}
+
 namespace {
 
-ExplainedFailure explain_parent(std::uint16_t status) {
+ExplainedFailure explain_parent(std::uint16_t status, std::string_view schemes) {
   if (status == 0) return {FailureKind::ParentRefused, "the parent proxy gave no valid answer to CONNECT"};
-  if (status == 407) {
-    return {FailureKind::Misconfigured,
-            "the parent proxy wants other credentials than those of the key parent (407)",
-            {},
-            "parent"};
-  }
+  if (status == 407) return explain_407(schemes);
   return {FailureKind::ParentRefused, "the parent proxy refused the tunnel with status " + std::to_string(status)};
 }
 
@@ -76,7 +84,7 @@ ExplainedFailure explain(const pool::DialFailure& failure) {
     case Step::Settings:
       return {FailureKind::Misconfigured, "its TLS settings cannot be used: " + failure.text, {}, "tls"};
     case Step::Parent:
-      if (in_time) return explain_parent(failure.parent_status);
+      if (in_time) return explain_parent(failure.parent_status, failure.parent_schemes);
       return {FailureKind::ConnectTimeout, std::string(too_late(failure.step)), {}, "connect_timeout"};
     case Step::Tls:
       if (in_time) return explain(failure.tls);

@@ -32,6 +32,9 @@ struct FailureDetails {
 [[nodiscard]] ExplainedFailure explain(const pool::DialFailure& failure);
 [[nodiscard]] ExplainedFailure explain(const pool::CheckoutFailure& failure);
 
+/// A 407 of the parent, that offers the schemes of http::challenge_schemes(): keepwarm has Basic only.
+[[nodiscard]] ExplainedFailure explain_407(std::string_view schemes);
+
 /// How an exchange ended that was cut off, where there are no other words.
 [[nodiscard]] std::string_view describe_cut(ExchangeOutcome outcome) noexcept;
 

@@ -87,7 +87,10 @@ Route route_framed(const http::RequestHead& head, const http::BodyFraming& frami
                    const policy::ProxySettings& settings, std::string_view pseudonym) {
   const auto target = http::parse_target(head.target, head.method == "CONNECT", http::wants_upgrade(head));
   const std::string_view authority = target ? target->authority : std::string_view();
-  if (!http::host_is_valid(head, authority)) return refuse_unframed(describe(http::Fault::BadHost));
+  if (!http::host_is_valid(head, authority)) {
+    // Host mostly repeats the target, whose fault is then the better hint.
+    return refuse_unframed(target ? describe(http::Fault::BadHost) : describe(target.failure()));
+  }
   if (!target) return refuse_target(target.failure());
   Route route = route_target(head, *target, framing, settings, pseudonym);
   route.target = *target;

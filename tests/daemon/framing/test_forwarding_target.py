@@ -4,6 +4,7 @@ import os
 
 import pytest
 from support.tier import no_privilege
+from support.wiring import check_own_answer
 
 PATHS = {
     "root": "/",
@@ -121,6 +122,17 @@ def test_a_target_that_is_not_for_a_proxy_is_refused(wire, target, status):
     assert response.status == status, response.body
     assert not w.server.connections
     w.expect_in_step(response)
+
+
+@pytest.mark.parametrize("host,remedy", [("b\u00fccher.example", "xn--"), ("b%C3%BCcher.example", "xn--"),
+                                         ("[fe80::1%25eth0]", "/etc/hosts"), ("[fe80::1%eth0]:80", "/etc/hosts")])
+@pytest.mark.parametrize("host_field", ["127.0.0.1", None], ids=["another Host", "the same Host"])
+def test_a_host_that_cannot_be_looked_up_is_400_with_the_remedy(keepwarm, host, remedy, host_field):
+    client = keepwarm().client()
+    client.send(f"GET http://{host}/ HTTP/1.1\r\nHost: {host_field or host}\r\n\r\n".encode())
+    response = client.read_response()
+    check_own_answer(response, 400, "http_request_error")
+    assert remedy in response.body.decode(), response.body
 
 
 CLIENT_HELLO = b"\x16\x03\x01"  # a TLS record of the handshake (RFC 8446 §5.1)

@@ -3,7 +3,7 @@ in the parent's stead (core/doc/design.md §6.5, §7)."""
 
 import pytest
 from helpers_names import NameServer, own_names
-from helpers_parent import NAME, ask, through
+from helpers_parent import HTTPS, NAME, ask, through, trusting_through
 from helpers_pool import KEEP, end_connections, every_host, finish, serve, settle
 from helpers_tls import together
 from support.stalls import real_time
@@ -209,6 +209,18 @@ def test_a_407_is_ours_and_not_the_clients(keepwarm, origin, method, credentials
         assert "407" in response.body.decode() and "s3cr3t" not in response.body.decode()
     parent.expect_no_connection()
     assert upstream.wait_for_end()
+
+
+@pytest.mark.parametrize("url", [HTTP, HTTPS])
+def test_a_parent_that_offers_only_negotiate_is_named_with_the_remedy(keepwarm, origin, url):
+    parent = origin()
+    client = ask(keepwarm(trusting_through(parent)), url)
+    upstream = parent.accept()
+    upstream.read_request_head()
+    upstream.send("HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: NTLM\r\nContent-Length: 0\r\n\r\n")
+    response = client.read_response()
+    check_own_answer(response, 502, "proxy_configuration_error", NAME)
+    assert "offers only Negotiate, NTLM (407)" in response.body.decode() and "cntlm" in response.body.decode()
 
 
 def test_after_a_407_the_client_connection_goes_on(keepwarm, origin):

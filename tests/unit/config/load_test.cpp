@@ -399,6 +399,22 @@ TEST_CASE("connect_to and parent are read as places, and an empty text is none")
   CHECK(config.hosts.resolve("b", 80) == policy::HostSettings{});
 }
 
+TEST_CASE("zones and names that are not ASCII are refused with what to do") {
+  const auto refused_for = [](std::string_view text, std::string_view hint) {
+    return errors_of(text).find(std::string(" (").append(hint).append("); allowed: ")) != std::string::npos;
+  };
+  constexpr std::string_view kZone = "an address has no zone here";
+  constexpr std::string_view kName = R"(a name is written in its ASCII form, "xn--…")";
+  CHECK(refused_for("[proxy]\nlisten = [\"[fe80::1%eth0]:3128\"]", kZone));
+  CHECK(refused_for("[proxy]\ndeny_destinations = [\"fe80::1%eth0\"]", kZone));
+  CHECK(refused_for("[host.\"*\"]\nconnect_to = \"[fe80::1%eth0]:80\"", kZone));
+  CHECK(refused_for("[host.\"*\"]\nparent = \"http://u:p@[fe80::1%25eth0]:80\"", kZone));
+  CHECK(refused_for("[host.\"*\"]\nconnect_to = \"bücher.example:80\"", kName));
+  CHECK(refused_for("[host.\"*\"]\nparent = \"http://bücher.example:80\"", kName));
+  CHECK_FALSE(refused_for("[host.\"*\"]\nparent = \"http://u:%zz@p:80\"", kZone));
+  CHECK_FALSE(refused_for("[host.\"*\"]\nparent = \"http://u:ü/@p:80\"", kName));
+}
+
 TEST_CASE("connect_to and a parent exclude each other for a host, wherever they come from") {
   const std::string message = ": a parent does the connecting; allowed: connect_to or parent, the other one \"\"\n";
   check_errors({

@@ -190,6 +190,19 @@ TEST_CASE("authentication of the connection is recognised on both sides") {
   CHECK_FALSE(offers_connection_bound_auth(fields({{"WWW-Authenticate", "Basic realm=\"x, NTLM\""}})));
 }
 
+TEST_CASE("the schemes of challenges are named, and nothing else") {
+  const auto schemes = [](std::initializer_list<std::pair<std::string_view, std::string_view>> list) {
+    return challenge_schemes(fields(list), FieldId::ProxyAuthenticate);
+  };
+  CHECK(schemes({{"Proxy-Authenticate", "Negotiate"}}) == "Negotiate");
+  CHECK(schemes({{"Proxy-Authenticate", "Negotiate"}, {"proxy-authenticate", "NTLM TlRM"}}) == "Negotiate, NTLM");
+  CHECK(schemes({{"Proxy-Authenticate", "Digest realm=\"a, b\", nonce=\"c\", qop = auth, Basic realm=x"}}) ==
+        "Digest, Basic");
+  CHECK(schemes({{"Proxy-Authenticate", "<b>, \x01, , Basic"}}) == "Basic");
+  CHECK(schemes({{"WWW-Authenticate", "Basic"}}).empty());
+  CHECK(schemes({{"Proxy-Authenticate", std::string(200, 'x')}}).empty());
+}
+
 TEST_CASE("a proxy supports authentication of the connection only if it says so itself") {
   CHECK(supports_session_auth(
       fields({{"Connection", "keep-alive, proxy-support"}, {"Proxy-Support", "session-based-authentication"}})));

@@ -79,6 +79,12 @@ TEST_CASE("a wrong host pattern is refused with what is wrong and what is allowe
       {"*.", "it names no host; "},
       {"http://example.com", "it is a host, not a URL; "},
       {"example.com/path", "it is a host, not a URL; "},
+      {"10.0.0.0/8", R"(a range of addresses has no table: write one for each address, or for all hosts [host."*"]; )"},
+      {"fd00::/8", R"(a range of addresses has no table: write one for each address, or for all hosts [host."*"]; )"},
+      {"fe80::1%eth0",
+       "a zone is not part of a host's name: give the address a name in /etc/hosts, and that name a table; "},
+      {"[fe80::1%25eth0]:80",
+       "a zone is not part of a host's name: give the address a name in /etc/hosts, and that name a table; "},
       {"a..b", "it has an empty label; "},
       {"*..b", "it has an empty label; "},
       {"example.com..", "it has an empty label; "},
@@ -100,7 +106,7 @@ TEST_CASE("a wrong host pattern is refused with what is wrong and what is allowe
       {"exa mple.com", "a character in it cannot be part of a host name; "},
       {"b\xc3\xbc"
        "cher.example",
-       R"(a host name is written in its ASCII form ("xn--…"); )"},
+       R"(a host name is written in its ASCII form ("xn--…", see idn2(1)); )"},
   };
   for (const Case& c : cases) {
     CAPTURE(c.text);

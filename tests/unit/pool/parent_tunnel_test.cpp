@@ -25,7 +25,9 @@ struct TunnelRecorder final : ParentTunnelEvents {
     early = std::move(behind);
     tell("open");
   }
-  void on_tunnel_refused(std::uint16_t status) override { tell("refused " + std::to_string(status)); }
+  void on_tunnel_refused(std::uint16_t status, std::string schemes) override {
+    tell("refused " + std::to_string(status) + (schemes.empty() ? "" : " " + schemes));
+  }
 
   void tell(std::string what) {
     told.push_back(std::move(what));
@@ -132,8 +134,11 @@ TEST_CASE("what a parent's answer means, whole and byte by byte") {
        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nLink: x\r\n\r\n" + std::string(kYes), "open"},
       {"another protocol", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "refused 101"},
       {"a redirect", "HTTP/1.1 302 Found\r\nLocation: http://x/\r\n\r\n", "refused 302"},
+      {"credentials are asked for",
+       "HTTP/1.1 407 No\r\nProxy-Authenticate: Negotiate\r\nProxy-Authenticate: Basic realm=\"x\"\r\n\r\n",
+       "refused 407 Negotiate, Basic"},
       {"forbidden", "HTTP/1.1 403 Forbidden\r\nContent-Length: 3\r\n\r\n", "refused 403"},
-      {"credentials wanted", "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\n\r\n", "refused 407"},
+      {"credentials wanted", "HTTP/1.1 407 No\r\nProxy-Authenticate: Basic realm=x\r\n\r\n", "refused 407 Basic"},
       {"busy", "HTTP/1.1 503 Busy\r\n\r\n", "refused 503"},
       {"forbidden behind an interim response", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\n\r\n", "refused 403"},
       {"no HTTP", "220 smtp.example.test\r\n", "refused 0"},
