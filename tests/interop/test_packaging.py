@@ -24,6 +24,15 @@ def test_each_sandbox_line_of_the_service_has_its_reason():
     assert not bare, f"without a comment above: {bare}"
 
 
+def test_the_units_neither_give_up_nor_ask_for_addresses_that_may_be_missing():
+    """A start that fails is tried again for as long as an address may still come, but not where that heals nothing."""
+    service, sockets = ((ROOT / "systemd" / f"keepwarm.{kind}").read_text().splitlines() for kind in ("service", "socket"))
+    assert {"StartLimitIntervalSec=0", "Restart=on-failure", "RestartPreventExitStatus=1 2"} <= set(service)
+    # RestartPreventExitStatus= does not hold for it.
+    assert not any(line.startswith("ExecStartPre=") for line in service)
+    assert "FreeBind=yes" in sockets
+
+
 def test_run_sh_says_what_it_can_do(command):
     usage = command(ROOT / "packaging" / "run.sh", "--help").stdout.decode()
     assert "--no-start" in usage and "--install" in usage

@@ -70,6 +70,15 @@ def test_clients_that_came_before_it_started_are_served(keepwarm, http_origin):
     assert client.read_response().body == b"hello"
 
 
+def test_a_passed_socket_whose_address_is_not_there_does_no_harm(keepwarm, http_origin):
+    """FreeBind=yes in keepwarm.socket: ::1 may be missing. 192.0.2.1 is nobody's (RFC 5737)."""
+    freely = 'made[-1].setsockopt(socket.SOL_IP, 15, 1)  # IP_FREEBIND\n    made[-1].bind(("192.0.2.1" if number else "127.0.0.1", 0))'
+    script = PASS_SOCKETS.replace('made[-1].bind(("127.0.0.1", 0))', freely)
+    daemon, server = keepwarm(wrapper=(sys.executable, "-c", script, "2", "")), http_origin()
+    assert [at.rsplit(":", 1)[0] for at in daemon.addresses] == ["127.0.0.1", "192.0.2.1"]
+    assert daemon.client().get(server.url()).body == b"hello"
+
+
 class Notices:
     """A socket as systemd's: `got` are the messages."""
 
