@@ -25,7 +25,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kAnswerLimit = 30s;
+/// A whole answer is waited for as long as connections are left idle, within these bounds.
+constexpr Duration kShortestAnswerLimit = 5s;
+constexpr Duration kLongestAnswerLimit = 30s;
 
 /// On a terminal one line that is rewritten, else a line now and then.
 class Progress final : public ProbeProgress {
@@ -155,7 +157,8 @@ int run_probe(const CommandLine& line, std::ostream& out, std::ostream& err, boo
   const policy::HostSettings settings = config.hosts.resolve(url.origin.host, url.origin.port);
   const policy::NextHop hop = policy::next_hop(url.origin, settings);
   const ProbeTarget target{hop, request_text(url, hop), settings.connect_timeout,
-                           std::min(settings.response_timeout, kAnswerLimit)};
+                           std::min(settings.response_timeout,
+                                    std::clamp<Duration>(line.max, kShortestAnswerLimit, kLongestAnswerLimit))};
   ::signal(SIGPIPE, SIG_IGN);
   Progress progress(err, terminal);
   progress.line("probing " + origin_text(url.origin) + ": connections are left idle for up to " +

@@ -5,6 +5,7 @@
 #include "core/http/persistence.h"
 #include "core/proxy/failure_text.h"
 #include "daemon/probe/plan.h"
+#include "daemon/probe/report.h"
 
 namespace keepwarm::daemon {
 namespace {
@@ -74,7 +75,7 @@ void ProbeConnection::time_is_up() {
   const Duration waited = net::Loop::now() - request_sent_at_;
   if (answers_ > 0 && stream_->unacknowledged_bytes() > 0) return silent();
   if (waited < target_.answer_limit) return timer_.arm(target_.answer_limit - waited);
-  answers_ > 0 ? silent() : fail("sent no whole answer in time");
+  answers_ > 0 ? silent() : fail("sent no whole answer within " + in_seconds(target_.answer_limit));
 }
 
 void ProbeConnection::on_bytes(std::string_view bytes) {

@@ -107,6 +107,14 @@ std::string reason_text(const ProbeFindings& findings, const Verdict& verdict, c
   return {};
 }
 
+/// Below the rows where no key is advised: the server was seen to keep connections, and for how long.
+std::string nothing_to_change_text(const Verdict& verdict, Duration assumed) {
+  const std::string setting = "assumed_idle_timeout = " + config::quote(config::format_duration(assumed));
+  if (as_setting(verdict.min) >= assumed) return "Nothing to change: " + setting + " is not contradicted.\n";
+  return "Too short to tell whether " + setting + " is right: the server may close between " + in_seconds(verdict.min) +
+         " and that. Give --max " + config::format_duration(2 * assumed) + ", or more.\n";
+}
+
 std::string table_text(const ProbeSubject& subject, const ProbeFindings& findings, const Verdict& verdict) {
   const auto keys = advised_keys(findings, verdict, subject.assumed_idle_timeout);
   if (keys.empty()) return {};
@@ -151,8 +159,7 @@ std::string report_text(const ProbeSubject& subject, const ProbeFindings& findin
   const std::string table = table_text(subject, findings, verdict);
   if (!table.empty()) return text + "\n" + table;
   if (verdict.kind == Kind::Unknown) return text;
-  return text + "\nNothing to change: assumed_idle_timeout = " +
-         config::quote(config::format_duration(subject.assumed_idle_timeout)) + " is not contradicted.\n";
+  return text + "\n" + nothing_to_change_text(verdict, subject.assumed_idle_timeout);
 }
 
 }  // namespace keepwarm::daemon

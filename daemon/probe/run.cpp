@@ -174,8 +174,12 @@ void ProbeRun::finish() {
 
 void ProbeRun::report_progress() {
   const auto seconds = std::chrono::round<std::chrono::seconds>(net::Loop::now() - started_).count();
-  std::string text = std::to_string(seconds) + " s: " + std::to_string(waiters(State::Idle)) + " of " +
-                     std::to_string(kWaiters) + " connections are open";
+  std::string text = std::to_string(seconds) + " s: ";
+  if (findings_.answered == 0) {
+    text += waiters(State::AwaitingResponse) > 0 ? "connected, no answer yet" : "connecting";
+  } else {
+    text += std::to_string(waiters(State::Idle)) + " of " + std::to_string(kWaiters) + " connections are open";
+  }
   const auto& again = findings_.still_answered;
   if (!again.empty()) text += ", one was used again after " + in_seconds(*std::max_element(again.begin(), again.end()));
   progress_.line(text);

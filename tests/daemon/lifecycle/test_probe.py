@@ -265,8 +265,15 @@ def keeping(probe, origin, assumed: str):
     return report, seconds(kept[1])
 
 
+def test_a_probe_that_is_shorter_than_the_assumption_says_that_it_cannot_tell(probe, origin):
+    report, _ = keeping(probe, origin, assumed="5s")
+    assert not report.pasted and "Nothing to change" not in report.out
+    assert 'Too short to tell whether assumed_idle_timeout = "5s" is right' in report.out
+    assert "Give --max 10s, or more." in report.out
+
+
 def test_a_server_that_keeps_them_for_longer_than_the_probe_waits(probe, origin, tmp_path):
-    report, _ = keeping(probe, origin, assumed="10m")
+    report, _ = keeping(probe, origin, assumed="1s")
     assert not report.pasted and "Nothing to change" in report.out
     careful, kept = keeping(probe, origin, assumed="500ms")
     assert careful.keys.keys() == {"assumed_idle_timeout"}
@@ -411,6 +418,14 @@ def test_a_server_that_gives_no_whole_answer(probe, origin, answer, why):
     assert why in report.err
 
 
+def test_a_server_that_never_answers_is_given_up_after_5_s_where_little_time_is_given(probe, http_origin):
+    server = http_origin()
+    server.hold()
+    report = probe(server.url(), "--max", "1s").end()
+    assert report.code == 1 and not report.out
+    assert report.err.endswith("sent no whole answer within 5.0 s\n")
+
+
 @pytest.mark.parametrize("url, config, why", [
     ("http://user:s3cr3t@a.test/", {}, "not a URL to probe"),
     ("ftp://a.test/", {}, "not a URL to probe"),
@@ -430,6 +445,24 @@ def test_what_is_refused_before_anything_is_sent(probe, url, config, why):
 def test_progress_is_a_plain_line_where_there_is_no_terminal(probe, origin):
     report = probe(origin(Server(Connection.close, timeout=1.2)).url()).end()
     assert re.fullmatch(r"probing http://\S+: connections are left idle for up to 2m; [^\n]*\n", report.err)
+
+
+def test_progress_does_not_call_connections_closed_that_wait_for_an_answer(probe, http_origin):
+    server = http_origin()
+    server.hold()
+    ours, theirs = pty.openpty()
+    try:
+        running = probe(server.url(), pty=theirs)
+        os.close(theirs)
+        shown = b""
+        while b"connected, no answer yet" not in shown:
+            assert select.select([ours], [], [], scaled(5))[0], shown
+            shown += os.read(ours, 4096)
+        running.interrupt()
+        assert running.end().code == 1
+    finally:
+        os.close(ours)
+    assert b"connections are open" not in shown
 
 
 def test_progress_is_one_line_that_is_rewritten_on_a_terminal(probe, origin):

@@ -92,6 +92,10 @@ TEST_CASE("what cannot be told is not made up") {
   CHECK_FALSE(has(text, "[host"));
   findings.still_answered = {1s};
   CHECK(has(report_text(subject(), findings), "kept for at least 1.0 s\n"));
+  CHECK(has(report_text(subject(), findings),
+            "Too short to tell whether assumed_idle_timeout = \"5s\" is right: the server may close between 1.0 s and "
+            "that. Give --max 10s, or more.\n"));
+  findings.still_answered = {5s};
   CHECK(
       has(report_text(subject(), findings), "Nothing to change: assumed_idle_timeout = \"5s\" is not contradicted.\n"));
 }
