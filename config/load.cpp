@@ -18,6 +18,7 @@
 #include "config/hints.h"
 #include "config/keys.h"
 #include "config/review.h"
+#include "config/syntax.h"
 #include "core/base/ip.h"
 
 /// The only file that sees toml++. It finds the keys of the table (keys.h) in the document and reports whatever else
@@ -352,11 +353,13 @@ class Reader {
   std::map<std::tuple<policy::HostPattern::Kind, std::string, int>, std::pair<std::string, std::size_t>> patterns_;
 };
 
-ConfigError syntax_error(const toml::parse_error& error, std::string_view file) {
-  std::string message = "not valid TOML: " + std::string(error.description());
-  const bool in_number = message.find("integer") != std::string::npos || message.find("floating") != std::string::npos;
-  if (in_number) message += "; durations, sizes, addresses and words stand in quotes";
-  return {std::string(file), error.source().begin.line, error.source().begin.column, {}, std::move(message)};
+ConfigError syntax_error(const toml::parse_error& error, std::string_view text, std::string_view file) {
+  const Position& at = error.source().begin;
+  return {std::string(file),
+          at.line,
+          at.column,
+          {},
+          "not valid TOML: " + syntax_problem(text, at.line, error.description())};
 }
 
 /// Appends the whole file; returns errno, or 0. (Streams would not say what went wrong.)
@@ -379,7 +382,7 @@ Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_vie
   try {
     return Reader(file).read(toml::parse(text, file), further);
   } catch (const toml::parse_error& error) {
-    return ConfigErrors{syntax_error(error, file)};
+    return ConfigErrors{syntax_error(error, text, file)};
   }
 }
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "config/load.h"
-#include "daemon/tls_files.h"
 
 namespace keepwarm::daemon {
 namespace {
@@ -17,7 +16,7 @@ bool exists(const std::string& file) {
 
 }  // namespace
 
-Result<LoadedConfig, config::ConfigErrors> load_config_for(const CommandLine& line, const std::string& default_file) {
+Result<LoadedConfig, config::ConfigErrors> load_config_for(const CommandLine& line, const std::string& default_file, config::Review review) {
   LoadedConfig loaded;
   if (line.config_file) {
     loaded.file = *line.config_file;
@@ -25,7 +24,7 @@ Result<LoadedConfig, config::ConfigErrors> load_config_for(const CommandLine& li
     loaded.file = default_file;
   }
   if (!loaded.file.empty()) {
-    Result<config::Config, config::ConfigErrors> from_file = config::load_config(loaded.file, tls_findings);
+    Result<config::Config, config::ConfigErrors> from_file = config::load_config(loaded.file, review);
     if (!from_file) return from_file.failure();
     loaded.config = std::move(from_file).value();
   }

@@ -7,6 +7,7 @@
 #include "core/base/result.h"
 #include "daemon/cli/command_line.h"
 #include "daemon/cli/commands.h"
+#include "daemon/tls_files.h"
 
 namespace keepwarm::daemon {
 
@@ -17,8 +18,9 @@ struct LoadedConfig {
 };
 
 /// Reads the file of --config, else `default_file` if it exists, else takes the defaults; then puts --listen in its
-/// place. A file that is named and missing is an error. Call it again to reload.
+/// place. A file that is named and missing is an error, and so is what `review` finds. Call it again to reload.
 [[nodiscard]] Result<LoadedConfig, config::ConfigErrors> load_config_for(
-    const CommandLine& line, const std::string& default_file = std::string(kDefaultConfigFile));
+    const CommandLine& line, const std::string& default_file = std::string(kDefaultConfigFile),
+    config::Review review = tls_findings);
 
 }  // namespace keepwarm::daemon

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kAuthorities = "tls.ca_file";
 constexpr std::string_view kCertificate = "tls.client_certificate";
+constexpr std::string_view kKey = "tls.client_key";
 
 /// Checks the files that one table names. What the table leaves to a more general one is checked with that one. Half a
 /// client certificate is a contradiction, which config/review.h finds.
@@ -18,7 +19,10 @@ void check_files_of(const policy::HostTableEntry& entry, std::vector<config::Fin
   const policy::HostSettings& values = entry.values;
   const auto check = [&](std::string_view key, const net::TlsSettings& settings) {
     const auto problem = net::check_tls_settings(settings);
-    if (problem) found.push_back({config::host_key_path(entry.pattern.text, key), {}, *problem});
+    if (!problem) return;
+    // The text begins with the key that it is about.
+    if (problem->starts_with("client_key ")) key = kKey;
+    found.push_back({config::host_key_path(entry.pattern.text, key), {}, *problem});
   };
   if (!values.tls_ca_file.empty()) {
     check(kAuthorities, {.ca_file = values.tls_ca_file, .client_certificate = {}, .client_key = {}});

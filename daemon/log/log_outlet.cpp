@@ -65,6 +65,16 @@ Result<LogOutlet, LogOutlet::Failure> LogOutlet::open(const std::string& path) {
   return LogOutlet(fd);
 }
 
+int LogOutlet::error_of(const std::string& path) noexcept {
+  if (path == "-") return 0;
+  if (const net::Descriptor there(::open(path.c_str(), kFlags)); there) return 0;
+  if (errno == ENXIO && is_fifo(path)) return 0;
+  if (errno != ENOENT) return errno;
+  const std::size_t slash = path.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  return ::access(folder.c_str(), W_OK | X_OK) == 0 ? 0 : errno;
+}
+
 ssize_t LogOutlet::write(std::string_view lines) const noexcept {
   if (kind_ == Kind::Pipe || kind_ == Kind::OthersPipe) lines = piece_for_pipe(lines);
   if (kind_ == Kind::OthersPipe && !has_room(0)) return -EAGAIN;

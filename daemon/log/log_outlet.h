@@ -24,6 +24,8 @@ class LogOutlet {
   LogOutlet();
   /// "-" is standard error. A FIFO without a reader is opened, too: it keeps some lines until one comes.
   [[nodiscard]] static Result<LogOutlet, Failure> open(const std::string& path);
+  /// Whether open() would fail: 0, or an errno. Neither the file nor anything in it is made or changed.
+  [[nodiscard]] static int error_of(const std::string& path) noexcept;
 
   /// `lines`: whole ones, each with its newline, not empty. Returns how many bytes were taken, or a negative errno;
   /// -EAGAIN: there is no room now.

@@ -1,5 +1,6 @@
 """How the daemon starts, or says why it does not (core/doc/design.md §3): exit codes 0, 1, 2, 3."""
 
+import os
 import re
 import socket
 import subprocess
@@ -167,3 +168,34 @@ def test_log_level_is_as_set(keepwarm, http_origin):
     daemon.terminate()
     daemon.wait_exit()
     assert "[debug]" not in daemon.log_text() and "[info]" in daemon.log_text()
+
+
+@pytest.mark.parametrize("file,problem", [("/nonexistent/k.log", "No such file or directory"), ("{folder}", "Is a directory"),
+                                          ("{folder}/k.toml/k.log", "Not a directory")])
+def test_check_finds_a_log_file_that_cannot_be_opened(tmp_path, file, problem):
+    (tmp_path / "k.toml").write_text(f'[log]\nfile = "{file.format(folder=tmp_path)}"\n')
+    result = run("check", "--config", str(tmp_path / "k.toml"))
+    assert result.returncode == 1 and not result.stdout
+    assert f"k.toml:2:8: log.file: the log cannot be written there: {problem}" in result.stderr
+
+
+@pytest.mark.parametrize("before", [None, "a line\n"])
+def test_check_neither_makes_nor_changes_the_log_file(tmp_path, before):
+    log = tmp_path / "k.log"
+    if before:
+        log.write_text(before)
+    (tmp_path / "k.toml").write_text(f'[log]\nfile = "{log}"\n')
+    result = run("check", "--config", str(tmp_path / "k.toml"))
+    assert result.returncode == 0 and not result.stderr
+    assert log.read_text() == before if before else not log.exists()
+
+
+def test_check_only_warns_of_a_log_file_that_the_daemons_user_may_be_able_to_write(tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    (tmp_path / "k.toml").write_text(f'[log]\nfile = "{closed}/k.log"\n')
+    as_others = ["setpriv", "--bounding-set=-dac_override"] if os.geteuid() == 0 else []
+    result = subprocess.run([*as_others, str(binary()), "check", "--config", str(tmp_path / "k.toml")],
+                            capture_output=True, text=True, timeout=scaled(10))
+    assert result.returncode == 0, result.stderr
+    assert "warning: log.file: this user cannot write the log there" in result.stderr

@@ -60,7 +60,9 @@ def test_a_file_that_cannot_be_used_is_an_error_that_names_key_and_file(check, w
     result = check(config, command)
     assert result.returncode == 1, result.stderr
     assert re.search(r"keepwarm\.toml:\d+:\d+", result.stderr), result.stderr
-    assert key in result.stderr and str(file) in result.stderr, result.stderr
+    assert str(file) in result.stderr, result.stderr
+    line = next(n for n, text in enumerate(config_text(config).splitlines(), 1) if text.startswith(f"{key} ="))
+    assert re.search(rf"keepwarm\.toml:{line}:\d+: host\S+\.tls\.{key}: ", result.stderr), result.stderr
 
 
 def test_files_that_can_be_used_are_no_error(check):

@@ -212,8 +212,8 @@ TEST_CASE("text that is not TOML is an error with its place") {
       {"[proxy]\nvia = true\nvia = false",
        "k.toml:3:7: not valid TOML: Error while parsing key-value pair: cannot redefine existing boolean 'via'\n"},
       {"[dns]\nttl = 10s",
-       "k.toml:2:9: not valid TOML: Error while parsing decimal integer: expected digit, saw 's'; durations, sizes, "
-       "addresses and words stand in quotes\n"},
+       "k.toml:2:9: not valid TOML: \"10s\" without quotes is no value; allowed: true, false, numbers, and all else in "
+       "quotes\n"},
   });
 }
 
