@@ -5,11 +5,14 @@
 #include <csignal>
 
 #include "config/error.h"
+#include "daemon/savings_text.h"
 #include "daemon/systemd.h"
 
 namespace keepwarm::daemon {
 
 namespace {
+
+constexpr Duration kDay = std::chrono::hours(24);
 
 bool family_is_missing(int error) noexcept {
   return error == EAFNOSUPPORT || error == EADDRNOTAVAIL;
@@ -34,7 +37,9 @@ Lifecycle::Lifecycle(net::Loop& loop, proxy::Workers& workers, Logging& logging,
       logging_(logging),
       line_(line),
       config_file_(std::move(config_file)),
-      notifier_(loop) {}
+      notifier_(loop),
+      started_(net::Loop::now()),
+      day_(loop, [this] { log_savings_of_day(); }) {}
 
 Lifecycle::~Lifecycle() = default;
 
@@ -64,6 +69,7 @@ bool Lifecycle::start(const config::Config& config) {
   log_addresses();
   logging_.write(LogLevel::Info, "ready");
   notifier_.tell("READY=1\nSTATUS=serving");
+  day_.arm(kDay);
   return true;
 }
 
@@ -90,6 +96,18 @@ void Lifecycle::log_addresses() {
     if (!known) logging_.write(LogLevel::Info, "listening on " + address);
   }
   logged_addresses_ = std::move(addresses);
+}
+
+void Lifecycle::log_savings_of_day() {
+  const proxy::Savings now = workers_.savings();
+  const proxy::Savings of_day = now.since(std::exchange(told_, now));
+  if (of_day != proxy::Savings{}) logging_.write(LogLevel::Info, "in the last 24 h: " + savings_text(of_day));
+  day_.arm(kDay);
+}
+
+void Lifecycle::log_savings() {
+  logging_.write(LogLevel::Info, "in " + rough_time(net::Loop::now() - started_) +
+                                     " since the start: " + savings_text(workers_.savings()));
 }
 
 void Lifecycle::reload() {

@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "core/net/loop.h"
+#include "core/net/timer.h"
 #include "core/proxy/workers.h"
 #include "daemon/cli/command_line.h"
 #include "daemon/config_source.h"
@@ -18,8 +19,8 @@
 namespace keepwarm::daemon {
 
 /// What a running daemon does about signals: SIGTERM and SIGINT drain, a second one ends at once; SIGHUP reads the
-/// configuration anew and reopens the log file, and keeps the old one if the new one is bad. Owns the
-/// listeners' addresses as configured. References must outlive it.
+/// configuration anew and reopens the log file, and keeps the old one if the new one is bad. Once a day it tells the
+/// log what was saved. Owns the listeners' addresses as configured. References must outlive it.
 class Lifecycle {
  public:
   Lifecycle(net::Loop& loop, proxy::Workers& workers, Logging& logging, const CommandLine& line,
@@ -30,6 +31,9 @@ class Lifecycle {
 
   /// Opens the listeners: systemd's sockets if there are any, else those of the configuration. Logs what went wrong.
   [[nodiscard]] bool start(const config::Config& config);
+
+  /// Tells the log what keepwarm was good for since the start.
+  void log_savings();
 
   /// Whether everything ended by itself, rather than by a second signal.
   [[nodiscard]] bool drained() const noexcept { return drained_; }
@@ -46,6 +50,7 @@ class Lifecycle {
   [[nodiscard]] bool apply(const Result<LoadedConfig, config::ConfigErrors>& loaded);
   void stop();
   void log_addresses();
+  void log_savings_of_day();
 
   net::Loop& loop_;
   proxy::Workers& workers_;
@@ -57,6 +62,9 @@ class Lifecycle {
   bool stopping_ = false;
   bool drained_ = false;
   std::vector<std::string> logged_addresses_;
+  TimePoint started_;
+  proxy::Savings told_;  ///< what the log has been told of by the last line of a day
+  net::Timer day_;
   std::vector<std::unique_ptr<Signal, CloseThenDelete>> signals_;
 };
 

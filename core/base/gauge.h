@@ -14,6 +14,7 @@ class Gauge {
   Gauge& operator=(const Gauge&) = delete;
 
   Gauge& operator++() noexcept { return set(value() + 1); }
+  Gauge& operator+=(std::uint64_t more) noexcept { return set(value() + more); }
   Gauge& operator--() noexcept { return set(value() - 1); }
   [[nodiscard]] std::uint64_t value() const noexcept { return value_.load(std::memory_order_relaxed); }
   operator std::uint64_t() const noexcept { return value(); }  // NOLINT(google-explicit-constructor)

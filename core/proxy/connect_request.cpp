@@ -92,7 +92,6 @@ void ConnectRequest::log_end(ExchangeOutcome outcome, std::uint16_t status) {
 }
 
 void ConnectRequest::log(AccessResult result) {
-  ++context_.stats.exchanges;
   const std::string destination = host_and_port(destination_.host, destination_.port);
   if (tunnel_) context_.pool.tunnel_ended(destination);
   if (!context_.access.enabled()) return;

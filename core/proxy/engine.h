@@ -70,6 +70,8 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   /// shutdown_grace is aborted. `on_drained` is called once, from the loop.
   void drain(std::function<void()> on_drained);
 
+  /// Thread-safe.
+  [[nodiscard]] Savings savings() const noexcept { return context_.stats.savings(); }
   /// Thread-safe: clients that have left since the start.
   [[nodiscard]] std::uint64_t clients_gone() const noexcept { return clients_gone_; }
   /// Thread-safe: descriptors in use but for those of clients.

@@ -336,10 +336,20 @@ Delivered Exchange::delivered() const noexcept {
   return sent || progress_.maybe_delivered ? Delivered::Maybe : Delivered::No;
 }
 
+void Exchange::count_savings() noexcept {
+  if (upstream_.reused()) {
+    ++context_.stats.on_reused;
+    context_.stats.saved += static_cast<std::uint64_t>(host_->opening_cost().count());
+  } else if (progress_.retries > 0) {  // always on a fresh connection
+    ++context_.stats.hidden_failures;
+  }
+}
+
 void Exchange::log(ExchangeOutcome outcome, const FailureNote& failure, std::uint64_t own_body) {
   ++context_.stats.exchanges;
   if (outcome == ExchangeOutcome::Completed) {
     context_.hosts.answered(origin_.host, origin_.port, net::Loop::event_time());
+    count_savings();
   }
   if (!context_.access.enabled()) return;
   RequestName name = name_.view();

@@ -128,6 +128,12 @@ void Workers::reconfigure(const EngineSettings& settings, std::function<void()> 
   reload->one_done();
 }
 
+Savings Workers::savings() const noexcept {
+  Savings sum;
+  for (const Worker& worker : workers_) sum += worker.engine->savings();
+  return sum;
+}
+
 // ---- Clients ----
 
 std::uint64_t Workers::clients() const noexcept {

@@ -43,6 +43,8 @@ class Workers final : private WorkerGroup {
   /// there is only one.
   void reconfigure(const EngineSettings& settings, std::function<void()> on_applied);
   void set_descriptor_limit(std::uint64_t limit) noexcept { first().set_descriptor_limit(limit); }
+  /// Of all engines.
+  [[nodiscard]] Savings savings() const noexcept;
   /// `on_drained` comes when every engine is drained.
   void drain(std::function<void()> on_drained);
 

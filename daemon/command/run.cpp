@@ -36,6 +36,7 @@ int serve(const CommandLine& line, const LoadedConfig& loaded, Logging& logging,
   Lifecycle lifecycle(loop, workers, logging, line, loaded.file);
   if (!lifecycle.start(loaded.config)) return kCannotServe;
   loop.run();
+  lifecycle.log_savings();
   logging.write(LogLevel::Info, lifecycle.drained() ? "stopped" : "stopped with exchanges under way");
   return kDone;
 }

@@ -1,5 +1,6 @@
-/* Preloaded into a daemon: clocks that tell a time which a test has shifted. The file KEEPWARM_CLOCKS holds two numbers
- * of nanoseconds, as int64_t: what is added to CLOCK_BOOTTIME, and what to CLOCK_REALTIME. support/clocks.py writes it.
+/* Preloaded into a daemon: clocks that tell a time which a test has shifted. The file KEEPWARM_CLOCKS holds three numbers
+ * of nanoseconds, as int64_t: what is added to CLOCK_BOOTTIME, to CLOCK_REALTIME, and to CLOCK_MONOTONIC.
+ * support/clocks.py writes it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -19,7 +20,7 @@ __attribute__((constructor)) static void begin(void) {
   if (path == NULL) return;
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) return;
-  void* file = mmap(NULL, 2 * sizeof *shifts, PROT_READ, MAP_SHARED, fd, 0);
+  void* file = mmap(NULL, 3 * sizeof *shifts, PROT_READ, MAP_SHARED, fd, 0);
   close(fd);
   if (file != MAP_FAILED) shifts = file;
 }
@@ -27,8 +28,16 @@ __attribute__((constructor)) static void begin(void) {
 int clock_gettime(clockid_t clock, struct timespec* time) {
   if (real_gettime == NULL) begin(); /* another constructor was first */
   const int result = real_gettime(clock, time);
-  if (result != 0 || shifts == NULL || (clock != CLOCK_BOOTTIME && clock != CLOCK_REALTIME)) return result;
-  const int64_t nanoseconds = time->tv_nsec + shifts[clock == CLOCK_BOOTTIME ? 0 : 1];
+  if (result != 0 || shifts == NULL) return result;
+  int at;
+  switch (clock) {
+    case CLOCK_BOOTTIME: at = 0; break;
+    case CLOCK_REALTIME: at = 1; break;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_COARSE: at = 2; break;
+    default: return result;
+  }
+  const int64_t nanoseconds = time->tv_nsec + shifts[at];
   time->tv_sec += nanoseconds / 1000000000;
   time->tv_nsec = nanoseconds % 1000000000;
   if (time->tv_nsec < 0) {
