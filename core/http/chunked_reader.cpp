@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kMaxSizeDigits = 16;  // a 64-bit number
 
 enum class State : std::uint8_t {
-  Size,         // hexadecimal digits, then ';' or CR
+  Size,         // hexadecimal digits, then ';' or CR, or white space
+  SizeBlank,    // white space behind the size, which only an extension may follow (BWS, RFC 9112 §7.1.1)
   Extension,    // from after ';' to CR
   SizeLf,       // LF of the size line
   Data,         // chunk data
@@ -34,7 +35,7 @@ enum class State : std::uint8_t {
 
 struct ChunkedReader::Impl : FieldCollector {
   Impl();
-  void start(const ChunkedLimits& limits);
+  void start(const ChunkedLimits& limits, SectionOf what);
   ReadResult read(std::string_view bytes, std::vector<std::string_view>& data);
 
  private:
@@ -43,6 +44,8 @@ struct ChunkedReader::Impl : FieldCollector {
 
   void advance();
   void read_size();
+  void take_extension_byte(State next);
+  void read_size_blank();
   void read_extension();
   void end_size_line();
   void skip_data();
@@ -62,6 +65,7 @@ struct ChunkedReader::Impl : FieldCollector {
   llhttp_t prepared_{};  // has read a head that announces a chunked body
   llhttp_t parser_{};
   ChunkedLimits limits_;
+  SectionOf what_ = SectionOf::Request;
 
   State state_ = State::Size;
   Fault fault_ = Fault::BadChunk;
@@ -72,6 +76,7 @@ struct ChunkedReader::Impl : FieldCollector {
   std::size_t extension_bytes_ = 0;
   std::size_t trailer_lines_ = 0;
   std::string trailer_section_;
+  std::string repaired_section_;  // the same, if it had to be repaired
 
   // Only for the read() that is under way:
   std::string_view bytes_;
@@ -89,7 +94,7 @@ ChunkedReader::Impl::Impl() {
   constexpr std::string_view kHead = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
   prepared_.data = static_cast<FieldCollector*>(this);
   llhttp_execute(&prepared_, kHead.data(), kHead.size());
-  start({});
+  start({}, SectionOf::Request);
 }
 
 int ChunkedReader::Impl::on_body(llhttp_t* parser, const char* at, std::size_t length) {
@@ -104,10 +109,11 @@ int ChunkedReader::Impl::on_message_complete(llhttp_t* parser) {
   return HPE_PAUSED;
 }
 
-void ChunkedReader::Impl::start(const ChunkedLimits& limits) {
+void ChunkedReader::Impl::start(const ChunkedLimits& limits, SectionOf what) {
   clear();
   parser_ = prepared_;
   limits_ = limits;
+  what_ = what;
   state_ = State::Size;
   remaining_ = skipped_ = handed_out_ = 0;
   digits_ = extension_bytes_ = trailer_lines_ = 0;
@@ -131,6 +137,7 @@ ChunkedReader::ReadResult ChunkedReader::Impl::read(std::string_view bytes, std:
 void ChunkedReader::Impl::advance() {
   switch (state_) {
     case State::Size: return read_size();
+    case State::SizeBlank: return read_size_blank();
     case State::Extension: return read_extension();
     case State::SizeLf: return end_size_line();
     case State::Data: return skip_data();
@@ -160,12 +167,23 @@ void ChunkedReader::Impl::read_size() {
     return;
   }
   if (digits_ == 0) return fail(Fault::BadChunk);
-  if (c != ';') return expect('\r', State::SizeLf, Fault::BadChunk);
+  if (c != ';' && !is_blank(c)) return expect('\r', State::SizeLf, Fault::BadChunk);
   feed();
-  state_ = State::Extension;
-  ++extension_bytes_;
+  take_extension_byte(c == ';' ? State::Extension : State::SizeBlank);
+}
+
+/// Takes a byte that llhttp does not get, and that counts as one of an extension.
+void ChunkedReader::Impl::take_extension_byte(State next) {
+  state_ = next;
   fed_ = ++at_;
-  if (extension_bytes_ > limits_.max_extensions) fail(Fault::ChunkExtensionsTooLong);
+  if (++extension_bytes_ > limits_.max_extensions) fail(Fault::ChunkExtensionsTooLong);
+}
+
+void ChunkedReader::Impl::read_size_blank() {
+  const char c = bytes_[at_];
+  if (is_blank(c)) return take_extension_byte(State::SizeBlank);
+  if (c != ';') return fail(Fault::BadChunk);
+  take_extension_byte(State::Extension);
 }
 
 void ChunkedReader::Impl::read_extension() {
@@ -232,8 +250,7 @@ void ChunkedReader::Impl::end_trailer_line() {
 void ChunkedReader::Impl::end_section() {
   if (bytes_[at_] != '\n') return fail(Fault::BareCrOrLf);
   if (!keep_trailer_bytes(1)) return;
-  const llhttp_errno_t error = llhttp_execute(&parser_, trailer_section_.data(), trailer_section_.size());
-  if (error != HPE_PAUSED || !ended) return fail(fault_of(error, *this));
+  if (const auto fault = parse_section(parser_, trailer_section_, what_, *this, repaired_section_)) return fail(*fault);
   state_ = State::Ended;
 }
 
@@ -249,8 +266,8 @@ void ChunkedReader::Impl::feed() {
 ChunkedReader::ChunkedReader() : impl_(std::make_unique<Impl>()) {}
 ChunkedReader::~ChunkedReader() = default;
 
-void ChunkedReader::start(const ChunkedLimits& limits) {
-  impl_->start(limits);
+void ChunkedReader::start(const ChunkedLimits& limits, SectionOf what) {
+  impl_->start(limits, what);
 }
 
 ChunkedReader::ReadResult ChunkedReader::read(std::string_view bytes, std::vector<std::string_view>& data) {

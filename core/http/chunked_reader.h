@@ -21,8 +21,9 @@ struct ChunkedLimits {
 };
 
 /// Reads a chunked body (RFC 9112 §7.1) with llhttp after a guard of ours that checks every byte which is not data:
-/// CRLF exactly, hexadecimal size without spaces or sign, no control bytes in extensions, sizes of extensions and
-/// trailers. Chunk extensions are checked and dropped. Trailers are kept (copied) until the next start().
+/// CRLF exactly, hexadecimal size without sign, white space behind it only before an extension, no control bytes in
+/// extensions, sizes of extensions and trailers. Chunk extensions are checked and dropped. Trailers are kept (copied)
+/// until the next start().
 ///
 /// llhttp's state is a member of one flat struct: no allocation for a body without trailers.
 class ChunkedReader {
@@ -32,8 +33,8 @@ class ChunkedReader {
   ChunkedReader(const ChunkedReader&) = delete;
   ChunkedReader& operator=(const ChunkedReader&) = delete;
 
-  /// Begins a new body.
-  void start(const ChunkedLimits& limits);
+  /// Begins a new body. `what`: of a request or a response, which differ in what is repaired in their trailers.
+  void start(const ChunkedLimits& limits, SectionOf what = SectionOf::Request);
 
   struct ReadResult {
     ChunkedProgress progress = ChunkedProgress::More;

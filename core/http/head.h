@@ -94,6 +94,13 @@ class Fields {
 
 enum class Version : std::uint8_t { Http10, Http11 };
 
+/// What a field section belongs to. It decides which flaws a proxy repairs; all others are refused.
+enum class SectionOf : std::uint8_t {
+  Request,        ///< none
+  Response,       ///< white space before a colon is removed, but not in a field of framing (RFC 9112 §5.1)
+  ConnectAnswer,  ///< a 2xx to CONNECT: the same, and its fields of framing mean nothing (RFC 9110 §9.3.6)
+};
+
 struct RequestHead {
   std::string_view method;
   std::string_view target;
@@ -118,7 +125,7 @@ enum class Fault : std::uint8_t {
   BareCrOrLf,
   ForbiddenByte,  ///< NUL or another control byte
   FoldedLine,     ///< obs-fold, or white space before the first field
-  BadField,       ///< not `token ":" value`; a space before the colon
+  BadField,       ///< not `token ":" value`; white space before the colon where it is not removed
   HeadTooLarge,   ///< 431
   TargetTooLong,  ///< 414: the request line alone passes the limit
   TooManyFields,  ///< 431

@@ -1,6 +1,7 @@
 #include "core/http/head_parser.h"
 
 #include <optional>
+#include <string>
 #include <type_traits>
 
 #include "core/http/ascii.h"
@@ -43,6 +44,7 @@ struct HeadParser::Llhttp {
   llhttp_t after_request_line{};
   llhttp_t after_status_line{};
   FieldCollector collector;
+  std::string repaired;  ///< the last field section that llhttp took only when it was repaired
 
   Llhttp() {
     llhttp_settings_init(&settings);
@@ -83,17 +85,9 @@ struct HeadParser::Llhttp {
     return HeadProgress::Incomplete;
   }
 
-  /// Gives llhttp the field lines and the empty line behind them.
-  std::optional<Fault> parse_fields(std::string_view section, const llhttp_t& prepared) {
-    collector.clear();
-    llhttp_t parser = prepared;
-    const llhttp_errno_t error = llhttp_execute(&parser, section.data(), section.size());
-    if (collector.ended && error == HPE_PAUSED) return std::nullopt;
-    return fault_of(error, collector);
-  }
-
   template <typename Head>
-  HeadProgress parse(std::string_view bytes, HeadScan& scan, const HeadLimits& limits, Head& head, Fault& fault) {
+  HeadProgress parse(std::string_view bytes, HeadScan& scan, const HeadLimits& limits, Head& head, bool answers_connect,
+                     Fault& fault) {
     constexpr bool is_request = std::is_same_v<Head, RequestHead>;
     const bool full = bytes.size() >= limits.max_size;
     const bool resumed = scan.lines > 0;
@@ -109,14 +103,21 @@ struct HeadParser::Llhttp {
       if (wrong) return broken(fault, *wrong);
     }
     head.size = scan.line_start + 2;
-    const auto wrong = parse_fields(bytes.substr(scan.fields_start, head.size - scan.fields_start),
-                                    is_request ? after_request_line : after_status_line);
+    const std::string_view section = bytes.substr(scan.fields_start, head.size - scan.fields_start);
+    const auto wrong = parse_section(is_request ? after_request_line : after_status_line, section,
+                                     section_of(head, answers_connect), collector, repaired);
     if (wrong) return broken(fault, *wrong);
     head.fields = Fields(collector.fields, collector.ids);
     return HeadProgress::Complete;
   }
 
  private:
+  static SectionOf section_of(const RequestHead&, bool) noexcept { return SectionOf::Request; }
+  static SectionOf section_of(const ResponseHead& head, bool answers_connect) noexcept {
+    const bool opens_tunnel = answers_connect && head.status >= 200 && head.status < 300;
+    return opens_tunnel ? SectionOf::ConnectAnswer : SectionOf::Response;
+  }
+
   static HeadProgress broken(Fault& fault, Fault why) noexcept {
     fault = why;
     return HeadProgress::Broken;
@@ -134,12 +135,12 @@ HeadParser::~HeadParser() = default;
 
 HeadProgress HeadParser::parse_request(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
                                        RequestHead& head) {
-  return llhttp_->parse(bytes, scan, limits, head, fault_);
+  return llhttp_->parse(bytes, scan, limits, head, false, fault_);
 }
 
 HeadProgress HeadParser::parse_response(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
-                                        ResponseHead& head) {
-  return llhttp_->parse(bytes, scan, limits, head, fault_);
+                                        ResponseHead& head, AnswerTo what) {
+  return llhttp_->parse(bytes, scan, limits, head, what == AnswerTo::Connect, fault_);
 }
 
 }  // namespace keepwarm::http

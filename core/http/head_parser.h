@@ -23,6 +23,9 @@ struct HeadScan {
   bool skipped_empty_line = false;
 };
 
+/// What a response answers. CONNECT: the fields of framing of a 2xx mean nothing, and are no fault whatever they say.
+enum class AnswerTo : std::uint8_t { Request, Connect };
+
 enum class HeadProgress : std::uint8_t { Incomplete, Complete, Broken };
 
 /// Parses request and response heads strictly and in place (RFC 9112 §2–§5, §11; core/doc/design.md §9). We parse the
@@ -30,8 +33,12 @@ enum class HeadProgress : std::uint8_t { Incomplete, Complete, Broken };
 /// folding, sizes), since llhttp 8.1 lacks the fixes of CVE-2023-30589, CVE-2024-22019, CVE-2024-27982 and
 /// CVE-2025-23167. ChunkedReader is the only other class that uses llhttp.
 ///
-/// One parser serves a whole event loop: it keeps no state between calls but the memory of its field list. The views in
-/// a parsed head point into the bytes given, its `fields` into this parser: both hold until the next call.
+/// In a response, white space before a colon is removed (RFC 9112 §5.1), but not from a field of framing: that is a
+/// fault, as it is from any field of a request.
+///
+/// One parser serves a whole event loop: it keeps no state between calls but the memory of its field list, and of the
+/// last fields that it repaired. The views in a parsed head point into the bytes given or into this parser, its
+/// `fields` into this parser: all hold until the next call, as long as the bytes do.
 class HeadParser {
  public:
   HeadParser();
@@ -47,7 +54,7 @@ class HeadParser {
   [[nodiscard]] HeadProgress parse_request(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
                                            RequestHead& head);
   [[nodiscard]] HeadProgress parse_response(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
-                                            ResponseHead& head);
+                                            ResponseHead& head, AnswerTo what = AnswerTo::Request);
 
   [[nodiscard]] Fault fault() const noexcept { return fault_; }
 

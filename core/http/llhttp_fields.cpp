@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/http/ascii.h"
+#include "core/http/field_repair.h"
 #include "core/http/fields.h"
 
 namespace keepwarm::http {
@@ -38,13 +39,7 @@ bool has(const FieldCollector& collector, FieldId id) noexcept {
   return std::any_of(collector.fields.begin(), collector.fields.end(), [id](const Field& f) { return f.id == id; });
 }
 
-}  // namespace
-
-void collect_fields(llhttp_settings_t& settings) {
-  settings.on_header_field = on_name;
-  settings.on_header_value = on_value;
-}
-
+/// llhttp's verdict on a section. `collector` has the fields seen so far, the offending one included.
 Fault fault_of(llhttp_errno_t error, const FieldCollector& collector) noexcept {
   if (collector.bad_name) return Fault::BadField;
   switch (error) {
@@ -56,6 +51,28 @@ Fault fault_of(llhttp_errno_t error, const FieldCollector& collector) noexcept {
       return has(collector, FieldId::ContentLength) ? Fault::LengthAndTransferEncoding : Fault::BadTransferEncoding;
     default: return Fault::BadField;
   }
+}
+
+std::optional<Fault> parse_as_it_is(const llhttp_t& prepared, std::string_view section, FieldCollector& collector) {
+  collector.clear();
+  llhttp_t parser = prepared;
+  const llhttp_errno_t error = llhttp_execute(&parser, section.data(), section.size());
+  if (collector.ended && error == HPE_PAUSED) return std::nullopt;
+  return fault_of(error, collector);
+}
+
+}  // namespace
+
+void collect_fields(llhttp_settings_t& settings) {
+  settings.on_header_field = on_name;
+  settings.on_header_value = on_value;
+}
+
+std::optional<Fault> parse_section(const llhttp_t& prepared, std::string_view section, SectionOf what,
+                                   FieldCollector& collector, std::string& repaired) {
+  const std::optional<Fault> fault = parse_as_it_is(prepared, section, collector);
+  if (!fault || !repair_fields(section, what, repaired)) return fault;
+  return parse_as_it_is(prepared, repaired, collector);
 }
 
 }  // namespace keepwarm::http

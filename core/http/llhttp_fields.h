@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,7 +31,10 @@ struct FieldCollector {
 /// Sets the callbacks for names and values.
 void collect_fields(llhttp_settings_t& settings);
 
-/// llhttp's verdict on a section as a Fault. `collector` has the fields seen so far, the offending one included.
-[[nodiscard]] Fault fault_of(llhttp_errno_t error, const FieldCollector& collector) noexcept;
+/// Gives a whole section, the empty line behind it included, to a copy of `prepared`, whose `data` must be `collector`.
+/// What llhttp refuses is repaired where a proxy does so (field_repair.h): the fields then lie in `repaired`, else in
+/// `section`. nullopt: `collector` has them all.
+[[nodiscard]] std::optional<Fault> parse_section(const llhttp_t& prepared, std::string_view section, SectionOf what,
+                                                 FieldCollector& collector, std::string& repaired);
 
 }  // namespace keepwarm::http

@@ -42,7 +42,7 @@ void ParentTunnel::on_bytes(std::string_view bytes) {
   received_.append(bytes);
   while (true) {
     http::ResponseHead head;
-    switch (parser_.parse_response(received_, scan_, limits_, head)) {
+    switch (parser_.parse_response(received_, scan_, limits_, head, http::AnswerTo::Connect)) {
       case http::HeadProgress::Incomplete: return;
       case http::HeadProgress::Broken: return refuse(0);
       case http::HeadProgress::Complete: break;

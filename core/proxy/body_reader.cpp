@@ -6,7 +6,7 @@ namespace keepwarm::proxy {
 
 using Kind = http::BodyFraming::Kind;
 
-void BodyReader::start(const http::BodyFraming& framing, std::size_t max_trailers) {
+void BodyReader::start(const http::BodyFraming& framing, std::size_t max_trailers, http::SectionOf what) {
   framing_ = framing;
   left_ = framing.length;
   data_bytes_ = 0;
@@ -15,7 +15,7 @@ void BodyReader::start(const http::BodyFraming& framing, std::size_t max_trailer
   if (!chunked_) chunked_ = std::make_unique<http::ChunkedReader>();
   http::ChunkedLimits limits;
   limits.max_trailers = max_trailers;
-  chunked_->start(limits);
+  chunked_->start(limits, what);
 }
 
 BodyReader::ReadResult BodyReader::read(std::string_view bytes, std::vector<std::string_view>& data) {

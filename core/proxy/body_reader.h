@@ -23,7 +23,9 @@ class BodyReader {
     http::Fault fault = http::Fault::BadChunk;
   };
 
-  void start(const http::BodyFraming& framing, std::size_t max_trailers);
+  /// `what`: whose body it is; see http::ChunkedReader::start().
+  void start(const http::BodyFraming& framing, std::size_t max_trailers,
+             http::SectionOf what = http::SectionOf::Request);
 
   /// Appends the data in `bytes` to `data`. After Ended it consumes nothing.
   [[nodiscard]] ReadResult read(std::string_view bytes, std::vector<std::string_view>& data);

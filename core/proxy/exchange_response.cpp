@@ -33,6 +33,12 @@ bool session_auth_works(const http::ResponseHead& head, const policy::NextHop& h
   return !hop.absolute_form() || http::supports_session_auth(head.fields);
 }
 
+/// Why no other request may follow on the connection, by the head of its response.
+std::optional<CloseReason> closed_by(const http::ResponseHead& head, const http::BodyFraming& framing) noexcept {
+  if (http::server_may_persist(head, framing)) return std::nullopt;
+  return http::last_chunk_may_follow(head) ? CloseReason::ProtocolError : CloseReason::ServerSaidClose;
+}
+
 policy::CloseKind kind_of(int error) noexcept {
   return error == -ECONNRESET || error == -EPIPE ? policy::CloseKind::Reset : policy::CloseKind::Silent;
 }
@@ -195,9 +201,7 @@ void Exchange::begin_response(const http::ResponseHead& head, const http::BodyFr
   response_.status = head.status;
   response_.hint = http::keep_alive_hint(head.fields);
   response_.after = after_response();
-  if (body_.ends_with_connection() || !http::server_may_persist(head, framing)) {
-    response_.close_upstream = CloseReason::ServerSaidClose;
-  }
+  response_.close_upstream = closed_by(head, framing);
   if (request_.asks_bound_auth || http::offers_connection_bound_auth(head.fields)) attempt_.bound = true;
 
   std::string status;

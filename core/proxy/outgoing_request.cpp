@@ -10,7 +10,7 @@ std::string& OutgoingRequest::begin_head() noexcept {
 
 void OutgoingRequest::begin_body(const http::BodyFraming& framing, std::size_t max_trailers) {
   head_size_ = text_.size();
-  body_.start(framing, max_trailers);
+  body_.start(framing, max_trailers, http::SectionOf::Request);
 }
 
 void OutgoingRequest::lay_out(BodyWriter& writer, const std::vector<std::string_view>& data) const {

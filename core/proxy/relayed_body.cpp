@@ -18,7 +18,7 @@ http::BodyFraming framing_for(http::Version client, const http::BodyFraming& fra
 }  // namespace
 
 void RelayedBody::start(const http::BodyFraming& framing, http::Version client, std::size_t max_trailers) {
-  reader_.start(framing, max_trailers);
+  reader_.start(framing, max_trailers, http::SectionOf::Response);
   client_framing_ = framing_for(client, framing);
 }
 

@@ -103,7 +103,7 @@ void ProbeConnection::read_head(std::string_view bytes) {
   answer_ = {head.status, http::keep_alive_hint(head.fields), http::server_may_persist(head, *framing)};
   if (answer_.hint.timeout == Duration::zero() || answer_.hint.max == std::uint64_t{0}) answer_.persists = false;
   head_seen_ = true;
-  body_.start(*framing, context_.head_limits.max_size);
+  body_.start(*framing, context_.head_limits.max_size, http::SectionOf::Response);
   read_body(std::string_view(head_bytes_).substr(head.size));
 }
 

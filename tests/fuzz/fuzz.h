@@ -56,10 +56,12 @@ inline void expect_strict(std::string_view head, std::span<const http::Field> fi
   expect(fields.size() <= kHeadLimits.max_fields);
   expect(lines == fields.size() + 2 || (lines == fields.size() + 3 && head.starts_with("\r\n")));
   for (const http::Field& field : fields) {
-    expect(!field.name.empty() && field.name.data() > head.data());
+    expect(!field.name.empty());
     expect(field.name.find_first_of(" \t:") == std::string_view::npos);
     expect(field.name.data()[field.name.size()] == ':');
-    expect(field.value.data() + field.value.size() < head.data() + head.size());
+    // What was repaired lies elsewhere.
+    const bool inside = field.name.data() > head.data() && field.name.data() < head.data() + head.size();
+    if (inside) expect(field.value.data() + field.value.size() < head.data() + head.size());
     expect(field.id == http::field_id(field.name));
   }
 }

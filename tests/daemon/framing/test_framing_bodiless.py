@@ -3,9 +3,13 @@
 import pytest
 
 
-@pytest.mark.parametrize("fields",
-                         ["", "Content-Length: 12345\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 0\r\n"])
-@pytest.mark.parametrize("method,status", [("HEAD", 200), ("HEAD", 404), ("GET", 304), ("GET", 204)])
+BODILESS = [("HEAD", 200), ("HEAD", 404), ("GET", 304), ("GET", 204)]
+FRAMINGS = ["", "Content-Length: 12345\r\n", "Transfer-Encoding: chunked\r\n", "Content-Length: 0\r\n"]
+# A server must not announce chunks with a 204: that is a test of its own.
+IN_STEP = [(*answer, fields) for answer in BODILESS for fields in FRAMINGS if (answer[1], fields) != (204, FRAMINGS[2])]
+
+
+@pytest.mark.parametrize("method,status,fields", IN_STEP)
 def test_an_answer_without_a_body_leaves_both_connections_in_step(wire, method, status, fields):
     w = wire()
     w.ask(method).read_request()
@@ -16,6 +20,21 @@ def test_an_answer_without_a_body_leaves_both_connections_in_step(wire, method, 
     w.upstream.answer("next")
     assert w.client.read_response().body == b"next"
     assert len(w.server.connections) == 1
+
+
+def test_a_204_that_announces_chunks_is_not_pooled_as_its_last_chunk_may_come_late(wire):
+    w = wire()
+    w.ask().read_request()
+    first = w.upstream
+    first.send("HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n")
+    response = w.client.read_response()
+    assert response.status == 204 and not response.has("transfer-encoding")
+    w.daemon.wait_log(r"upstream \S+ closed: protocol error")
+    assert first.wait_for_end()
+    w.upstream = None
+    w.ask().read_request()
+    w.upstream.answer("next")
+    assert w.client.read_response().body == b"next"
 
 
 @pytest.mark.parametrize("method,status", [("HEAD", 200), ("GET", 304)])

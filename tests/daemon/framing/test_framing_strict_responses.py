@@ -46,8 +46,10 @@ BAD = {
     "a control byte in a value": head("A: b\x01c", "Content-Length: 0"),
     "a folded line": head("A: b", " folded", "Content-Length: 0"),
     "white space before the first field": head(" A: b", "Content-Length: 0"),
-    "a space before the colon": head("A : b", "Content-Length: 0"),
     "a space before the colon of Transfer-Encoding": head("Transfer-Encoding : chunked") + BODY,
+    "a space before the colon of Content-Length": head("Content-Length : 0"),
+    "a tab before the colon of Content-Length": head("A : b", "Content-Length\t: 0"),
+    "a space in a name": head("A b: c", "Content-Length: 0"),
     "no colon": head("A b", "Content-Length: 0"),
     "no name": head(": b", "Content-Length: 0"),
     "length and chunked": head("Content-Length: 5", "Transfer-Encoding: chunked") + BODY,
@@ -70,7 +72,7 @@ BAD = {
     "two chunked fields": head("Transfer-Encoding: chunked", "Transfer-Encoding: chunked") + BODY,
     "identity": head("Transfer-Encoding: identity"),
     "chunked with a parameter": head("Transfer-Encoding: chunked;q=1") + BODY,
-    "a broken interim response": head("A : b", status="HTTP/1.1 103 Early Hints") + head("Content-Length: 0"),
+    "a broken interim response": head("A b: c", status="HTTP/1.1 103 Early Hints") + head("Content-Length: 0"),
 }
 
 
@@ -125,3 +127,37 @@ def test_a_bad_response_is_not_tried_again(wire):
     w.upstream.send("garbage\r\n\r\n")
     assert w.client.read_response().status == 502
     w.server.expect_no_connection()
+
+
+def test_white_space_before_a_colon_is_removed(wire):
+    w = wire()
+    w.ask().read_request()
+    w.upstream.send("HTTP/1.1 103 Early Hints\r\nLink : </a>\r\n\r\n"
+                    "HTTP/1.1 200 OK\r\nX-Foo : 1\r\nx-bar\t: 2\r\nContent-Length: 2\r\n\r\nok")
+    response = w.client.read_response()
+    assert response.interim[0].all("link") == ["</a>"]
+    assert (response.get("x-foo"), response.get("x-bar"), response.body) == ("1", "2", b"ok")
+    assert b" :" not in response.raw and b"\t:" not in response.raw
+    w.ask().read_request()
+    w.upstream.answer("next")
+    assert w.client.read_response().body == b"next"
+    assert len(w.server.connections) == 1
+
+
+def test_a_field_with_white_space_before_its_colon_counts_as_that_field(wire):
+    w = wire()
+    response = w.answered("HTTP/1.1 200 OK\r\nConnection : close, X-Hop\r\nX-Hop : 1\r\nKeep-Alive : timeout=9\r\n"
+                          "Proxy-Authenticate : Basic\r\nContent-Length: 2\r\n\r\nok")
+    assert response.body == b"ok" and not response.has("x-hop") and not response.has("proxy-authenticate")
+    assert "timeout=9" not in (response.get("keep-alive") or "")
+    assert w.upstream.wait_for_end()
+    w.daemon.wait_log(r"upstream \S+ closed: server said close")
+
+
+def test_a_tab_behind_a_length_is_white_space_both_ways(wire):
+    w = wire()
+    request = w.forwarded("POST http://{at}/ HTTP/1.1\r\nHost: {at}\r\nContent-Length: 2\t\r\n\r\nok")
+    assert request.body == b"ok" and request.get("content-length") == "2"
+    w.drop_upstream()
+    response = w.answered("HTTP/1.1 200 OK\r\nContent-Length: 2 \t\r\n\r\nok")
+    assert response.body == b"ok" and response.get("content-length") == "2"

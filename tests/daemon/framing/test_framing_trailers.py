@@ -67,7 +67,8 @@ def test_a_broken_trailer_of_a_request_is_400_and_the_origin_sees_no_whole_body(
 
 
 @pytest.mark.parametrize("section",
-                         ["A : b\r\n", "A: b\n", " A: b\r\n", "A: b\r\n folded\r\n", "no colon\r\n", "A: b\x00\r\n"])
+                         ["Content-Length : 3\r\n", "A: b\n", " A: b\r\n", "A: b\r\n folded\r\n", "no colon\r\n",
+                          "A: b\x00\r\n"])
 def test_a_broken_trailer_of_a_response_is_a_cut(wire, section):
     w = wire()
     w.ask().read_request()
@@ -76,3 +77,16 @@ def test_a_broken_trailer_of_a_response_is_a_cut(wire, section):
     w.upstream.send("0\r\n" + section + "\r\n")
     assert b"0\r\n\r\n" not in w.client.read_to_end()
     assert w.upstream.wait_for_end()
+
+
+def test_white_space_before_the_colon_of_a_responses_trailer_is_removed(wire):
+    response = wire().answered(ANSWER + "3\r\nabc\r\n0\r\nX-Sum : 1\r\nConnection : close\r\n\r\n", "GET",
+                               "TE: trailers", "Connection: TE")
+    assert response.body == b"abc" and response.trailers == [("X-Sum", "1")]
+
+
+def test_white_space_before_chunk_extensions_is_taken(wire):
+    w = wire()
+    assert w.forwarded(POST + "3 ;x=y\r\nabc\r\n0\t;z\r\n\r\n").body == b"abc"
+    w.drop_upstream()
+    assert w.answered(ANSWER + "2 ;x=y\r\nok\r\n0\r\n\r\n").body == b"ok"

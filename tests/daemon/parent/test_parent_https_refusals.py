@@ -168,6 +168,9 @@ YES = {
     "no reason": "HTTP/1.1 200 \r\n\r\n",
     "a length that means nothing": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
     "chunks that mean nothing": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "both, and two lengths": "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n"
+                             "Content-Length: 6\r\n\r\n",
+    "white space before colons": "HTTP/1.1 200 OK\r\nContent-Length : x\r\nProxy-Agent : x\r\n\r\n",
     "Connection: close": "HTTP/1.1 200 OK\r\nConnection: close\r\nProxy-Connection: close\r\n\r\n",
     "1xx first": "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + ESTABLISHED,
 }

@@ -18,9 +18,10 @@ struct Body {
 };
 
 /// Feeds `wire` in the given pieces, each in a buffer of its own.
-Body read_pieces(std::string_view wire, const std::vector<std::size_t>& ends, const ChunkedLimits& limits) {
+Body read_pieces(std::string_view wire, const std::vector<std::size_t>& ends, const ChunkedLimits& limits,
+                 SectionOf what = SectionOf::Request) {
   ChunkedReader reader;
-  reader.start(limits);
+  reader.start(limits, what);
   Body body;
   std::size_t begin = 0;
   for (const std::size_t end : ends) {
@@ -42,17 +43,17 @@ Body read_pieces(std::string_view wire, const std::vector<std::size_t>& ends, co
 }
 
 /// Whole, byte by byte, and cut in two at every place: always the same.
-Body read(std::string_view wire, const ChunkedLimits& limits = {}) {
-  Body whole = read_pieces(wire, {wire.size()}, limits);
+Body read(std::string_view wire, const ChunkedLimits& limits = {}, SectionOf what = SectionOf::Request) {
+  Body whole = read_pieces(wire, {wire.size()}, limits, what);
   std::vector<std::size_t> every_byte;
   for (std::size_t end = 1; end <= wire.size(); ++end) every_byte.push_back(end);
   CAPTURE(wire);
-  const Body piecemeal = read_pieces(wire, every_byte, limits);
+  const Body piecemeal = read_pieces(wire, every_byte, limits, what);
   CHECK(piecemeal.fault == whole.fault);
   CHECK(piecemeal == whole);
   for (std::size_t cut = 1; cut < wire.size(); ++cut) {
     CAPTURE(cut);
-    CHECK(read_pieces(wire, {cut, wire.size()}, limits) == whole);
+    CHECK(read_pieces(wire, {cut, wire.size()}, limits, what) == whole);
   }
   return whole;
 }
@@ -84,6 +85,8 @@ TEST_CASE("chunked bodies that must pass") {
       {"an extension without a value", "5;a\r\nhello\r\n0;b\r\n\r\n", "hello"},
       {"an extension in quotes", "5;a=\"b;\\\"c\"\r\nhello\r\n0\r\n\r\n", "hello"},
       {"an extension with spaces, which llhttp refuses", "5; a = b\r\nhello\r\n0\r\n\r\n", "hello"},
+      {"a space before an extension (BWS, RFC 9112 §7.1.1)", "2 ;x=y\r\nok\r\n0\r\n\r\n", "ok"},
+      {"blanks before extensions", "2 \t ; x = y ; z\r\nok\r\n0\t;a\r\n\r\n", "ok"},
       {"several extensions", "5;a;b=c\r\nhello\r\n0;d;e\r\n\r\n", "hello"},
   };
   for (const Case& c : cases) {
@@ -94,6 +97,22 @@ TEST_CASE("chunked bodies that must pass") {
     CHECK(body.data == c.data);
     CHECK(body.consumed == c.wire.size());
   }
+}
+
+TEST_CASE("in the trailers of a response, white space before a colon is removed (RFC 9112 §5.1)") {
+  const std::string_view wire = "2\r\nok\r\n0\r\nX-Sum : 1\r\nA: b\r\nC\t :\r\n\r\n";
+  const Body body = read(wire, {}, SectionOf::Response);
+  CHECK(body.progress == ChunkedProgress::Ended);
+  CHECK(body.trailers == Pairs{{"X-Sum", "1"}, {"A", "b"}, {"C", ""}});
+  CHECK(body.consumed == wire.size());
+  CHECK(read(wire).fault == Fault::BadField);
+  CHECK(read("0\r\nA : b\r\nContent-Length : 5\r\n\r\n", {}, SectionOf::Response).fault == Fault::BadField);
+}
+
+TEST_CASE("white space before extensions counts as extensions do") {
+  const std::string line = "2" + std::string(20, ' ') + ";x\r\nok\r\n0\r\n\r\n";
+  CHECK(read(line, {.max_extensions = 22}).progress == ChunkedProgress::Ended);
+  CHECK(read(line, {.max_extensions = 21}).fault == Fault::ChunkExtensionsTooLong);
 }
 
 TEST_CASE("chunked bodies that are refused") {
@@ -110,7 +129,11 @@ TEST_CASE("chunked bodies that are refused") {
       {"a negative size", "-5\r\nhello\r\n", Fault::BadChunk, ""},
       {"a space before the size", " 5\r\nhello\r\n", Fault::BadChunk, ""},
       {"a space behind the size", "5 \r\nhello\r\n", Fault::BadChunk, ""},
-      {"a space before an extension", "5 ;a\r\nhello\r\n", Fault::BadChunk, ""},
+      {"a tab behind the size", "5\t\r\nhello\r\n", Fault::BadChunk, ""},
+      {"digits behind a space", "5 5\r\nhello\r\n", Fault::BadChunk, ""},
+      {"a space in place of a size", " ;a\r\nhello\r\n", Fault::BadChunk, ""},
+      {"CR alone behind a space", "5 \r;a\r\nhello\r\n", Fault::BadChunk, ""},
+      {"NUL behind a space", {"5 \0;a\r\nhello\r\n", 14}, Fault::BadChunk, ""},
       {"an underscore in the size", "1_0\r\n", Fault::BadChunk, ""},
       {"a letter in the size", "5g\r\n", Fault::BadChunk, ""},
       {"a size beyond 64 bits", "10000000000000005\r\nhello", Fault::BadChunk, ""},
@@ -212,7 +235,7 @@ TEST_CASE("a reader keeps nothing of one body for the next") {
 TEST_CASE("nothing is read behind a fault or an end") {
   ChunkedReader reader;
   std::vector<std::string_view> data;
-  REQUIRE(reader.read("1 ", data).progress == ChunkedProgress::Broken);
+  REQUIRE(reader.read("1 x", data).progress == ChunkedProgress::Broken);
   CHECK(reader.read("0\r\n\r\n", data).progress == ChunkedProgress::Broken);
   reader.start({});
   REQUIRE(reader.read("0\r\n\r\n", data).progress == ChunkedProgress::Ended);

@@ -156,4 +156,14 @@ TEST_CASE("a server's connection persists when it says so and the body ends by i
       server_may_persist(response_with(200, fields({{"Connection", "keep-alive"}}), Version::Http10), kUntilClose));
 }
 
+TEST_CASE("a 204 that announces chunks does not persist: its last chunk may come late") {
+  const auto chunked = fields({{"Transfer-Encoding", "chunked"}});
+  CHECK_FALSE(server_may_persist(response_with(204, chunked), kNone));
+  CHECK(last_chunk_may_follow(response_with(204, chunked)));
+  CHECK(server_may_persist(response_with(204, fields({})), kNone));
+  CHECK(server_may_persist(response_with(204, fields({{"Content-Length", "0"}})), kNone));
+  CHECK(server_may_persist(response_with(304, chunked), kNone));
+  CHECK(server_may_persist(response_with(200, chunked), kNone));
+}
+
 }  // namespace keepwarm::http::test

@@ -1,3 +1,5 @@
+#include <chrono>
+
 #include "wire.h"
 
 namespace keepwarm::http::test {
@@ -103,7 +105,19 @@ TEST_CASE("response fields that are refused") {
     Fault fault;
   };
   const Case cases[] = {
-      {"a space before the colon", "A : b", Fault::BadField},
+      {"a space before the colon of a length", "Content-Length : 5", Fault::BadField},
+      {"a tab before it", "content-length\t: 5", Fault::BadField},
+      {"a space before the colon of the transfer coding", "Transfer-Encoding : chunked", Fault::BadField},
+      {"blanks before two colons, one of a length", "A : b\r\nContent-Length \t: 5", Fault::BadField},
+      {"a space inside a name", "A b: c", Fault::BadField},
+      {"a space inside a name and one before its colon", "A b : c", Fault::BadField},
+      {"a space and no colon", "A ", Fault::BadField},
+      {"no name", ": b", Fault::BadField},
+      {"two lengths behind a field with a space before its colon", "A : b\r\nContent-Length: 5\r\nContent-Length: 5",
+       Fault::BadContentLength},
+      {"two framings behind such a field", "A : b\r\nContent-Length: 5\r\nTransfer-Encoding: chunked",
+       Fault::LengthAndTransferEncoding},
+      {"a tab inside a length", "Content-Length: 5\t5", Fault::BadContentLength},
       {"a folded value", "A: b\r\n c", Fault::FoldedLine},
       {"LF alone", "A: b\nC: d", Fault::BareCrOrLf},
       {"CR alone (CVE-2023-30589)", "A: b\rC: d", Fault::BareCrOrLf},
@@ -116,6 +130,64 @@ TEST_CASE("response fields that are refused") {
     CAPTURE(c.name);
     CHECK(response("HTTP/1.1 200 OK\r\n" + std::string(c.line) + "\r\n\r\n").fault == c.fault);
   }
+}
+
+TEST_CASE("white space before the colon of a response's field is removed (RFC 9112 §5.1)") {
+  const std::string_view wire =
+      "HTTP/1.1 200 OK\r\nServer: s\r\nX-Foo : 1\r\nConnection\t: close\r\nKEEP-ALIVE \t : timeout=5\r\n"
+      "Content-Length: 2\r\nEmpty :\r\nColons : a:b : c \r\nLast: x\r\n\r\nok";
+  const Parsed parsed = response(wire);
+  CHECK(parsed.fault == std::nullopt);
+  CHECK(parsed.fields == Pairs{{"Server", "s"},
+                               {"X-Foo", "1"},
+                               {"Connection", "close"},
+                               {"KEEP-ALIVE", "timeout=5"},
+                               {"Content-Length", "2"},
+                               {"Empty", ""},
+                               {"Colons", "a:b : c"},
+                               {"Last", "x"}});
+  CHECK(parsed.size == wire.size() - 2);
+
+  HeadParser parser;
+  HeadScan scan;
+  ResponseHead head;
+  REQUIRE(parser.parse_response(wire, scan, {}, head) == HeadProgress::Complete);
+  CHECK(connection_options(head.fields).close);
+  CHECK(keep_alive_hint(head.fields).timeout == std::chrono::seconds(5));
+  CHECK(response_framing(head, false).value() == BodyFraming{BodyFraming::Kind::Length, 2});
+}
+
+TEST_CASE("a repaired head leaves nothing behind for the next one") {
+  HeadParser parser;
+  for (const std::string_view wire : {"HTTP/1.1 200 OK\r\nLong-Name : a long value\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n",
+                                      "HTTP/1.1 200 OK\r\nB: c\r\n\r\n", "HTTP/1.1 200 OK\r\nD : e\r\n\r\n"}) {
+    CAPTURE(wire);
+    HeadScan scan;
+    CHECK(response_step(parser, wire, scan, {}) == response(wire));
+  }
+}
+
+TEST_CASE("a 2xx to CONNECT has no framing, whatever its fields say (RFC 9110 §9.3.6)") {
+  const auto verdict = [](std::string_view wire) -> std::optional<Fault> {
+    HeadParser parser;
+    HeadScan scan;
+    ResponseHead head;
+    const HeadProgress progress = parser.parse_response(wire, scan, {}, head, AnswerTo::Connect);
+    CHECK(progress != HeadProgress::Incomplete);
+    return progress == HeadProgress::Broken ? std::optional(parser.fault()) : std::nullopt;
+  };
+  const std::string_view both = "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n";
+  for (const std::string_view lines :
+       {both, std::string_view("Content-Length: 5\r\nContent-Length: 6\r\n"), std::string_view("Content-Length: x\r\n"),
+        std::string_view("X: y\r\nContent-Length : 5\r\nZ : z\r\n"),
+        std::string_view("Transfer-Encoding: gzip\r\nTransfer-Encoding : chunked\r\n")}) {
+    CAPTURE(lines);
+    CHECK(verdict("HTTP/1.1 200 OK\r\n" + std::string(lines) + "\r\n") == std::nullopt);
+    CHECK(verdict("HTTP/1.0 299 Odd\r\n" + std::string(lines) + "\r\n") == std::nullopt);
+  }
+  CHECK(verdict("HTTP/1.1 403 No\r\n" + std::string(both) + "\r\n") == Fault::LengthAndTransferEncoding);
+  CHECK(verdict("HTTP/1.1 101 No\r\n" + std::string(both) + "\r\n") == Fault::LengthAndTransferEncoding);
+  CHECK(verdict("HTTP/1.1 200 OK\r\n" + std::string(both) + "A b: c\r\n\r\n") == Fault::BadField);
 }
 
 TEST_CASE("the limits hold for responses too, and a long status line is a large head") {

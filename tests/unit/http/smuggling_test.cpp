@@ -119,6 +119,20 @@ TEST_CASE("requests whose host could be taken in two ways are refused") {
   }
 }
 
+TEST_CASE("white space around a value of framing is no flaw, tabs included, in both directions") {
+  for (const std::string_view line :
+       {"Content-Length: 2\t\r\n", "Content-Length:\t2\r\n", "Content-Length:2 \t \r\n", "content-length: \t 2 \r\n",
+        "Transfer-Encoding: chunked\t\r\n", "Transfer-Encoding:\tchunked \t\r\n"}) {
+    CAPTURE(line);
+    CHECK(request_verdict("POST http://h/ HTTP/1.1\r\nHost: h\r\n" + std::string(line) + "\r\n") == std::nullopt);
+    CHECK(response_verdict("HTTP/1.1 200 OK\r\n" + std::string(line) + "\r\n") == std::nullopt);
+  }
+  CHECK(request_verdict("POST http://h/ HTTP/1.1\r\nHost: h\r\nContent-Length: 2\t\r\nA : b\r\n\r\n") ==
+        Fault::BadField);
+  CHECK(request_verdict("POST http://h/ HTTP/1.1\r\nHost: h\r\nContent-Length: 2\t\r\nContent-Length: 2\r\n\r\n") ==
+        Fault::BadContentLength);
+}
+
 TEST_CASE("the same messages without their flaw pass") {
   CHECK(request_verdict("POST http://h/ HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n") == std::nullopt);
   CHECK(request_verdict("POST http://h/ HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n") == std::nullopt);
