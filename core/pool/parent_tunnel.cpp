@@ -4,14 +4,9 @@
 
 #include "core/http/fields.h"
 #include "core/net/base64.h"
+#include "core/net/loop.h"
 
 namespace keepwarm::pool {
-
-namespace {
-
-constexpr std::uint32_t kMaxInterims = 100;
-
-}  // namespace
 
 std::string basic_authorization(std::string_view credentials) {
   return credentials.empty() ? std::string() : "Basic " + net::base64(credentials);
@@ -40,10 +35,11 @@ void ParentTunnel::refuse(std::uint16_t status, std::string schemes) {
 
 void ParentTunnel::on_bytes(std::string_view bytes) {
   received_.append(bytes);
+  std::string_view rest = received_;
   while (true) {
     http::ResponseHead head;
-    switch (parser_.parse_response(received_, scan_, limits_, head, http::AnswerTo::Connect)) {
-      case http::HeadProgress::Incomplete: return;
+    switch (parser_.parse_response(rest, scan_, limits_, head, http::AnswerTo::Connect)) {
+      case http::HeadProgress::Incomplete: received_.erase(0, received_.size() - rest.size()); return;
       case http::HeadProgress::Broken: return refuse(0);
       case http::HeadProgress::Complete: break;
     }
@@ -52,12 +48,12 @@ void ParentTunnel::on_bytes(std::string_view bytes) {
     if (status >= 200 && status < 300) {
       // Neither Content-Length nor Transfer-Encoding mean anything here (RFC 9110 §9.3.6): what follows is the
       // tunnel's.
-      return events_.on_tunnel_open(std::move(stream_), received_.substr(head.size));
+      return events_.on_tunnel_open(std::move(stream_), std::string(rest.substr(head.size)));
     }
     if (status == 407) return refuse(status, http::challenge_schemes(head.fields, http::FieldId::ProxyAuthenticate));
     if (status >= 200 || status == 101) return refuse(status);
-    if (++interims_ > kMaxInterims) return refuse(0);
-    received_.erase(0, head.size);
+    if (!interims_.take(net::Loop::event_time(), head.size, limits_.max_size)) return refuse(0);
+    rest.remove_prefix(head.size);
   }
 }
 

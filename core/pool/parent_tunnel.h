@@ -7,6 +7,7 @@
 
 #include "core/http/head_parser.h"
 #include "core/net/tcp_stream.h"
+#include "core/policy/interim_budget.h"
 
 namespace keepwarm::pool {
 
@@ -52,7 +53,7 @@ class ParentTunnel final : private net::StreamEvents {
   http::HeadParser parser_;
   http::HeadScan scan_;
   std::string received_;
-  std::uint32_t interims_ = 0;
+  policy::InterimBudget interims_;
 };
 
 }  // namespace keepwarm::pool

@@ -161,7 +161,7 @@ void Exchange::on_checkout_failed(const pool::CheckoutFailure& failure) {
 policy::AttemptView Exchange::attempt_view(const AttemptResult& result) const noexcept {
   // The 408 itself is not counted as the beginning of a response; an interim response before it is.
   const bool is_408 = result.outcome == AttemptOutcome::RequestTimeoutAnswer;
-  const bool begun = is_408 ? attempt_.interims > 0 : attempt_.response_begun();
+  const bool begun = is_408 ? attempt_.interims.any() : attempt_.response_begun();
   return {.idempotent = request_.idempotent,
           .held_whole = outgoing_.whole(),
           .retry_allowed = host_->settings().retry,

@@ -187,7 +187,7 @@ void Exchange::check_acknowledgement(TimePoint now) {
 }
 
 void Exchange::drain_body(std::size_t bytes, bool ended) {
-  progress_.drained += bytes;
+  progress_.drained += static_cast<std::uint32_t>(bytes);  // one event brings far less than 4 GiB
   if (ended) return over(ExchangeEvent::RequestEnded, AfterExchange::Continue);
   if (progress_.drained > kDrainLimit) over(ExchangeEvent::Abandoned, AfterExchange::CloseLingering);
 }

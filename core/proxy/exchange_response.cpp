@@ -19,7 +19,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::uint8_t kMaxInterims = 100;
 /// If no more than this of a request is still to come when it has been answered, that is read and the client's
 /// connection kept.
 constexpr std::uint64_t kWorthDraining = 256 * 1024;
@@ -105,7 +104,8 @@ void Exchange::read_head(std::string_view bytes) {
 
 /// Passes an interim response on. False: the exchange is over.
 bool Exchange::relay_interim(const http::ResponseHead& head) {
-  if (++attempt_.interims > kMaxInterims) {
+  const std::size_t largest = context_.mode.head_limits().max_size;
+  if (!attempt_.interims.take(net::Loop::event_time(), head.size, largest)) {
     fail(FailureKind::BadResponse, "sent too many interim responses", CloseReason::ProtocolError);
     return false;
   }

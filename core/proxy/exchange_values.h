@@ -9,6 +9,7 @@
 #include "core/http/fields.h"
 #include "core/http/head.h"
 #include "core/policy/idle_terms.h"
+#include "core/policy/interim_budget.h"
 #include "core/pool/close_reason.h"
 #include "core/pool/dialing.h"
 #include "core/proxy/downstream.h"
@@ -41,13 +42,13 @@ enum class UpstreamWriting : std::uint8_t { Open, Blocked, Failed };
 /// One try on one connection. No bytes of an attempt count for the next one.
 struct Attempt {
   UpstreamWriting writing = UpstreamWriting::Open;
-  bool paused = false;       ///< we do not read from upstream, since the client takes no more
-  bool undelivered = false;  ///< no byte of the request has reached the server for certain
-  bool bound = false;        ///< the connection serves this client alone, for good (core/doc/design.md §6.10)
-  std::uint8_t interims = 0;
+  bool paused = false;               ///< we do not read from upstream, since the client takes no more
+  bool undelivered = false;          ///< no byte of the request has reached the server for certain
+  bool bound = false;                ///< the connection serves this client alone, for good (core/doc/design.md §6.10)
   std::uint64_t written_before = 0;  ///< TcpPath::written_bytes() before the request
   TimePoint first_sent_at{};         ///< not later than its first byte was written
   policy::Arrival arrival{};
+  policy::InterimBudget interims{};
 
   [[nodiscard]] bool response_begun() const noexcept { return arrival.first_byte != TimePoint{}; }
 };
@@ -73,8 +74,8 @@ struct Progress {
   Awaited awaited = Awaited::Progress;
   bool client_paused = false;    ///< we do not read from the client, since upstream takes no more
   bool maybe_delivered = false;  ///< by an attempt before this one
-  std::uint32_t retries = 0;
-  std::uint64_t drained = 0;    ///< bytes of the request that came after its answer
+  std::uint8_t retries = 0;
+  std::uint32_t drained = 0;    ///< bytes of the request that came after its answer
   std::size_t unsent_mark = 0;  ///< what neither side had acknowledged when the deadline last came
 };
 

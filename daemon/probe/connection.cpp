@@ -12,7 +12,6 @@ namespace {
 
 constexpr const char* kNoHttp = "sent no valid HTTP: ";
 /// How many interim responses one read may bring.
-constexpr std::size_t kMaxInterims = 100;
 
 bool is_request_timeout(std::string_view bytes) noexcept {
   return bytes.starts_with("HTTP/1.1 408") || bytes.starts_with("HTTP/1.0 408");
@@ -89,12 +88,13 @@ void ProbeConnection::on_bytes(std::string_view bytes) {
 void ProbeConnection::read_head(std::string_view bytes) {
   head_bytes_ += bytes;
   http::ResponseHead head;
-  for (std::size_t interims = 0;; ++interims) {
+  while (true) {
     const http::HeadProgress progress = parser_.parse_response(head_bytes_, scan_, context_.head_limits, head);
     if (progress == http::HeadProgress::Incomplete) return;
     if (progress == http::HeadProgress::Broken) return fail(kNoHttp + std::string(describe(parser_.fault())));
     if (head.status >= 200 || head.status == 101) break;
-    if (interims == kMaxInterims) return fail("sent interim responses without end");
+    const std::size_t largest = context_.head_limits.max_size;
+    if (!interims_.take(net::Loop::event_time(), head.size, largest)) return fail("sent interim responses without end");
     head_bytes_.erase(0, head.size);
     scan_ = {};
   }

@@ -10,6 +10,7 @@
 #include "core/http/head_parser.h"
 #include "core/net/stream.h"
 #include "core/net/timer.h"
+#include "core/policy/interim_budget.h"
 #include "core/policy/next_hop.h"
 #include "core/pool/dialer.h"
 #include "core/proxy/body_reader.h"
@@ -118,6 +119,7 @@ class ProbeConnection final : public pool::DialEvents, public net::StreamEvents 
   std::string head_bytes_;
   http::HeadScan scan_;
   http::HeadParser parser_;
+  policy::InterimBudget interims_;  ///< of all its answers
   proxy::BodyReader body_;
   net::Timer timer_;
   std::optional<pool::Dialer> dialer_;

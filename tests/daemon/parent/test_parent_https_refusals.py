@@ -7,6 +7,7 @@ from helpers_parent import (ESTABLISHED, HTTPS, NAME, ask, asked_for_tunnel, con
                             trusting_through)
 from helpers_pool import KEEP, finish, serve, settle
 from support.stalls import real_time
+from support.stream import Cut
 from support.tls_server import ServerTls
 from support.waiting import eventually
 from support.wiring import check_own_answer
@@ -209,7 +210,10 @@ def test_bytes_behind_the_200_are_no_handshake(keepwarm, origin):
 def test_very_many_interim_responses_are_too_many(keepwarm, origin, begin):
     parent = origin()
     client = begin(keepwarm(trusting_through(parent)))
-    open_tunnel(parent, TARGET, "HTTP/1.1 103 Early Hints\r\n\r\n" * 101 + ESTABLISHED)
+    try:
+        open_tunnel(parent, TARGET, "HTTP/1.1 103 Early Hints\r\n\r\n" * 5000 + ESTABLISHED)
+    except Cut:  # closed by the daemon before the last one: as it should be
+        pass
     refused(parent, client, "destination_unavailable")
 
 

@@ -171,16 +171,20 @@ TEST_CASE("a head limit of the configuration holds") {
   CHECK(fixture.answer("HTTP/1.1 200 OK\r\nX: " + std::string(100, 'x') + "\r\n\r\n") == Told{"refused 0"});
 }
 
-TEST_CASE("a hundred interim responses are borne, and not one more") {
-  std::string interims;
-  for (int i = 0; i < 100; ++i) interims += "HTTP/1.1 103 Hints\r\n\r\n";
+TEST_CASE("hundreds of interim responses are borne, and a flood of them is not") {
+  const auto interims = [](int count) {
+    std::string text;
+    for (int i = 0; i < count; ++i) text += "HTTP/1.1 103 Hints\r\n\r\n";
+    return text;
+  };
   TunnelFixture fixture;
   fixture.start();
-  SUBCASE("a hundred") {
-    CHECK(fixture.answer(interims + std::string(kYes)) == Told{"open"});
+  SUBCASE("hundreds") {
+    CHECK(fixture.answer(interims(500) + std::string(kYes) + "early") == Told{"open"});
+    CHECK(fixture.events.early == "early");
   }
-  SUBCASE("one more") {
-    CHECK(fixture.answer(interims + "HTTP/1.1 103 Hints\r\n\r\n" + std::string(kYes)) == Told{"refused 0"});
+  SUBCASE("a flood") {
+    CHECK(fixture.answer(interims(5000) + std::string(kYes), 8192) == Told{"refused 0"});
   }
 }
 
