@@ -9,18 +9,45 @@
 namespace keepwarm::http {
 namespace {
 
+ListGrammar grammar_of(FieldId id) noexcept {
+  switch (id) {
+    case FieldId::KeepAlive:
+    case FieldId::ProxyAuthenticate:
+    case FieldId::WwwAuthenticate: return ListGrammar::QuotedStrings;
+    case FieldId::Via: return ListGrammar::Comments;
+    default: return ListGrammar::Tokens;
+  }
+}
+
 /// Calls `visit` with each list element of the fields `id` until one call returns true. Whether one did.
 template <typename Visit>
 bool any_element(const Fields& fields, FieldId id, Visit visit) noexcept(noexcept(visit(std::string_view()))) {
   if (!fields.has(id)) return false;
   for (const Field& field : fields) {
     if (field.id != id) continue;
-    ListElements elements(field.value);
+    ListElements elements(field.value, grammar_of(id));
     while (const auto element = elements.next()) {
       if (visit(*element)) return true;
     }
   }
   return false;
+}
+
+/// The size of the quoted string or comment that `text` begins with; 0: it has no end.
+std::size_t enclosed_size(std::string_view text) noexcept {
+  const char open = text.front();
+  const char close = open == '(' ? ')' : open;
+  std::size_t depth = 0;  // comments may hold comments
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '\\') {
+      ++at;
+    } else if (text[at] == close && depth > 0) {
+      if (--depth == 0) return at + 1;
+    } else if (text[at] == open) {
+      ++depth;
+    }
+  }
+  return 0;
 }
 
 /// Cuts off and returns what stands before the first blank; `rest` then begins behind the blanks.
@@ -39,6 +66,29 @@ bool is_connection_bound_scheme(std::string_view challenge) noexcept {
 /// HTTP/2 without TLS, which a proxy of HTTP/1.1 must not let pass (RFC 7540 §3.2).
 bool is_h2c(std::string_view protocol) noexcept {
   return equals_ignoring_case(protocol.substr(0, protocol.find('/')), "h2c");
+}
+
+/// protocol-name ["/" protocol-version], RFC 9110 §7.8.
+bool is_protocol(std::string_view text) noexcept {
+  const std::size_t slash = text.find('/');
+  return is_token(text.substr(0, slash)) && (slash == std::string_view::npos || is_token(text.substr(slash + 1)));
+}
+
+/// Calls `visit` with each protocol of the Upgrade fields. False: they are malformed or too many, and not all were
+/// visited.
+template <typename Visit>
+bool each_protocol(const Fields& fields, Visit visit) noexcept {
+  std::size_t count = 0;
+  return !any_element(fields, FieldId::Upgrade, [&](std::string_view protocol) noexcept {
+    if (++count > kMaxUpgradeProtocols || !is_protocol(protocol)) return true;
+    visit(protocol);
+    return false;
+  });
+}
+
+std::string_view without_quotes(std::string_view value) noexcept {
+  const bool quoted = value.size() >= 2 && value.front() == '"' && value.back() == '"';
+  return quoted ? value.substr(1, value.size() - 2) : value;
 }
 
 Duration seconds(std::uint64_t count) noexcept {
@@ -62,16 +112,34 @@ bool is_token(std::string_view text) noexcept {
   return all;
 }
 
+bool ListElements::opens(std::size_t at) const noexcept {
+  switch (grammar_) {
+    case ListGrammar::Tokens: return false;
+    case ListGrammar::QuotedStrings: return rest_[at] == '"';
+    case ListGrammar::Comments: return rest_[at] == '(' && at > 0 && is_blank(rest_[at - 1]);
+  }
+  return false;
+}
+
+std::size_t ListElements::element_size() noexcept {
+  if (grammar_ == ListGrammar::Tokens) return std::min(rest_.find(','), rest_.size());
+  std::size_t at = 0;
+  while (at < rest_.size() && rest_[at] != ',') {
+    const bool opened = opens(at);
+    const std::size_t size = opened ? enclosed_size(rest_.substr(at)) : 1;
+    // What is never closed is looked through once: whatever is opened behind it is not closed either.
+    if (size == 0) grammar_ = ListGrammar::Tokens;
+    at += std::max<std::size_t>(size, 1);
+  }
+  return at;
+}
+
 std::optional<std::string_view> ListElements::next() noexcept {
   while (!rest_.empty() && (rest_.front() == ',' || is_blank(rest_.front()))) rest_.remove_prefix(1);
   if (rest_.empty()) return std::nullopt;
-  std::size_t end = 0;
-  for (bool quoted = false; end < rest_.size() && (quoted || rest_[end] != ','); ++end) {
-    if (rest_[end] == '"') quoted = !quoted;
-    if (quoted && rest_[end] == '\\' && end + 1 < rest_.size()) ++end;
-  }
-  const std::string_view element = trim_blanks(rest_.substr(0, end));
-  rest_.remove_prefix(end);
+  const std::size_t size = element_size();
+  const std::string_view element = trim_blanks(rest_.substr(0, size));
+  rest_.remove_prefix(size);
   return element;
 }
 
@@ -103,6 +171,8 @@ ConnectionOptions connection_options(const Fields& fields) noexcept {
       options.close = true;
     } else if (equals_ignoring_case(element, "upgrade")) {
       options.upgrade = true;
+    } else if (!is_token(element)) {
+      options.close = true;
     } else {
       const FieldId id = field_id(element);
       options.nominates = options.nominates || (may_be_nominated(id) && !is_hop_by_hop(id));
@@ -172,7 +242,7 @@ KeepAliveHint keep_alive_hint(const Fields& fields) noexcept {
     const std::size_t equals = element.find('=');
     if (equals == std::string_view::npos) return false;
     const std::string_view name = trim_blanks(element.substr(0, equals));
-    const std::optional<std::uint64_t> value = parse_decimal(trim_blanks(element.substr(equals + 1)));
+    const std::optional<std::uint64_t> value = parse_decimal(without_quotes(trim_blanks(element.substr(equals + 1))));
     if (!value) return false;
     // If a parameter comes twice, its smaller value is the safer one to believe.
     if (equals_ignoring_case(name, "timeout")) {
@@ -195,7 +265,10 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept {
 bool via_names(const Fields& fields, std::string_view pseudonym) noexcept {
   return any_element(fields, FieldId::Via, [pseudonym](std::string_view element) noexcept {
     take_word(element);  // received-protocol
-    return equals_ignoring_case(take_word(element), pseudonym);
+    while (!element.empty() && element.front() != '(') {
+      if (equals_ignoring_case(take_word(element), pseudonym)) return true;
+    }
+    return false;
   });
 }
 
@@ -231,37 +304,39 @@ bool supports_session_auth(const Fields& response_fields) noexcept {
 }
 
 bool wants_upgrade(const RequestHead& head) noexcept {
-  if (head.version != Version::Http11) return false;
-  const auto is_other = [](std::string_view protocol) noexcept { return !is_h2c(protocol); };
-  return any_element(head.fields, FieldId::Upgrade, is_other) && connection_options(head.fields).upgrade;
+  if (head.version != Version::Http11 || !head.fields.has(FieldId::Upgrade)) return false;
+  bool offers = false;
+  const bool sound = each_protocol(
+      head.fields, [&offers](std::string_view protocol) noexcept { offers = offers || !is_h2c(protocol); });
+  return sound && offers && connection_options(head.fields).upgrade;
 }
 
 void append_upgrade_protocols(const Fields& fields, std::string& out) {
   bool first = true;
-  for (const Field& field : fields) {
-    if (field.id != FieldId::Upgrade) continue;
-    ListElements elements(field.value);
-    while (const auto protocol = elements.next()) {
-      if (is_h2c(*protocol)) continue;
-      if (!first) out += ", ";
-      out += *protocol;
-      first = false;
-    }
-  }
+  any_element(fields, FieldId::Upgrade, [&](std::string_view protocol) {
+    if (is_h2c(protocol)) return false;
+    if (!first) out += ", ";
+    out += protocol;
+    first = false;
+    return false;
+  });
 }
 
 bool upgrade_was_offered(std::string_view offered, const Fields& response_fields) noexcept {
+  const auto was_offered = [offered](std::string_view chosen) noexcept {
+    ListElements offers(offered, ListGrammar::Tokens);
+    while (const auto offer = offers.next()) {
+      if (equals_ignoring_case(*offer, chosen)) return !is_h2c(chosen);
+    }
+    return false;
+  };
   bool chose = false;
-  const bool chose_another =
-      any_element(response_fields, FieldId::Upgrade, [offered, &chose](std::string_view chosen) noexcept {
-        chose = true;
-        ListElements offers(offered);
-        while (const auto offer = offers.next()) {
-          if (equals_ignoring_case(*offer, chosen)) return is_h2c(chosen);
-        }
-        return true;
-      });
-  return chose && !chose_another;
+  bool chose_another = false;
+  const bool sound = each_protocol(response_fields, [&](std::string_view chosen) noexcept {
+    chose = true;
+    chose_another = chose_another || !was_offered(chosen);
+  });
+  return sound && chose && !chose_another;
 }
 
 }  // namespace keepwarm::http

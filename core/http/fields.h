@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -17,16 +18,29 @@ namespace keepwarm::http {
 /// RFC 9110 §5.6.2.
 [[nodiscard]] bool is_token(std::string_view text) noexcept;
 
+/// What, by the grammar of a list, may hold a comma that does not separate.
+enum class ListGrammar : std::uint8_t {
+  Tokens,         ///< nothing: Connection, Upgrade, TE, …
+  QuotedStrings,  ///< RFC 9110 §5.6.4: challenges, Keep-Alive
+  Comments,       ///< RFC 9110 §5.6.5, behind white space: Via
+};
+
 /// Walks the comma-separated elements of a field value, without white space around them, empty ones skipped (RFC 9110
-/// §5.6.1). Commas inside quoted strings do not separate.
+/// §5.6.1). What is opened and never closed is no quoted string and no comment, and encloses nothing: so nobody can
+/// hide by it the elements that others add behind it.
 class ListElements {
  public:
-  explicit ListElements(std::string_view value) noexcept : rest_(value) {}
-  /// The next element; nullopt at the end.
+  explicit ListElements(std::string_view value, ListGrammar grammar = ListGrammar::QuotedStrings) noexcept
+      : rest_(value), grammar_(grammar) {}
+  /// The next element; nullopt at the end. All calls together take time that is linear in the value.
   [[nodiscard]] std::optional<std::string_view> next() noexcept;
 
  private:
+  [[nodiscard]] bool opens(std::size_t at) const noexcept;
+  [[nodiscard]] std::size_t element_size() noexcept;
+
   std::string_view rest_;
+  ListGrammar grammar_;
 };
 
 /// Does any field `id` hold `token` as an element of its list (case-insensitive)?
@@ -36,7 +50,8 @@ class ListElements {
 /// message that was received, and our pseudonym. Empty pseudonym: without that element.
 [[nodiscard]] std::string via_value(const Fields& fields, Version received, std::string_view pseudonym);
 
-/// What the Connection fields of a message say.
+/// What the Connection fields of a message say. An option that is none (RFC 9110 §7.6.1: a token) counts as `close`:
+/// another recipient may have read one there that we do not.
 struct ConnectionOptions {
   bool close = false;
   bool keep_alive = false;
@@ -62,7 +77,8 @@ struct ConnectionOptions {
 /// hop-by-hop fields may not.
 [[nodiscard]] bool allowed_in_trailer(FieldId id) noexcept;
 
-/// A server's `Keep-Alive: timeout=5, max=100`. Parameters in any order and case; junk is ignored.
+/// A server's `Keep-Alive: timeout=5, max=100`. Parameters in any order and case, their values in quotes or not; junk
+/// is ignored.
 struct KeepAliveHint {
   std::optional<Duration> timeout;
   std::optional<std::uint64_t> max;
@@ -72,7 +88,8 @@ struct KeepAliveHint {
 /// A number in decimal digits. nullopt: there is a sign or anything else, or the number does not fit.
 [[nodiscard]] std::optional<std::uint64_t> parse_decimal(std::string_view text) noexcept;
 
-/// Does a Via field name `pseudonym` as a received-by (RFC 9110 §7.6.3)?
+/// Does a Via field name `pseudonym` as a received-by (RFC 9110 §7.6.3)? In an element that is malformed, any word but
+/// the first is taken for one.
 [[nodiscard]] bool via_names(const Fields& fields, std::string_view pseudonym) noexcept;
 
 /// NTLM and Negotiate authenticate a connection, not a request (core/doc/design.md §6.10).
@@ -89,8 +106,12 @@ struct KeepAliveHint {
 /// what is no token is left out, and so is what makes the list long.
 [[nodiscard]] std::string challenge_schemes(const Fields& response_fields, FieldId id);
 
+/// As many protocols may be offered or chosen. Each that is chosen is compared with each that was offered.
+inline constexpr std::size_t kMaxUpgradeProtocols = 32;
+
 /// Does an HTTP/1.1 request offer an upgrade that may be passed on (RFC 9110 §7.8): `Connection: upgrade`, and an
-/// Upgrade protocol other than h2c? An HTTP/1.0 client's Upgrade means nothing.
+/// Upgrade protocol other than h2c? An HTTP/1.0 client's Upgrade means nothing, nor does a list that is malformed or
+/// has more than kMaxUpgradeProtocols: a server may ignore Upgrade as well.
 [[nodiscard]] bool wants_upgrade(const RequestHead& head) noexcept;
 
 /// Appends the protocols of the Upgrade fields without h2c, as one list: what goes upstream, and what a 101 is checked
@@ -98,7 +119,7 @@ struct KeepAliveHint {
 void append_upgrade_protocols(const Fields& fields, std::string& out);
 
 /// Does a 101 switch to protocols of `offered` (a list as append_upgrade_protocols() writes it), and to at least one?
-/// Name and version are compared together, in any case.
+/// Name and version are compared together, in any case. No, if its list is malformed or too long.
 [[nodiscard]] bool upgrade_was_offered(std::string_view offered, const Fields& response_fields) noexcept;
 
 }  // namespace keepwarm::http

@@ -1,5 +1,6 @@
 #include "core/http/head_parser.h"
 
+#include <bit>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -21,6 +22,14 @@ int on_headers_complete(llhttp_t* parser) {
   return HPE_PAUSED;  // what follows, framing included, is not llhttp's to judge
 }
 
+/// A start line that is not whole yet is looked at again with each byte while it is that short, and then each time that
+/// it has doubled: so one that comes byte by byte costs no more than a few times what it does in one piece.
+constexpr std::size_t kShortStartLine = 128;
+
+bool must_look_again(std::size_t size, std::size_t size_before) noexcept {
+  return size <= kShortStartLine || std::bit_width(size) > std::bit_width(size_before);
+}
+
 /// The line that begins at `begin`, as far as it has come.
 struct Line {
   std::string_view text;  ///< without CRLF
@@ -28,8 +37,9 @@ struct Line {
   bool sound = false;     ///< what follows text is CRLF, the beginning of it, or nothing yet
 };
 
-Line line_at(const char* begin, const char* end) noexcept {
-  const char* const stop = find_control(begin, end);
+/// `seen`: so many of its bytes are known to be no control bytes.
+Line line_at(const char* begin, std::size_t seen, const char* end) noexcept {
+  const char* const stop = find_control(begin + seen, end);
   const bool cr = stop != end && *stop == '\r';
   Line line{{begin, static_cast<std::size_t>(stop - begin)}};
   line.whole = cr && end - stop >= 2 && stop[1] == '\n';
@@ -54,19 +64,24 @@ struct HeadParser::Llhttp {
     prepare(after_status_line, HTTP_RESPONSE, "HTTP/1.1 200 OK\r\n");
   }
 
-  /// Checks every line that has not been seen whole. Complete: the empty line is the one at scan.line_start.
+  /// Checks every line that has not been seen whole. Complete: the empty line is the one at scan.line_start. `full`:
+  /// these are as many bytes as a head may have.
   template <typename Head>
-  HeadProgress guard(std::string_view bytes, HeadScan& scan, const HeadLimits& limits, Head& head, Fault& fault) {
+  HeadProgress guard(std::string_view bytes, HeadScan& scan, bool full, const HeadLimits& limits, Head& head,
+                     Fault& fault) {
     const char* const end = bytes.data() + bytes.size();
     while (scan.line_start < bytes.size()) {
-      const Line line = line_at(bytes.data() + scan.line_start, end);
+      const Line line = line_at(bytes.data() + scan.line_start, scan.seen, end);
       if (scan.lines == 0) {
         if (std::is_same_v<Head, RequestHead> && line.whole && line.text.empty() && !scan.skipped_empty_line) {
           scan.skipped_empty_line = true;
-          scan.line_start += 2;
+          begin_line(scan, 2);
           continue;
         }
-        if (const auto wrong = parse_start_line(line.text, line.whole, head)) return broken(fault, *wrong);
+        const bool certain = line.whole || !line.sound || full;
+        if (certain || must_look_again(line.text.size(), scan.seen)) {
+          if (const auto wrong = parse_start_line(line.text, line.whole, head)) return broken(fault, *wrong);
+        }
       } else if (line.text.empty()) {
         if (line.whole) return HeadProgress::Complete;
       } else if (is_blank(line.text.front())) {
@@ -77,9 +92,12 @@ struct HeadParser::Llhttp {
         const char c = line.text.data()[line.text.size()];
         return broken(fault, first ? fault_of_first_byte(c) : fault_of_control(c));
       }
-      if (!line.whole) return HeadProgress::Incomplete;
+      if (!line.whole) {
+        scan.seen = static_cast<std::uint32_t>(line.text.size());
+        return HeadProgress::Incomplete;
+      }
       if (scan.lines++ > limits.max_fields) return broken(fault, Fault::TooManyFields);
-      scan.line_start += static_cast<std::uint32_t>(line.text.size() + 2);
+      begin_line(scan, line.text.size() + 2);
       if (scan.fields_start == 0) scan.fields_start = scan.line_start;
     }
     return HeadProgress::Incomplete;
@@ -91,7 +109,7 @@ struct HeadParser::Llhttp {
     constexpr bool is_request = std::is_same_v<Head, RequestHead>;
     const bool full = bytes.size() >= limits.max_size;
     const bool resumed = scan.lines > 0;
-    const HeadProgress progress = guard(bytes.substr(0, limits.max_size), scan, limits, head, fault);
+    const HeadProgress progress = guard(bytes.substr(0, limits.max_size), scan, full, limits, head, fault);
     if (progress == HeadProgress::Broken) return progress;
     if (progress == HeadProgress::Incomplete) {
       if (!full) return progress;
@@ -116,6 +134,12 @@ struct HeadParser::Llhttp {
   static SectionOf section_of(const ResponseHead& head, bool answers_connect) noexcept {
     const bool opens_tunnel = answers_connect && head.status >= 200 && head.status < 300;
     return opens_tunnel ? SectionOf::ConnectAnswer : SectionOf::Response;
+  }
+
+  /// The line that began at scan.line_start has `size` bytes, its end included.
+  static void begin_line(HeadScan& scan, std::size_t size) noexcept {
+    scan.line_start += static_cast<std::uint32_t>(size);
+    scan.seen = 0;
   }
 
   static HeadProgress broken(Fault& fault, Fault why) noexcept {

@@ -11,15 +11,16 @@ namespace keepwarm::http {
 
 struct HeadLimits {
   std::size_t max_size = std::size_t{64} * 1024;  ///< of the whole head in bytes; less than 4 GiB
-  std::size_t max_fields = 1000;
+  std::size_t max_fields = 1000;                  ///< less than 65,535
 };
 
 /// How far a growing head has been scanned, so that a head which comes byte by byte is not scanned anew each time.
 /// A value of whoever collects the bytes; reset to {} for each head. Small, since each client session has one.
 struct HeadScan {
   std::uint32_t line_start = 0;    ///< where the first line not yet seen whole begins
+  std::uint32_t seen = 0;          ///< bytes of that line that need not be looked at again
   std::uint32_t fields_start = 0;  ///< where the line after the start line begins; 0: not yet seen
-  std::uint32_t lines = 0;         ///< whole lines before line_start (a skipped empty line is not counted)
+  std::uint16_t lines = 0;         ///< whole lines before line_start (a skipped empty line is not counted)
   bool skipped_empty_line = false;
 };
 
@@ -47,10 +48,11 @@ class HeadParser {
   HeadParser& operator=(const HeadParser&) = delete;
 
   /// `bytes`: all that has come since the head began. Incomplete: call again with more. Broken: fault() says why;
-  /// the guard's faults and those of the start line are found at the first byte that makes them certain (a response
-  /// that does not begin as "HTTP/", a request that begins as a TLS handshake or with SOCKS), malformed fields when the
-  /// head is whole. The fault does not depend on how the bytes were cut. One empty line before a request is skipped. A
-  /// head that reaches max_size without an end is too large: there is no point in waiting for more.
+  /// the guard's faults are found at the first byte that makes them certain, and so are those of the start line while
+  /// that is short (a response that does not begin as "HTTP/", a request that begins as a TLS handshake or with SOCKS),
+  /// malformed fields when the head is whole. The fault does not depend on how the bytes were cut. One empty line
+  /// before a request is skipped. A head that reaches max_size without an end is too large: there is no point in
+  /// waiting for more.
   [[nodiscard]] HeadProgress parse_request(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
                                            RequestHead& head);
   [[nodiscard]] HeadProgress parse_response(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,

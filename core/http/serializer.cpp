@@ -54,30 +54,49 @@ void append_upgrade(Appender& out, const Fields& fields) {
   out.text("Connection: upgrade\r\nUpgrade: ").text(protocols).text("\r\n");
 }
 
-/// The names that Connection nominates. Most messages nominate none, and then this costs nothing. Otherwise the names
-/// are sorted, so that a client cannot burn our CPU with a head full of them.
+/// Which fields of a message Connection nominates. Most messages nominate none, and then this costs nothing. Otherwise
+/// the names of its fields, which are few, are sorted, and each option is looked up among them: so nobody can burn our
+/// CPU or memory with a head full of options.
 class Nominations {
  public:
   explicit Nominations(const Fields& fields) {
     if (!connection_options(fields).nominates) return;
     for (const Field& field : fields) {
-      if (field.id != FieldId::Connection) continue;
-      ListElements elements(field.value);
-      while (const auto name = elements.next()) names_.push_back(*name);
+      if (may_be_nominated(field.id) && !is_hop_by_hop(field.id)) names_.push_back({field.name});
     }
-    std::sort(names_.begin(), names_.end(), less);
+    std::sort(names_.begin(), names_.end(), [](const Name& a, const Name& b) { return less(a.text, b.text); });
+    for (const Field& field : fields) {
+      if (field.id != FieldId::Connection) continue;
+      ListElements options(field.value, ListGrammar::Tokens);
+      while (const auto option = options.next()) {
+        if (Name* const name = find(*option)) name->nominated = true;
+      }
+    }
   }
-  [[nodiscard]] bool contain(const Field& field) const noexcept {
-    return !names_.empty() && may_be_nominated(field.id) &&
-           std::binary_search(names_.begin(), names_.end(), field.name, less);
+  [[nodiscard]] bool contain(const Field& field) noexcept {
+    if (names_.empty()) return false;
+    const Name* const name = find(field.name);
+    return name != nullptr && name->nominated;
   }
 
  private:
+  struct Name {
+    std::string_view text;
+    bool nominated = false;  ///< of several equal names only the first in names_ says so
+  };
+
   static bool less(std::string_view a, std::string_view b) noexcept {
     const auto lower = [](char x, char y) noexcept { return to_lower(x) < to_lower(y); };
     return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(), lower);
   }
-  std::vector<std::string_view> names_;
+  /// The first of that name; nullptr: there is none.
+  [[nodiscard]] Name* find(std::string_view text) noexcept {
+    const auto before = [](const Name& name, std::string_view wanted) noexcept { return less(name.text, wanted); };
+    const auto at = std::lower_bound(names_.begin(), names_.end(), text, before);
+    return at != names_.end() && !less(text, at->text) ? &*at : nullptr;
+  }
+
+  std::vector<Name> names_;
 };
 
 /// Appends fields as they were received. Neighbouring fields that are Field::plain are copied together.
@@ -122,7 +141,7 @@ void append_status_line(Appender& out, const ResponseHead& head) {
 
 /// The end-to-end fields of a response, without framing.
 void append_response_fields(Appender& out, const ResponseHead& head, bool strip_secure) {
-  const Nominations nominations(head.fields);
+  Nominations nominations(head.fields);
   FieldRuns runs(out);
   for (const Field& field : head.fields) {
     if (is_hop_by_hop(field.id) || is_length_or_encoding(field.id) || nominations.contain(field)) continue;
@@ -165,7 +184,7 @@ bool is_secret(FieldId id) noexcept {
 
 /// The end-to-end fields of a request, without Host and framing.
 void append_request_fields(Appender& out, const RequestHead& head, const ForwardedRequest& how) {
-  const Nominations nominations(head.fields);
+  Nominations nominations(head.fields);
   FieldRuns runs(out);
   for (const Field& field : head.fields) {
     if (is_hop_by_hop(field.id) || is_length_or_encoding(field.id) || field.id == FieldId::Host) continue;

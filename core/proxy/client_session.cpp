@@ -67,6 +67,10 @@ void ClientSession::exchange_bytes(std::string_view bytes) {
 
 void ClientSession::keep_for_later(std::string_view bytes) {
   pending_.append(bytes);
+  wait_or_read_on();
+}
+
+void ClientSession::wait_or_read_on() {
   // A head that is not whole yet must be read on: its own limit bounds it.
   const bool must_wait = state_ == State::InExchange || resting_ || stream_->queued_bytes() > 0;
   if (!must_wait) return stream_->resume_reading();
@@ -100,8 +104,16 @@ void ClientSession::read_requests(std::string_view input) {
   }
   reading_requests_ = false;
   if (state_ != State::AwaitingHead && state_ != State::InExchange) return;
-  if (!input.empty()) keep_for_later(input);
+  if (!input.empty()) keep_unclaimed(input, earlier);
   if (state_ == State::AwaitingHead && facts_.ended && !waits_to_read()) close_after_flush(false);
+}
+
+/// Keeps `input`, which may be all of `earlier`: then that is moved, so that a head which comes byte by byte is not
+/// copied each time.
+void ClientSession::keep_unclaimed(std::string_view input, std::string& earlier) {
+  if (input.size() != earlier.size() || !pending_.empty()) return keep_for_later(input);
+  pending_ = std::move(earlier);
+  wait_or_read_on();
 }
 
 bool ClientSession::waits_to_read() const noexcept {

@@ -114,6 +114,8 @@ class ClientSession final : public net::StreamEvents,
   void begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early);
   void await_head();
   void keep_for_later(std::string_view bytes);
+  void keep_unclaimed(std::string_view input, std::string& earlier);
+  void wait_or_read_on();
   /// Sends it and logs it. `name`: of the request, as far as that was understood.
   void answer(const OwnAnswer& answer, const RequestName& name);
   void answer_to(const OwnAnswer& own, const http::RequestHead& head, const http::Target& target);

@@ -165,5 +165,16 @@ def test_a_request_that_was_here_before_is_a_loop_and_508(wire, shape):
     assert len(w.server.connections) == 1
 
 
+@pytest.mark.parametrize("first", ['1.1 x "', "1.1 x (", "1.1 x (\\"], ids=["a quote", "a comment", "an escape"])
+@pytest.mark.parametrize("method", ["GET", "CONNECT"])
+def test_nothing_that_is_never_closed_hides_a_loop(wire, method, first):
+    w = wire({"proxy": {"connect_ports": ["1-65535"]}})
+    own = w.forwarded(get()).get("via")
+    target = w.server.at if method == "CONNECT" else w.url()
+    w.send(f"{method} {target} HTTP/1.1\r\nHost: {w.server.at}\r\nVia: {first}, {own}, 1.1 squid (squid/5.7)\r\n\r\n")
+    assert w.client.read_response(method).status == 508
+    assert len(w.server.connections) == 1
+
+
 def test_another_keepwarm_in_via_is_no_loop(wire):
     assert members(wire().forwarded(get("Via: 1.1 keepwarm-zzzzzzzz")))[0] == "1.1 keepwarm-zzzzzzzz"

@@ -82,7 +82,9 @@ def test_an_upgraded_connection_is_never_pooled(wire):
 
 
 @pytest.mark.parametrize("fields", [(), ("Upgrade: websocket",), ("Connection: Upgrade",),
-                                    ("Connection: Upgrade", "Upgrade: h2c")])
+                                    ("Connection: Upgrade", "Upgrade: h2c"),
+                                    ("Connection: Upgrade", 'Upgrade: "websocket"'),
+                                    ("Connection: Upgrade", "Upgrade: " + "websocket, " * 40)])
 def test_a_101_that_nobody_asked_for_is_502(wire, fields):
     w = wire()
     w.ask("GET", "/", *fields).read_request()
@@ -167,3 +169,12 @@ def test_the_ws_scheme_is_taken_as_http_in_a_request_with_upgrade(wire):
     assert request.target == "/chat?x" and request.get("host") == w.server.at
     upstream.send(SWITCH)
     assert w.client.read_response().status == 101
+
+
+def test_tens_of_thousands_of_protocols_hold_nobody_up(wire):
+    """Offered and chosen, they once took the loop for half a minute."""
+    w = wire()
+    many = "".join(f"{number}," for number in range(10_000))
+    assert not w.ask("GET", "/", "Connection: Upgrade", "Upgrade: " + many).read_request().has("upgrade")
+    w.upstream.send(f"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: {many}\r\n\r\n")
+    check_own_answer(w.client.read_response(), 502)

@@ -7,9 +7,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-std::vector<std::string> elements(std::string_view value) {
+std::vector<std::string> elements(std::string_view value, ListGrammar grammar = ListGrammar::QuotedStrings) {
   std::vector<std::string> all;
-  ListElements list(value);
+  ListElements list(value, grammar);
   while (const auto element = list.next()) all.emplace_back(*element);
   return all;
 }
@@ -88,8 +88,34 @@ TEST_CASE("a list is split at its commas, but not inside quotes") {
   CHECK(elements(" a b ,, c\t") == List{"a b", "c"});
   CHECK(elements("a=\"b,c\", d") == List{"a=\"b,c\"", "d"});
   CHECK(elements("a=\"b\\\",c\", d") == List{"a=\"b\\\",c\"", "d"});
-  CHECK(elements("a=\"never closed, d") == List{"a=\"never closed, d"});
   CHECK(elements("a=\"\\") == List{"a=\"\\"});
+}
+
+TEST_CASE("what is opened and never closed hides nothing in a list") {
+  using List = std::vector<std::string>;
+  using enum ListGrammar;
+  CHECK(elements("a=\"never closed, d", QuotedStrings) == List{"a=\"never closed", "d"});
+  CHECK(elements("\"b, c\", \"d, e\\\", f", QuotedStrings) == List{"\"b, c\"", "\"d", "e\\\"", "f"});
+  CHECK(elements("1.1 a (b, c, 1.1 d", Comments) == List{"1.1 a (b", "c", "1.1 d"});
+  CHECK(elements("1.1 a (b, (c, d), 1.1 e", Comments) == List{"1.1 a (b", "(c", "d)", "1.1 e"});
+}
+
+TEST_CASE("each list is read by its own grammar") {
+  using List = std::vector<std::string>;
+  using enum ListGrammar;
+  CHECK(elements("\"a, b\", (c, d)", Tokens) == List{"\"a", "b\"", "(c", "d)"});
+  CHECK(elements("1.1 a (b, (c, d) \\), e), 1.0 f", Comments) == List{"1.1 a (b, (c, d) \\), e)", "1.0 f"});
+  CHECK(elements("1.1 a(b, c)", Comments) == List{"1.1 a(b", "c)"});
+  CHECK(elements("1.1 \"a, 1.1 b\"", Comments) == List{"1.1 \"a", "1.1 b\""});
+}
+
+TEST_CASE("an option of Connection that is no token counts as close") {
+  for (const std::string_view value :
+       {"\"close\"", "\"x, keep-alive", "keep-alive; x", "x y", "keep-alive, \xC3\xA9"}) {
+    CAPTURE(value);
+    CHECK(connection_options(fields({{"Connection", value}})).close);
+  }
+  CHECK(connection_options(fields({{"Connection", "\"a, upgrade, b\""}})).upgrade);
 }
 
 TEST_CASE("the options of all Connection fields are taken together") {
@@ -147,6 +173,11 @@ TEST_CASE("the hint of a server is read in any order and case, and junk is ignor
                         {"timeout=4, timeout=9, max=1, max=2", 4s, 1},
                         {"timeout", {}, {}},
                         {"timeout=5s", {}, {}},
+                        {"timeout=\"5\", max=\"6\"", 5s, 6},
+                        {"timeout=\"5, max=6", {}, 6},
+                        {"x=\"a, timeout=3\", timeout=5", 5s, {}},
+                        {"x=\"a, timeout=3", 3s, {}},
+                        {"timeout=\"", {}, {}},
                         {"timeout=99999999999999999999", {}, {}},
                         {"300", {}, {}},
                         {"", {}, {}}};
@@ -178,6 +209,19 @@ TEST_CASE("a Via that names us is found among others") {
   CHECK(via_names(fields({{"Via", "1.0 a"}, {"via", "HTTP/1.1\tKEEPWARM-01234567"}}), us));
   CHECK_FALSE(via_names(fields({{"Via", "1.1 keepwarm-01234568, 1.1 a (keepwarm-01234567)"}}), us));
   CHECK_FALSE(via_names(fields({{"Via", "keepwarm-01234567"}, {"X", "1.1 keepwarm-01234567"}}), us));
+}
+
+TEST_CASE("nothing in a Via hides us behind it") {
+  constexpr std::string_view us = "keepwarm-01234567";
+  for (const std::string_view first : {"1.1 x \"", "1.1 x \"\\", "1.1 \"x", "1.1 x (", "1.1 x (a\\", "1.1 x (a (b)",
+                                       "1.1 x (a, \"b)", "\"", "(", ",,", "1.1", "1.1 x y", "1.1 x (a\\)"}) {
+    CAPTURE(first);
+    for (const std::string_view behind : {"", ", 1.1 y", ", 1.1 squid (squid/5.7)"}) {
+      const std::string value = std::string(first) + ", 1.1 keepwarm-01234567" + std::string(behind);
+      CHECK(via_names(fields({{"Via", value}}), us));
+    }
+  }
+  CHECK(via_names(fields({{"Via", "1.1 x keepwarm-01234567"}}), us));
 }
 
 TEST_CASE("authentication of the connection is recognised on both sides") {
@@ -224,6 +268,12 @@ TEST_CASE("an upgrade is wanted when Connection says so and something other than
                         {"H2C alone", "Upgrade", "H2C", false},
                         {"not in Connection", "keep-alive", "websocket", false},
                         {"nothing offered", "upgrade", "", false},
+                        {"a version", "upgrade", "foo/2", true},
+                        {"no token", "upgrade", "\"websocket\"", false},
+                        {"two versions", "upgrade", "foo/2/3", false},
+                        {"no name", "upgrade", "/2", false},
+                        {"one of them malformed", "upgrade", "websocket, a b", false},
+                        {"hidden in quotes", "upgrade", "\"a, h2c", false},
                         {"HTTP/1.0", "upgrade", "websocket", false, Version::Http10}};
   for (const Case& c : cases) {
     CAPTURE(c.name);
@@ -233,6 +283,20 @@ TEST_CASE("an upgrade is wanted when Connection says so and something other than
     head.fields = list;
     CHECK(wants_upgrade(head) == c.wanted);
   }
+}
+
+TEST_CASE("as many protocols may be offered and chosen, and not one more") {
+  std::string most;
+  for (std::size_t i = 0; i < kMaxUpgradeProtocols; ++i) most += "p" + std::to_string(i) + ", ";
+  const auto list = fields({{"Connection", "upgrade"}, {"Upgrade", most}});
+  const auto longer = fields({{"Connection", "upgrade"}, {"Upgrade", most}, {"Upgrade", "x"}});
+  RequestHead head;
+  head.fields = list;
+  CHECK(wants_upgrade(head));
+  head.fields = longer;
+  CHECK_FALSE(wants_upgrade(head));
+  CHECK(upgrade_was_offered(most, list));
+  CHECK_FALSE(upgrade_was_offered(most + "x", longer));
 }
 
 TEST_CASE("the offered protocols are joined without h2c") {
