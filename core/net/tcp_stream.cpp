@@ -205,7 +205,6 @@ void TcpStream::watch_before_connected(TcpNode* node) noexcept {
 }
 
 std::unique_ptr<TcpStream> TcpStream::from_connected(TcpNode* node) {
-  node->learn_descriptor();
   return std::unique_ptr<TcpStream>(new TcpStream(node));
 }
 
