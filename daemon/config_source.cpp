@@ -16,7 +16,8 @@ bool exists(const std::string& file) {
 
 }  // namespace
 
-Result<LoadedConfig, config::ConfigErrors> load_config_for(const CommandLine& line, const std::string& default_file, config::Review review) {
+Result<LoadedConfig, config::ConfigErrors> load_config_for(const CommandLine& line, const std::string& default_file,
+                                                           config::Review review) {
   LoadedConfig loaded;
   if (line.config_file) {
     loaded.file = *line.config_file;
@@ -28,6 +29,7 @@ Result<LoadedConfig, config::ConfigErrors> load_config_for(const CommandLine& li
     if (!from_file) return from_file.failure();
     loaded.config = std::move(from_file).value();
   }
+  loaded.config.hosts.set_file_marks(tls_file_marks(loaded.config));
   config::ConfigErrors errors = config::override_listen(loaded.config, line.listen);
   if (!errors.empty()) return errors;
   return loaded;

@@ -38,6 +38,7 @@ Lifecycle::Lifecycle(net::Loop& loop, proxy::Workers& workers, Logging& logging,
       line_(line),
       config_file_(std::move(config_file)),
       notifier_(loop),
+      reloader_(loop, line, [this](const Reloader::Loaded& loaded) { reloaded(loaded); }),
       started_(net::Loop::now()),
       day_(loop, [this] { log_savings_of_day(); }) {}
 
@@ -113,19 +114,23 @@ void Lifecycle::log_savings() {
 void Lifecycle::reload() {
   if (stopping_) return;
   notifier_.tell(reloading_state());
-  if (apply(load_config_for(line_))) return;
+  reloader_.start();
+}
+
+void Lifecycle::reloaded(const Reloader::Loaded& loaded) {
+  if (stopping_ || apply(loaded)) return;
   logging_.write(LogLevel::Error, "the new configuration is bad: the old one stays in force");
   notifier_.tell("READY=1");
 }
 
 /// False: it is bad, and nothing has changed. Else it is in force once that is logged.
-bool Lifecycle::apply(const Result<LoadedConfig, config::ConfigErrors>& loaded) {
-  if (!loaded) {
-    for (const config::ConfigError& error : loaded.failure()) logging_.write(LogLevel::Error, to_text(error));
+bool Lifecycle::apply(const Reloader::Loaded& loaded) {
+  if (!loaded.config) {
+    for (const config::ConfigError& error : loaded.config.failure()) logging_.write(LogLevel::Error, to_text(error));
     return false;
   }
   // The listeners first: they may fail, and then nothing has changed.
-  const config::Config& config = loaded->config;
+  const config::Config& config = loaded.config->config;
   if (!systemd_sockets_ && !listen(config.proxy)) return false;
   log_addresses();
   logging_.configure(config.log);
@@ -133,7 +138,7 @@ bool Lifecycle::apply(const Result<LoadedConfig, config::ConfigErrors>& loaded) 
     logging_.write(LogLevel::Warn, "workers = " + std::to_string(config.proxy.workers) +
                                        " takes a restart: there are " + std::to_string(workers_.count()));
   }
-  workers_.reconfigure(engine_settings(config), [this] {
+  workers_.reconfigure(engine_settings(config, loaded.authorities), [this] {
     logging_.write(LogLevel::Info, "configuration reloaded");
     notifier_.tell("READY=1");
   });
@@ -154,8 +159,8 @@ void Lifecycle::stop() {
   });
 }
 
-proxy::EngineSettings engine_settings(const config::Config& config) {
-  return {config.proxy, config.hosts, config.dns};
+proxy::EngineSettings engine_settings(const config::Config& config, net::TrustStore authorities) {
+  return {config.proxy, config.hosts, config.dns, std::move(authorities)};
 }
 
 }  // namespace keepwarm::daemon

@@ -15,6 +15,7 @@
 #include "daemon/config_source.h"
 #include "daemon/log/logging.h"
 #include "daemon/notifier.h"
+#include "daemon/reloader.h"
 
 namespace keepwarm::daemon {
 
@@ -35,6 +36,8 @@ class Lifecycle {
   /// Tells the log what keepwarm was good for since the start.
   void log_savings();
 
+  /// Whether a thread still reads a new configuration: Reloader::reading().
+  [[nodiscard]] bool reading() const noexcept { return reloader_.reading(); }
   /// Whether everything ended by itself, rather than by a second signal.
   [[nodiscard]] bool drained() const noexcept { return drained_; }
 
@@ -47,7 +50,8 @@ class Lifecycle {
   void watch(int signal_number, std::function<void()> on_signal);
   [[nodiscard]] bool listen(const policy::ProxySettings& settings);
   void reload();
-  [[nodiscard]] bool apply(const Result<LoadedConfig, config::ConfigErrors>& loaded);
+  void reloaded(const Reloader::Loaded& loaded);
+  [[nodiscard]] bool apply(const Reloader::Loaded& loaded);
   void stop();
   void log_addresses();
   void log_savings_of_day();
@@ -58,6 +62,7 @@ class Lifecycle {
   const CommandLine& line_;
   std::string config_file_;
   Notifier notifier_;
+  Reloader reloader_;
   bool systemd_sockets_ = false;
   bool stopping_ = false;
   bool drained_ = false;
@@ -68,7 +73,7 @@ class Lifecycle {
   std::vector<std::unique_ptr<Signal, CloseThenDelete>> signals_;
 };
 
-/// What an engine needs of a configuration.
-[[nodiscard]] proxy::EngineSettings engine_settings(const config::Config& config);
+/// What an engine needs of a configuration, and the system's authorities.
+[[nodiscard]] proxy::EngineSettings engine_settings(const config::Config& config, net::TrustStore authorities);
 
 }  // namespace keepwarm::daemon

@@ -1,9 +1,13 @@
 #include "daemon/tls_files.h"
 
+#include <fstream>
+#include <functional>
+#include <iterator>
 #include <string>
 #include <string_view>
 
 #include "core/net/tls/tls_client.h"
+#include "core/net/tls/trust_store.h"
 
 namespace keepwarm::daemon {
 
@@ -33,7 +37,25 @@ void check_files_of(const policy::HostTableEntry& entry, std::vector<config::Fin
   }
 }
 
+/// 0 for a file that cannot be read: whoever needs it says so.
+std::uint64_t mark_of(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  return std::hash<std::string>{}(content);
+}
+
 }  // namespace
+
+policy::FileMarks tls_file_marks(const config::Config& config) {
+  policy::FileMarks marks = {{"", mark_of(net::system_authorities_file())}};
+  for (const policy::HostTableEntry& entry : config.hosts.entries()) {
+    const policy::HostSettings& values = entry.values;
+    for (const std::string& path : {values.tls_ca_file, values.tls_client_certificate, values.tls_client_key}) {
+      if (!marks.contains(path)) marks.emplace(path, mark_of(path));
+    }
+  }
+  return marks;
+}
 
 std::vector<config::Finding> tls_findings(const config::Config& config) {
   std::vector<config::Finding> found;

@@ -184,7 +184,22 @@ HostSettings HostTable::resolve(std::string_view host, std::uint16_t port) const
       std::visit([&](auto member) { settings.*member = entry->values.*member; }, host_keys()[key].member);
     }
   }
+  settings.tls_file_mark = file_mark(settings);
   return settings;
+}
+
+std::uint64_t HostTable::file_mark(const HostSettings& settings) const {
+  constexpr std::uint64_t kMix = 0x9E3779B97F4A7C15;  // odd, so that no mark is lost; the order counts
+  std::uint64_t mark = 0;
+  const auto add = [this, &mark](const std::string& path) {
+    const auto known = file_marks_.find(path);
+    mark = mark * kMix + (known == file_marks_.end() ? 0 : known->second);
+  };
+  add(settings.tls_ca_file);
+  if (settings.tls_client_certificate.empty()) return mark;
+  add(settings.tls_client_certificate);
+  add(settings.tls_client_key);
+  return mark;
 }
 
 std::vector<std::string_view> HostTable::sources(std::string_view host, std::uint16_t port) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -53,11 +54,16 @@ struct HostTableEntry {
   std::vector<std::size_t> keys;
 };
 
+/// For the path of each file that the tables name a number that differs when what is in it does. "": the system's
+/// authorities.
+using FileMarks = std::map<std::string, std::uint64_t, std::less<>>;
+
 /// The host tables of a configuration. A more specific table overrides key by key:
 /// name+port > name > longest *.suffix+port > longest *.suffix > "*".
 class HostTable {
  public:
   void add(HostTableEntry entry) { entries_.push_back(std::move(entry)); }
+  void set_file_marks(FileMarks marks) { file_marks_ = std::move(marks); }
   [[nodiscard]] const std::vector<HostTableEntry>& entries() const noexcept { return entries_; }
 
   /// The settings in force for host (lower case, no trailing dot) and port, as the client named them.
@@ -68,7 +74,10 @@ class HostTable {
 
  private:
   [[nodiscard]] std::vector<const HostTableEntry*> matching(std::string_view host, std::uint16_t port) const;
+  [[nodiscard]] std::uint64_t file_mark(const HostSettings& settings) const;
+
   std::vector<HostTableEntry> entries_;
+  FileMarks file_marks_;
 };
 
 }  // namespace keepwarm::policy

@@ -11,7 +11,8 @@ TlsTerms tls_terms(const Origin& origin, const HostSettings& settings) {
           .ca_file = settings.tls_ca_file,
           .client_certificate = settings.tls_client_certificate,
           .client_key = settings.tls_client_key,
-          .server_name = settings.tls_server_name.empty() ? origin.host : settings.tls_server_name};
+          .server_name = settings.tls_server_name.empty() ? origin.host : settings.tls_server_name,
+          .file_mark = settings.tls_file_mark};
 }
 
 /// Where to connect for an origin: to it, or as connect_to or parent say.

@@ -19,7 +19,8 @@ struct TlsTerms {
   std::string ca_file;
   std::string client_certificate;
   std::string client_key;
-  std::string server_name;  ///< for SNI and verification, never empty
+  std::string server_name;      ///< for SNI and verification, never empty
+  std::uint64_t file_mark = 0;  ///< HostSettings::tls_file_mark
 
   bool operator==(const TlsTerms&) const = default;
 };

@@ -54,6 +54,9 @@ struct HostSettings {
   std::string tls_client_certificate;
   std::string tls_client_key;
   std::string tls_server_name;
+  /// Of what is in the files that the keys above name, and in the system's authorities: no key, but one that differs
+  /// when they do (HostTable::set_file_marks()), so that connections which rest on other files are not used any more.
+  std::uint64_t tls_file_mark = 0;
 
   bool operator==(const HostSettings&) const = default;
 };

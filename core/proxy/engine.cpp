@@ -40,7 +40,7 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       settings_(std::move(settings.proxy)),
       deadlines_(loop),
       resolver_(loop, resolver_settings(settings.dns)),
-      tls_(loop),
+      tls_(loop, std::move(settings.authorities)),
       local_filter_(rules_, true),
       remote_filter_(rules_, false),
       dial_context_{loop, deadlines_, resolver_, tls_, local_filter_, remote_filter_},
@@ -83,7 +83,7 @@ void Engine::reconfigure(EngineSettings settings) {
   settings_ = std::move(settings.proxy);
   resolver_.set_settings(resolver_settings(settings.dns));
   apply_rules();
-  tls_.reload();
+  tls_.reload(std::move(settings.authorities));
   pool_.reconfigure(std::move(settings.hosts));
 }
 

@@ -30,6 +30,7 @@ struct EngineSettings {
   policy::ProxySettings proxy;
   policy::HostTable hosts;
   policy::DnsSettings dns;
+  net::TrustStore authorities{};  ///< of the system
 };
 
 /// One event loop's proxy: owner of listeners, client sessions, exchanges, the pool and the resolver. Nothing in it is

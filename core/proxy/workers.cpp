@@ -1,9 +1,10 @@
 #include "core/proxy/workers.h"
 
-#include <csignal>
 #include <pthread.h>
 #include <random>
 #include <string>
+
+#include "core/base/blocked_signals.h"
 
 namespace keepwarm::proxy {
 
@@ -60,14 +61,7 @@ void Workers::make(net::Loop& loop, const EngineSettings& settings, AccessSink& 
 }
 
 void Workers::start_threads() {
-  // Signals are for the caller's thread.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  struct Restore {
-    sigset_t& mask;
-    ~Restore() { pthread_sigmask(SIG_SETMASK, &mask, nullptr); }
-  } const restore{before};
+  const BlockedSignals blocked;
   for (std::size_t i = 1; i < workers_.size(); ++i) {
     workers_[i].thread = std::thread([loop = workers_[i].loop.get()] { loop->run(); });
     pthread_setname_np(workers_[i].thread.native_handle(), ("worker " + std::to_string(i)).c_str());

@@ -28,14 +28,17 @@ void warn_if_clients_do_not_fit(Logging& logging, std::uint64_t limit, std::uint
                                     ": raise LimitNOFILE, or lower max_clients");
 }
 
-int serve(const CommandLine& line, const LoadedConfig& loaded, Logging& logging, std::uint64_t descriptors) {
+/// `reading`: set if a thread was left behind (Lifecycle::reading()).
+int serve(const CommandLine& line, const LoadedConfig& loaded, Logging& logging, std::uint64_t descriptors,
+          bool& reading) {
   warn_if_clients_do_not_fit(logging, descriptors, loaded.config.proxy.max_clients);
   net::Loop loop;
-  proxy::Workers workers(loop, engine_settings(loaded.config), logging, logging);
+  proxy::Workers workers(loop, engine_settings(loaded.config, net::TrustStore::of_system()), logging, logging);
   workers.set_descriptor_limit(descriptors);
   Lifecycle lifecycle(loop, workers, logging, line, loaded.file);
   if (!lifecycle.start(loaded.config)) return kCannotServe;
   loop.run();
+  reading = lifecycle.reading();
   lifecycle.log_savings();
   logging.write(LogLevel::Info, lifecycle.drained() ? "stopped" : "stopped with exchanges under way");
   return kDone;
@@ -63,8 +66,10 @@ int run_daemon(const CommandLine& line, std::ostream& err) {
     err << problem << '\n';
     return kCannotServe;
   }
-  const int code = serve(line, *loaded, logging, descriptors);
-  if (!logging.finish()) ::_exit(code);  // exit() would run destructors beside a thread that may wake
+  bool reading = false;
+  const int code = serve(line, *loaded, logging, descriptors, reading);
+  // exit() would run destructors beside a thread that may wake
+  if (!logging.finish() || reading) ::_exit(code);
   return code;
 }
 

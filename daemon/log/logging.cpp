@@ -1,12 +1,12 @@
 #include "daemon/log/logging.h"
 
 #include <chrono>
-#include <csignal>
 #include <pthread.h>
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/sink.h>
 
+#include "core/base/blocked_signals.h"
 #include "daemon/log/access_line.h"
 
 namespace keepwarm::daemon {
@@ -79,12 +79,10 @@ Logging::~Logging() {
 
 std::string Logging::start(const config::LogConfig& log) {
   take_settings(log);
-  // Signals are for the loop's thread.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([writer = writer_, path = log.file] { writer->run(path); });
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  {
+    const BlockedSignals blocked;
+    thread_ = std::thread([writer = writer_, path = log.file] { writer->run(path); });
+  }
   pthread_setname_np(thread_.native_handle(), "log");
   const auto failure = writer_->wait_until_open(LogQueue::Clock::now() + kOpenTime);
   if (!failure)

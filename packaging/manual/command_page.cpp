@@ -97,6 +97,14 @@ void add_exit_status(Page& page) {
   for (const daemon::ExitCodeSpec& each : daemon::exit_codes()) {
     page.item(bold(std::to_string(each.code)), sentence(each.meaning, '.'));
   }
+  page.paragraph(
+      plain(
+          "Neither what clients, servers, name servers and the log do ends a daemon that runs, nor a new configuration "
+          "that is wrong. Besides signals, want of memory does: if none can be allocated, or if ") +
+      bold("epoll_ctl") +
+      plain(
+          "(2) finds no memory, or no room below /proc/sys/fs/epoll/max_user_watches, the process is aborted (SIGABRT, "
+          "by the C++ runtime or by libuv). systemd then starts the service again after two seconds."));
 }
 
 void add_signals(Page& page) {
@@ -107,7 +115,11 @@ void add_signals(Page& page) {
                 bold("probe") + plain(" prints what is known so far."));
   page.item(bold("SIGHUP"),
             plain("Read the configuration again and reopen the log file. A configuration with errors is "
-                  "logged, and the old one stays in force."));
+                  "logged, and the old one stays in force. Clients are served meanwhile. Connections that "
+                  "rest on other files than before (") +
+                bold("ca_file") +
+                plain(", client certificates, the system's authorities) are closed, though their "
+                      "paths are the same."));
 }
 
 void add_files(Page& page) {

@@ -5,13 +5,14 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <deque>
 #include <mutex>
 #include <netdb.h>
 #include <pthread.h>
 #include <sys/resource.h>
 #include <utility>
+
+#include "core/base/blocked_signals.h"
 
 namespace keepwarm::net {
 namespace {
@@ -157,15 +158,10 @@ int LookupThreads::start(std::string name) {
 
 int LookupThreads::add_thread() {
   auto handed_over = std::make_unique<std::shared_ptr<Shared>>(shared_);
-  // Signals are for the loop's thread: in this one they would interrupt the system's resolver.
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const BlockedSignals blocked;  // in this thread they would interrupt the system's resolver
   uv_thread_t thread{};
   const uv_thread_options_t options{.flags = UV_THREAD_HAS_STACK_SIZE, .stack_size = kStackSize};
   const int error = uv_thread_create_ex(&thread, &options, &LookupThreads::run_thread, handed_over.get());
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (error != 0) return error;
   pthread_detach(thread);
   static_cast<void>(handed_over.release());  // the thread owns it

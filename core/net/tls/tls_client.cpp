@@ -7,7 +7,6 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
 
 #include "core/net/tls/tls_session.h"
 
@@ -43,9 +42,9 @@ void set_up(SSL_CTX* context) {
   SSL_CTX_set_alpn_protos(context, kAlpn, sizeof kAlpn);
 }
 
-std::optional<std::string> trust(SSL_CTX* context, const TlsSettings& settings, X509_STORE* system_store) {
+std::optional<std::string> trust(SSL_CTX* context, const TlsSettings& settings, const TrustStore& authorities) {
   if (settings.ca_file.empty()) {
-    SSL_CTX_set1_cert_store(context, system_store);
+    if (authorities.get() != nullptr) SSL_CTX_set1_cert_store(context, authorities.get());
     return std::nullopt;
   }
   if (SSL_CTX_load_verify_file(context, settings.ca_file.c_str()) != 1) {
@@ -81,53 +80,40 @@ std::optional<std::string> identify(SSL_CTX* context, const TlsSettings& setting
   return encrypted ? "client_key " + key + ": it is encrypted with a password" : failure;
 }
 
-Result<ContextHandle, std::string> make_context(const TlsSettings& settings, X509_STORE* system_store) {
+Result<ContextHandle, std::string> make_context(const TlsSettings& settings, const TrustStore& authorities) {
   ContextHandle context(SSL_CTX_new(TLS_client_method()));
   if (!context) throw std::bad_alloc();
   set_up(context.get());
   TlsSession::set_callbacks(context.get(), settings.verify);
-  if (auto failure = trust(context.get(), settings, system_store)) return *std::move(failure);
+  if (auto failure = trust(context.get(), settings, authorities)) return *std::move(failure);
   if (auto failure = identify(context.get(), settings)) return *std::move(failure);
   return context;
 }
 
-X509_STORE* load_system_store() {
-  X509_STORE* store = X509_STORE_new();
-  if (store == nullptr) throw std::bad_alloc();
-  X509_STORE_set_default_paths(store);  // a missing store is no failure: nobody is trusted then
-  ERR_clear_error();
-  return store;
-}
-
 }  // namespace
 
-TlsClient::TlsClient(Loop& loop) : loop_(loop), trimmer_(loop), system_store_(load_system_store()) {}
-
-TlsClient::~TlsClient() {
-  X509_STORE_free(system_store_);
-}
+TlsClient::TlsClient(Loop& loop, TrustStore authorities)
+    : loop_(loop), trimmer_(loop), authorities_(std::move(authorities)) {}
 
 Result<const TlsContext*, std::string> TlsClient::context(const TlsSettings& settings) {
   const auto known = std::find_if(contexts_.begin(), contexts_.end(),
                                   [&](const auto& context) { return context->settings() == settings; });
   if (known != contexts_.end()) return known->get();
-  auto made = make_context(settings, system_store_);
+  auto made = make_context(settings, authorities_);
   if (!made) return made.failure();
   contexts_.push_back(std::make_unique<TlsContext>(settings, made->release()));
   return contexts_.back().get();
 }
 
-void TlsClient::reload() {
+void TlsClient::reload(TrustStore authorities) {
   contexts_.clear();
   tickets_.forget_all();
-  X509_STORE_free(std::exchange(system_store_, load_system_store()));
+  authorities_ = std::move(authorities);
 }
 
 std::optional<std::string> check_tls_settings(const TlsSettings& settings) {
-  X509_STORE* nobody = X509_STORE_new();  // the system's store cannot fail, and need not be loaded for this
-  if (nobody == nullptr) throw std::bad_alloc();
-  const auto made = make_context(settings, nobody);
-  X509_STORE_free(nobody);
+  // The system's authorities cannot be wrong, and need not be there for this.
+  const auto made = make_context(settings, TrustStore());
   return made ? std::nullopt : std::optional(made.failure());
 }
 

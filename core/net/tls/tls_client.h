@@ -11,19 +11,17 @@
 #include "core/net/tls/tls_context.h"
 #include "core/net/tls/tls_tickets.h"
 #include "core/net/tls/tls_wire.h"
-
-struct x509_store_st;
+#include "core/net/tls/trust_store.h"
 
 namespace keepwarm::net {
 
-/// What all TLS connections of one engine share: contexts by their settings, the system's store of trusted
-/// certificates, buffers, the bound on kept sessions. Must outlive all that is made with it. Not thread-safe; nothing
+/// What all TLS connections of one engine share: contexts by their settings, the system's authorities, buffers, the
+/// bound on kept sessions. Must outlive all that is made with it. Not thread-safe; nothing
 /// in it is global.
 class TlsClient {
  public:
-  /// Loads the system's store, which blocks for some 15 ms: before the first request.
-  explicit TlsClient(Loop& loop);
-  ~TlsClient();
+  /// `authorities`: whom settings without a ca_file trust.
+  explicit TlsClient(Loop& loop, TrustStore authorities = TrustStore::of_system());
   TlsClient(const TlsClient&) = delete;
   TlsClient& operator=(const TlsClient&) = delete;
 
@@ -31,9 +29,9 @@ class TlsClient {
   /// why: "ca_file /x.pem: No such file or directory".
   [[nodiscard]] Result<const TlsContext*, std::string> context(const TlsSettings& settings);
 
-  /// Forgets all contexts and sessions and loads the system's store anew, so that files are read again at their next
-  /// use: for a new configuration. Connections go on as they are.
-  void reload();
+  /// Forgets all contexts and sessions, so that files are read again at their next use: for a new configuration.
+  /// Connections go on as they are.
+  void reload(TrustStore authorities);
 
   [[nodiscard]] Loop& loop() noexcept { return loop_; }
   [[nodiscard]] TlsWire& wire() noexcept { return wire_; }
@@ -46,7 +44,7 @@ class TlsClient {
   TlsWire wire_;
   TlsTicketBound tickets_;
   HeapTrimmer trimmer_;
-  x509_store_st* system_store_;                        // shared by the contexts
+  TrustStore authorities_;
   std::vector<std::unique_ptr<TlsContext>> contexts_;  // few: one for each distinct set of settings
 };
 

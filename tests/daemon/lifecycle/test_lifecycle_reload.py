@@ -102,8 +102,8 @@ def test_a_bad_configuration_is_logged_and_the_old_one_stays(keepwarm, origin, t
     daemon.wait_log(re.escape(str(daemon.config_file)) + r":\d+:\d+.*" + what, since=since)
     exchange(daemon, server, upstream)
     assert upstream.wait_for_end() == "fin"  # max_requests still holds
-    daemon.reload(every_host(max_requests=1))
-    eventually(lambda: exchange(daemon, server).wait_for_end(limit=2) == "fin")
+    daemon.wait_log("configuration reloaded", since=daemon.reload(every_host(max_requests=1)))
+    assert exchange(daemon, server).wait_for_end() == "fin"
 
 
 def test_a_configuration_that_is_gone_is_logged_and_the_old_one_stays(keepwarm, origin):

@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include "core/policy/next_hop.h"
+
 namespace keepwarm::policy {
 namespace {
 
@@ -218,6 +220,41 @@ TEST_CASE("without tables the built-in defaults are in force") {
   const HostTable hosts;
   CHECK(hosts.resolve("example.com", 80) == HostSettings{});
   for (const std::string_view source : hosts.sources("example.com", 80)) CHECK(source.empty());
+}
+
+TEST_CASE("what is in the files of a host distinguishes its settings and its connections") {
+  HostTable hosts;
+  HostTableEntry entry{.pattern = parse_host_pattern("a").value(), .values = {}, .keys = {}};
+  entry.values.tls_ca_file = "/ca";
+  entry.values.tls_client_certificate = "/cert";
+  entry.values.tls_client_key = "/key";
+  for (std::size_t key = 0; key < host_keys().size(); ++key) {
+    if (host_keys()[key].name.starts_with("tls.c")) entry.keys.push_back(key);
+  }
+  hosts.add(std::move(entry));
+  const FileMarks before = {{"", 1}, {"/ca", 2}, {"/cert", 3}, {"/key", 4}};
+  const auto with = [&hosts](FileMarks marks, std::string_view host) {
+    hosts.set_file_marks(std::move(marks));
+    return next_hop({Scheme::Https, host, 443}, hosts.resolve(host, 443));
+  };
+  const NextHop a = with(before, "a");
+  const NextHop other = with(before, "other");
+  CHECK(with(before, "a") == a);
+  for (const char* path : {"/ca", "/cert", "/key"}) {
+    CAPTURE(path);
+    FileMarks changed = before;
+    changed[path] += 10;
+    CHECK_FALSE(with(changed, "a") == a);
+    CHECK(with(changed, "other") == other);
+  }
+  const FileMarks system_changed = {{"", 10}, {"/ca", 2}, {"/cert", 3}, {"/key", 4}};
+  CHECK(with(system_changed, "a") == a);
+  CHECK_FALSE(with(system_changed, "other") == other);
+  const FileMarks swapped = {{"", 1}, {"/ca", 2}, {"/cert", 4}, {"/key", 3}};
+  CHECK_FALSE(with(swapped, "a") == a);
+  hosts.set_file_marks(system_changed);
+  CHECK(next_hop({Scheme::Http, "other", 80}, hosts.resolve("other", 80)) ==
+        next_hop({Scheme::Http, "other", 80}, HostSettings{}));
 }
 
 TEST_CASE("every member of the host settings has its key, once") {

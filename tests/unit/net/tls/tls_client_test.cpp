@@ -90,7 +90,7 @@ TEST_CASE("after a reload files are read again, kept sessions are forgotten, and
   SessionPair before(fixture, next_context);
   before.talk();
   CHECK(before.client.state() == State::Failed);
-  fixture.client.reload();
+  fixture.client.reload({});
   CHECK(fixture.tickets->count() == 0);
   SessionPair after(fixture, next_context);
   after.talk();
@@ -122,7 +122,7 @@ TEST_CASE("without ca_file the system's store is asked, and only then") {
   // OpenSSL has the place of the system's store from here, if it is set.
   TlsFixture fixture;
   REQUIRE(::setenv("SSL_CERT_FILE", fixture.settings.ca_file.c_str(), 1) == 0);
-  fixture.client.reload();
+  fixture.client.reload(TrustStore::of_system());
   REQUIRE(::unsetenv("SSL_CERT_FILE") == 0);
   const TlsServerContext context;
   SUBCASE("asked") {
@@ -137,6 +137,27 @@ TEST_CASE("without ca_file the system's store is asked, and only then") {
     pair.talk();
     CHECK(pair.client.state() == State::Failed);
   }
+}
+
+TEST_CASE("one store of the system's authorities serves all clients, and none trusts nobody") {
+  TlsFixture fixture;
+  REQUIRE(::setenv("SSL_CERT_FILE", fixture.settings.ca_file.c_str(), 1) == 0);
+  CHECK(system_authorities_file() == fixture.settings.ca_file);
+  const TrustStore authorities = TrustStore::of_system();
+  REQUIRE(::unsetenv("SSL_CERT_FILE") == 0);
+  fixture.settings.ca_file.clear();
+  const auto store_of = [&fixture](TrustStore store) {
+    TlsClient client(fixture.loop, std::move(store));
+    return SSL_CTX_get_cert_store(client.context(fixture.settings).value()->ssl());
+  };
+  CHECK(store_of(authorities) == authorities.get());
+  CHECK(store_of(authorities) == authorities.get());
+
+  fixture.client.reload({});
+  const TlsServerContext context;
+  SessionPair pair(fixture, context);
+  pair.talk();
+  CHECK(pair.client.state() == State::Failed);
 }
 
 }  // namespace
