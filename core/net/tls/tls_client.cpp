@@ -75,7 +75,10 @@ std::optional<std::string> identify(SSL_CTX* context, const TlsSettings& setting
                     SSL_CTX_check_private_key(context) == 1;
   SSL_CTX_set_default_passwd_cb(context, nullptr);
   SSL_CTX_set_default_passwd_cb_userdata(context, nullptr);
-  if (used) return std::nullopt;
+  if (used) {
+    SSL_CTX_set_post_handshake_auth(context, 1);  // the server may ask for it after a request, too (RFC 8446 §4.6.2)
+    return std::nullopt;
+  }
   const std::string failure = file_failure("client_key", key);
   return encrypted ? "client_key " + key + ": it is encrypted with a password" : failure;
 }

@@ -79,6 +79,7 @@ TlsSession::TlsSession(TlsWire& wire, Detached detached, std::shared_ptr<TlsTick
       state_(State::Open),
       heard_after_handshake_(true) {
   if (!wire.attach(ssl_)) throw std::bad_alloc();
+  allow_late_request();
 }
 
 void TlsSession::Detached::Free::operator()(ssl_st* session) const noexcept {
@@ -135,7 +136,7 @@ bool TlsSession::feed_while_idle(std::string_view ciphertext, TimePoint until) {
 
 bool TlsSession::between_records() const noexcept {
   // OpenSSL counts no record as pending of which it has just the header.
-  return SSL_has_pending(ssl_) == 0 && std::string_view(SSL_rstate_string(ssl_)) == "RH";
+  return SSL_has_pending(ssl_) == 0 && SSL_in_init(ssl_) == 0 && std::string_view(SSL_rstate_string(ssl_)) == "RH";
 }
 
 void TlsSession::shake_hands() {
@@ -144,17 +145,49 @@ void TlsSession::shake_hands() {
   if (SSL_get_error(ssl_, result) != SSL_ERROR_WANT_READ) fail_by_queue();
 }
 
-void TlsSession::complete_handshake() {
+/// False: the server has chosen a protocol that was not offered, and the session has failed.
+bool TlsSession::check_protocol() {
   const unsigned char* selected = nullptr;
   unsigned int size = 0;
   SSL_get0_alpn_selected(ssl_, &selected, &size);  // early patch levels of OpenSSL 3.0 do not check it themselves
   const std::string_view protocol(reinterpret_cast<const char*>(selected), size);
-  if (!protocol.empty() && protocol != kProtocol) return fail(protocol_not_offered(protocol));
+  if (protocol.empty() || protocol == kProtocol) return true;
+  fail(protocol_not_offered(protocol));
+  return false;
+}
+
+void TlsSession::complete_handshake() {
+  if (!check_protocol()) return;
   const bool is_1_3 = SSL_version(ssl_) >= TLS1_3_VERSION;
   // TLS 1.2 lets a session be resumed many times, and OpenSSL does not report a resumed session as a new one.
   if (!is_1_3 && resumed()) keep(SSL_get0_session(ssl_));
   free_chains();
+  allow_late_request();
   state_ = is_1_3 && certificate_requested_ ? State::AwaitingVerdict : State::Open;
+}
+
+/// The server may ask for our certificate, if we have one, though its handshake is over.
+void TlsSession::allow_late_request() {
+  const bool may_renegotiate = SSL_version(ssl_) == TLS1_2_VERSION && SSL_get_certificate(ssl_) != nullptr;
+  if (may_renegotiate) renegotiation_ = std::make_unique<Renegotiation>(ssl_);
+}
+
+/// False: the session has failed.
+bool TlsSession::follow_renegotiation() {
+  switch (renegotiation_->look()) {
+    case Renegotiation::Step::None:
+    case Renegotiation::Step::UnderWay: return true;
+    case Renegotiation::Step::ServerChanged:
+      fail({.kind = TlsFailure::Kind::Certificate, .text = "the server has changed its certificate on the connection"});
+      return false;
+    case Renegotiation::Step::Ended: break;
+  }
+  free_chains();
+  if (!check_protocol()) return false;
+  const std::string held = std::exchange(renegotiation_->unsent, {});
+  if (held.empty() || write_record(held)) return true;
+  fail_by_queue();
+  return false;
 }
 
 /// The certificates have been judged and are not needed any more; parsed, those of intermediates would be a quarter of
@@ -170,14 +203,16 @@ std::size_t TlsSession::read(std::span<char> space) {
   while (state_ == State::Open || state_ == State::AwaitingVerdict) {
     std::size_t count = 0;
     const int result = SSL_read_ex(ssl_, space.data() + size, space.size() - size, &count);
+    const int error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(ssl_, result);
+    if (renegotiation_ && error != SSL_ERROR_SSL && !follow_renegotiation()) break;
     size += count;
     if (heard_after_handshake_ || size > 0) state_ = State::Open;
     if (result == 1) {
       empty_messages_ = 0;
+      if (renegotiation_) renegotiation_->data_came();
       if (size == space.size()) break;
       continue;
     }
-    const int error = SSL_get_error(ssl_, result);
     if (error != SSL_ERROR_WANT_READ) {
       read_failed(error);
     } else if (!wire_.starved()) {
@@ -207,6 +242,7 @@ void TlsSession::count_empty_message() {
 
 bool TlsSession::write(std::span<const std::string_view> pieces) {
   const TlsWire::Operation operation(wire_, *this, {});
+  if (renegotiation_) renegotiation_->request_written();
   if (pieces.size() == 1) return write_record(pieces.front());
   const std::span<char> record = wire_.record();
   std::size_t gathered = 0;
@@ -230,10 +266,14 @@ bool TlsSession::write(std::span<const std::string_view> pieces) {
   return gathered == 0 || write_record({record.data(), gathered});
 }
 
-/// Of more than a record, OpenSSL makes several.
+/// Of more than a record, OpenSSL makes several. While a handshake is under way the plaintext is kept.
 bool TlsSession::write_record(std::string_view plaintext) {
   std::size_t written = 0;
-  return SSL_write_ex(ssl_, plaintext.data(), plaintext.size(), &written) == 1;
+  const bool must_wait = unsent_bytes() > 0;
+  if (!must_wait && SSL_write_ex(ssl_, plaintext.data(), plaintext.size(), &written) == 1) return true;
+  if (!must_wait && (!renegotiation_ || SSL_get_error(ssl_, 0) != SSL_ERROR_WANT_READ)) return false;
+  renegotiation_->unsent.append(plaintext);
+  return true;
 }
 
 void TlsSession::close() noexcept {

@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/net/tls/tls_failure.h"
+#include "core/net/tls/tls_renegotiation.h"
 #include "core/net/tls/tls_tickets.h"
 #include "core/net/tls/tls_wire.h"
 
@@ -66,7 +67,7 @@ class TlsSession {
   /// Takes ciphertext that came while the connection was idle, and so must hold no plaintext. False: it held some, the
   /// session is not open, or it is later than `until`.
   [[nodiscard]] bool feed_while_idle(std::string_view ciphertext, TimePoint until = TimePoint::max());
-  /// Whether no record has come only in part.
+  /// Whether no record has come only in part, and no handshake is under way.
   [[nodiscard]] bool between_records() const noexcept;
 
   /// Nothing came for so long that the server has accepted our certificate. Only in AwaitingVerdict.
@@ -74,6 +75,8 @@ class TlsSession {
 
   /// Encrypts `pieces`, in as few records as may be. Open or Ended only; false: OpenSSL failed.
   [[nodiscard]] bool write(std::span<const std::string_view> pieces);
+  /// Plaintext of write() that waits for the end of a handshake that the server has begun.
+  [[nodiscard]] std::size_t unsent_bytes() const noexcept { return renegotiation_ ? renegotiation_->unsent.size() : 0; }
   /// Writes close_notify: nothing is written after it.
   void close() noexcept;
 
@@ -102,8 +105,11 @@ class TlsSession {
   void complete_handshake();
   void free_chains() noexcept;
   [[nodiscard]] std::size_t read(std::span<char> space);
+  void allow_late_request();
+  [[nodiscard]] bool follow_renegotiation();
   void read_failed(int error);
   void count_empty_message();
+  [[nodiscard]] bool check_protocol();
   [[nodiscard]] bool write_record(std::string_view plaintext);
   void keep(ssl_session_st* session);
   void fail(TlsFailure failure);
@@ -113,6 +119,7 @@ class TlsSession {
   ssl_st* ssl_;
   std::shared_ptr<TlsTickets> tickets_;
   std::unique_ptr<TlsFailure> failure_;
+  std::unique_ptr<Renegotiation> renegotiation_;  ///< TLS 1.2 and a certificate of ours: if one is allowed
   State state_ = State::Handshaking;
   std::uint8_t empty_messages_ = 0;  ///< since data last came
   bool certificate_requested_ = false;

@@ -68,7 +68,7 @@ TlsStream::TlsStream(TlsClient& client, const TlsContext& context, std::unique_p
 TlsStream::~TlsStream() {
   if (destroyed_ != nullptr) *destroyed_ = true;
   const bool healthy = phase_ == Phase::Secured || phase_ == Phase::Ended;
-  if (!healthy || reset_ || finished_ || writing_failed_ || transport_->queued_bytes() > 0) return;
+  if (!healthy || reset_ || finished_ || writing_failed_ || queued_bytes() > 0) return;
   session_.close();
   flush();
 }
@@ -90,8 +90,9 @@ void TlsStream::on_bytes(std::string_view ciphertext) {
 
 /// Returns the plaintext. What there is no time for becomes the rest.
 std::string_view TlsStream::decrypt(std::string_view ciphertext) {
+  const bool held_back = session_.unsent_bytes() > 0;
   const TlsSession::Fed fed = session_.feed(ciphertext, Loop::event_time() + Loop::kShare);
-  const std::size_t answers = client_.wire().outgoing().size();
+  const std::size_t answers = held_back ? 0 : client_.wire().outgoing().size();
   if (flush() == WriteResult::Queued) owed_ += answers;
   if (fed.left > 0) {
     transport_->pause_reading();
@@ -104,6 +105,11 @@ std::string_view TlsStream::decrypt(std::string_view ciphertext) {
 void TlsStream::react(std::string_view plaintext) {
   if (owed_ > kMaxOwed && phase_ == Phase::Secured) return report_broken(-ENOBUFS);
   if (phase_ == Phase::Handshaking && !settle_handshake()) return;
+  if (drain_is_awaited_ && queued_bytes() == 0) {  // what a renegotiation had held back has gone out
+    const Alive alive(destroyed_);
+    on_drained();
+    if (!alive) return;
+  }
   deliver(plaintext);
 }
 
@@ -227,6 +233,7 @@ void TlsStream::on_broken(int error) {
 
 void TlsStream::on_drained() {
   owed_ = 0;
+  if (session_.unsent_bytes() > 0) return;
   if (!std::exchange(drain_is_awaited_, false)) return;  // it was something that TLS sent for itself
   if (events_ != nullptr && phase_ != Phase::Over) events_->on_drained();
 }
@@ -239,15 +246,16 @@ WriteResult TlsStream::write(std::span<const std::string_view> pieces) {
   const bool open = phase_ == Phase::Secured || phase_ == Phase::Ended;
   if (!open || writing_failed_ || session_.state() == State::Failed) return WriteResult::Failed;
   const bool encrypted = session_.write(pieces);
-  const WriteResult result = flush();
+  const WriteResult flushed = flush();
   if (!encrypted) writing_failed_ = true;
   if (writing_failed_) return WriteResult::Failed;
+  const WriteResult result = session_.unsent_bytes() > 0 ? WriteResult::Queued : flushed;
   drain_is_awaited_ = result == WriteResult::Queued;
   return result;
 }
 
 std::size_t TlsStream::queued_bytes() const noexcept {
-  return transport_->queued_bytes();
+  return transport_->queued_bytes() + session_.unsent_bytes();
 }
 
 std::size_t TlsStream::unacknowledged_bytes() const noexcept {
@@ -327,7 +335,7 @@ TlsStream::TlsStream(TlsClient& client, TlsSession::Detached session, std::share
 
 std::unique_ptr<DetachedStream> TlsStream::detach() {
   const bool idle = phase_ == Phase::Secured && session_.state() == State::Open && !held_ && !rest_ && !finished_ &&
-                    !writing_failed_ && transport_->queued_bytes() == 0;
+                    !writing_failed_ && queued_bytes() == 0 && session_.between_records();
   if (!idle) return nullptr;
   Descriptor descriptor = Descriptor::duplicate_of(transport_->fd());
   if (!descriptor) return nullptr;

@@ -242,16 +242,6 @@ TEST_CASE("a connection that goes before the handshake is over is told so") {
   CHECK(closed_failure(0, true).kind == Kind::Closed);
 }
 
-/// A client with a certificate, and an authority for it.
-struct WithIdentity : TlsFixture {
-  WithIdentity() {
-    settings.client_certificate = folder / "client.pem";
-    write_pem(settings.client_certificate, certificate, true);
-  }
-  Certificate issuer = make_authority("Client CA");
-  Certificate certificate = make_certificate({.name = "client", .usage = "clientAuth", .issuer = &issuer});
-};
-
 TEST_CASE("a client certificate is given to who asks for it") {
   for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
     CAPTURE(version);

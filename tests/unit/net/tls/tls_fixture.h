@@ -36,6 +36,16 @@ struct TlsFixture : LoopFixture {
   std::shared_ptr<TlsTickets> tickets = std::make_shared<TlsTickets>(client.ticket_bound());
 };
 
+/// A client with a certificate, and an authority for it.
+struct WithIdentity : TlsFixture {
+  WithIdentity() {
+    settings.client_certificate = folder / "client.pem";
+    write_pem(settings.client_certificate, certificate, true);
+  }
+  Certificate issuer = make_authority("Client CA");
+  Certificate certificate = make_certificate({.name = "client", .usage = "clientAuth", .issuer = &issuer});
+};
+
 /// A session and its server, joined in memory.
 class SessionPair {
  public:

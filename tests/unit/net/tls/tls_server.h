@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -102,6 +103,7 @@ class TlsServer {
       got.append(buffer.data(), count);
       ++reads;
     }
+    if (!answer_to_known.empty() && knows_client()) write(std::exchange(answer_to_known, {}));
     ended = (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) != 0;
     ERR_clear_error();
   }
@@ -116,6 +118,19 @@ class TlsServer {
   void ask_for_key_update() {
     REQUIRE(SSL_key_update(ssl_.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
     REQUIRE(SSL_do_handshake(ssl_.get()) == 1);
+  }
+  /// From here on the client has to show a certificate: by a message of TLS 1.3, or a renegotiation in TLS 1.2.
+  void demand_certificate() {
+    SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    SSL_set_options(ssl_.get(), SSL_OP_NO_SESSION_RESUMPTION_ON_RENEGOTIATION);
+    if (SSL_version(ssl_.get()) == TLS1_2_VERSION) return ask_to_renegotiate();
+    REQUIRE(SSL_verify_client_post_handshake(ssl_.get()) == 1);
+    REQUIRE(SSL_do_handshake(ssl_.get()) == 1);
+  }
+  [[nodiscard]] bool knows_client() const { return SSL_get0_peer_certificate(ssl_.get()) != nullptr; }
+  void change_certificate(const Certificate& to) {
+    REQUIRE(SSL_use_certificate(ssl_.get(), to.x509.get()) == 1);
+    REQUIRE(SSL_use_PrivateKey(ssl_.get(), to.key.get()) == 1);
   }
   /// TLS 1.2: HelloRequest.
   void ask_to_renegotiate() {
@@ -137,6 +152,7 @@ class TlsServer {
     return name != nullptr ? name : "";
   }
 
+  std::string answer_to_known;  ///< sent as soon as the client has shown its certificate
   bool secured = false;
   bool resumed = false;
   std::string got;  ///< application data
