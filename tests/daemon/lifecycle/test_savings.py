@@ -4,7 +4,7 @@ import signal
 
 from helpers_parent import connect, established
 from helpers_pool import KEEP, begin, every_host, exchange, finish, serve, settle
-from helpers_workers import workers
+from helpers_workers import one_on_each, workers
 from support.clocks import Clocks
 
 DAY = 24 * 3600.0
@@ -57,10 +57,11 @@ def test_without_a_request_the_end_says_so(keepwarm):
     assert stopped(keepwarm()).endswith("since the start: 0 requests")
 
 
-def test_all_workers_count_together(keepwarm, origin):
-    daemon, server = keepwarm(workers(3)), origin()
-    for _ in range(6):
-        exchange(daemon, server).close()
+def test_all_workers_count_together(keepwarm, http_origin):
+    daemon, server = keepwarm(workers(3)), http_origin()
+    for client in one_on_each(daemon, 3):
+        for _ in range(2):
+            assert client.get(server.url()).body == b"hello"
     assert "since the start: 6 requests" in stopped(daemon)
 
 
