@@ -9,19 +9,19 @@
 
 namespace keepwarm::daemon {
 
-struct Reloader::Exchange {
+struct Reloader::Link {
   std::mutex mutex;
   Reloader* reloader = nullptr;  // under mutex; nullptr: it is gone, and so is its mailbox
 };
 
 Reloader::Reloader(net::Loop& loop, const CommandLine& line, std::function<void(Loaded)> on_loaded)
-    : mailbox_(loop), line_(line), on_loaded_(std::move(on_loaded)), exchange_(std::make_shared<Exchange>()) {
-  exchange_->reloader = this;
+    : mailbox_(loop), line_(line), on_loaded_(std::move(on_loaded)), link_(std::make_shared<Link>()) {
+  link_->reloader = this;
 }
 
 Reloader::~Reloader() {
-  const std::scoped_lock lock(exchange_->mutex);
-  exchange_->reloader = nullptr;
+  const std::scoped_lock lock(link_->mutex);
+  link_->reloader = nullptr;
 }
 
 void Reloader::start() {
@@ -34,10 +34,10 @@ void Reloader::start() {
 
 void Reloader::read() {
   // The command line is copied: the thread may outlive its owner.
-  const auto work = [exchange = exchange_, line = line_] {
+  const auto work = [link = link_, line = line_] {
     Loaded loaded{load_config_for(line), net::TrustStore::of_system()};
-    const std::scoped_lock lock(exchange->mutex);
-    Reloader* const reloader = exchange->reloader;
+    const std::scoped_lock lock(link->mutex);
+    Reloader* const reloader = link->reloader;
     if (reloader == nullptr) return;
     reloader->mailbox_.post([reloader, loaded = std::move(loaded)]() mutable { reloader->done(std::move(loaded)); });
   };

@@ -33,7 +33,7 @@ class Reloader {
 
  private:
   /// What the thread and the reloader have in common, and so may outlive either: hence a shared_ptr.
-  struct Exchange;
+  struct Link;
 
   void read();
   void done(Loaded loaded);
@@ -41,7 +41,7 @@ class Reloader {
   net::Mailbox mailbox_;
   const CommandLine& line_;
   std::function<void(Loaded)> on_loaded_;
-  std::shared_ptr<Exchange> exchange_;
+  std::shared_ptr<Link> link_;
   bool reading_ = false;
   bool again_ = false;
 };
