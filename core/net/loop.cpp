@@ -93,7 +93,7 @@ Loop::~Loop() {
   while (uv_loop_close(&uv_) == UV_EBUSY) uv_run(&uv_, UV_RUN_NOWAIT);
 }
 
-void Loop::before_poll() {
+void Loop::before_poll() noexcept {
   ++turn_;
   begin_event();
   // What came before the last poll began, that poll has found. (When it returned is no such time: the process may have
@@ -101,7 +101,7 @@ void Loop::before_poll() {
   set_heard_until(polled_from_);
   polled_from_ = TimePoint(std::chrono::milliseconds(uv_now(&uv_)));
   if (clocks_) not_compared_ = this;
-  next_turn_.run();
+  next_turn_.begin_turn();
 }
 
 void Loop::on_clock_jump(std::function<void(const ClockJump&)> handler) {

@@ -102,7 +102,7 @@ class Loop {
   void stop() noexcept { uv_stop(&uv_); }
 
  private:
-  void before_poll();
+  void before_poll() noexcept;
 
   static inline thread_local TimePoint event_time_{};  ///< TimePoint{}: not read yet
   static inline thread_local TimePoint heard_until_{};

@@ -17,30 +17,33 @@ class Continuation : public ListHook<Continuation> {
   ~Continuation() = default;
 };
 
-/// Has each Continuation go on once: in the next turn, before the sockets are polled. So all others have had their turn
+/// Has each Continuation go on once: in the next turn, behind the events of its poll. So all others have had their turn
 /// in between, and the loop does not sleep meanwhile.
 ///
 /// Part of a Loop.
 class NextTurn {
  public:
-  explicit NextTurn(uv_loop_t& loop) noexcept { uv_idle_init(&loop, &poll_at_once_); }
+  explicit NextTurn(uv_loop_t& loop) noexcept;
   NextTurn(const NextTurn&) = delete;
   NextTurn& operator=(const NextTurn&) = delete;
   /// Before the destructor; the loop runs the close callbacks.
-  void close() noexcept { uv_close(reinterpret_cast<uv_handle_t*>(&poll_at_once_), nullptr); }
+  void close() noexcept;
 
   /// No-op if it is in the list already.
   void add(Continuation& continuation) noexcept;
-  /// Once a turn, before the poll.
-  void run() {
-    if (!waiting_.empty()) run_all();
+  /// A turn begins: before its poll.
+  void begin_turn() noexcept {
+    if (!waiting_.empty()) make_due();
   }
 
  private:
-  void run_all();
+  void make_due() noexcept;
+  void after_poll();
 
-  IntrusiveList<Continuation, Continuation> waiting_;
-  uv_idle_t poll_at_once_{};  ///< while some are waiting: the poll does not wait
+  IntrusiveList<Continuation, Continuation> waiting_;  ///< for the next turn
+  IntrusiveList<Continuation, Continuation> due_;      ///< in this one
+  uv_idle_t poll_at_once_{};                           ///< while there are any: the poll does not wait
+  uv_check_t after_poll_{};
 };
 
 }  // namespace keepwarm::net

@@ -51,6 +51,21 @@ TEST_CASE("who goes on again and again does so once a turn, and sockets have the
   }
 }
 
+TEST_CASE("it goes on behind the poll, once between two polls") {
+  LoopFixture fixture;
+  std::string log;
+  Repeating a(fixture.loop, log, 'a');
+  a.then = [&] { fixture.loop.go_on_next_turn(a); };
+  uv_prepare_t before{};
+  uv_prepare_init(&fixture.loop.uv(), &before);
+  before.data = &log;
+  uv_prepare_start(&before, [](uv_prepare_t* handle) { *static_cast<std::string*>(handle->data) += 'p'; });
+  fixture.loop.go_on_next_turn(a);
+  for (int i = 0; i < 3; ++i) uv_run(&fixture.loop.uv(), UV_RUN_NOWAIT);
+  CHECK(log == "papapa");
+  uv_close(reinterpret_cast<uv_handle_t*>(&before), nullptr);
+}
+
 TEST_CASE("what is destroyed does not go on, though another does it inside the same turn") {
   LoopFixture fixture;
   std::string log;
