@@ -87,13 +87,11 @@ void ClientSession::read_requests(std::string_view input) {
     earlier = std::exchange(pending_, {});
     earlier.append(input);
     input = earlier;
-    // There may have been so much of it that reading was paused, and the request that now begins with it may need more.
-    stream_->resume_reading();
+    stream_->resume_reading();  // it may be paused for so much, and the request that begins with it may need more
   }
   resting_ = false;
-  int begun = 0;
-  while (state_ == State::AwaitingHead && !input.empty() && stream_->queued_bytes() == 0) {
-    if (++begun > kRequestsAtOnce) {
+  for (int begun = 0; state_ == State::AwaitingHead && !input.empty() && stream_->queued_bytes() == 0; ++begun) {
+    if (begun == kRequestsAtOnce) {
       resting_ = true;
       context_.deadlines.arm(*this, net::Loop::event_time());
       break;

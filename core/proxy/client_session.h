@@ -95,6 +95,7 @@ class ClientSession final : public net::StreamEvents,
   [[nodiscard]] pool::Lease take_bound_connection(const pool::HostPool& host) override;
   // CONNECT and tunnels
   void on_connected() override;
+  void on_early_bytes_paused() override { client_paused(); }
   void on_client_lost() override { on_broken(0); }
   void on_connect_refused(policy::FailureKind kind, std::string_view explanation,
                           const FailureDetails& details) override;

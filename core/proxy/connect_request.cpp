@@ -52,7 +52,9 @@ void ConnectRequest::connect() {
 
 void ConnectRequest::client_bytes(std::string_view bytes) {
   early_.append(bytes);
-  if (early_.size() >= kMaxEarly) client_.pause_reading();
+  if (early_.size() < kMaxEarly) return;
+  client_.pause_reading();
+  events_.on_early_bytes_paused();
 }
 
 void ConnectRequest::on_dialed(pool::Dialed dialed) {

@@ -23,6 +23,8 @@ class ConnectRequestEvents {
  public:
   /// The 200 has been written, and the tunnel is about to begin. It gets the events of the client's stream from now on.
   virtual void on_connected() = 0;
+  /// So much came early that the client is not read from any more: its end would not be heard.
+  virtual void on_early_bytes_paused() = 0;
   /// The 200 cannot be written: the client is gone. May destroy the request.
   virtual void on_client_lost() = 0;
   /// The destination was not reached: answer and close. May destroy the request.

@@ -603,6 +603,26 @@ TEST_CASE("a pipelined CONNECT whose client ended before its turn: the tunnel pa
   CHECK(scene.records.back().outcome == ExchangeOutcome::Completed);
 }
 
+TEST_CASE("a CONNECT with so many early bytes that its client is not read from notices when that leaves") {
+  for (const bool at_once : {false, true}) {
+    CAPTURE(at_once);
+    SessionScene scene;
+    scene.upstream.network.hold();
+    scene.start();
+    const std::string early(64 * 1024, 'e');
+    scene.send(at_once ? std::string(kConnect) + early : std::string(kConnect));
+    if (!at_once) scene.client.bytes(early);
+    REQUIRE_FALSE(scene.client.reading);
+    scene.upstream.pass(1s);
+    CHECK(scene.retired == 0);
+    scene.client.peer.presence = PeerPresence::Gone;
+    scene.upstream.pass(1s);
+    CHECK(scene.retired == 1);
+    REQUIRE(scene.records.size() == 1);
+    CHECK(scene.records[0].outcome == ExchangeOutcome::Client);
+  }
+}
+
 TEST_CASE("a CONNECT whose 200 cannot be written has no tunnel") {
   SessionScene scene;
   connect(scene);
