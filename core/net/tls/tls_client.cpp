@@ -31,6 +31,32 @@ std::string file_failure(const char* key, const std::string& path) {
   return text;
 }
 
+// What one call of OpenSSL may take is bounded by its input, since the call itself cannot be interrupted.
+/// The certificates of one handshake. (A server's chain takes 5 KiB.)
+constexpr long kMostOfCertificates = 64L * 1024;
+/// Certificates between the server's and the one that is trusted.
+constexpr int kLongestChain = 16;
+
+/// Offers no key exchange over finite fields, in which the server chooses how much we calculate: 8,192 bits take tens
+/// of milliseconds. Elliptic curves have taken its place long ago.
+void leave_out_finite_fields(SSL_CTX* context) {
+  std::string list;
+  STACK_OF(SSL_CIPHER)* const ciphers = SSL_CTX_get_ciphers(context);
+  for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
+    const SSL_CIPHER* const cipher = sk_SSL_CIPHER_value(ciphers, i);
+    const int exchange = SSL_CIPHER_get_kx_nid(cipher);
+    // Those of TLS 1.3 name no key exchange, and are in a list of their own.
+    if (exchange == NID_kx_any || exchange == NID_kx_dhe || exchange == NID_kx_dhe_psk) continue;
+    list.append(SSL_CIPHER_get_name(cipher)).append(":");
+  }
+  SSL_CTX_set_cipher_list(context, list.c_str());
+  // From 3.5 on the built-in list has none but the shortest two.
+  if (OPENSSL_version_major() == 3 && OPENSSL_version_minor() < 5) {
+    SSL_CTX_set1_groups_list(context, "X25519:P-256:X448:P-521:P-384");
+  }
+  ERR_clear_error();
+}
+
 /// What does not depend on settings.
 void set_up(SSL_CTX* context) {
   // The system's openssl.cnf may demand more than TLS 1.2.
@@ -39,6 +65,9 @@ void set_up(SSL_CTX* context) {
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // else an idle connection holds 33 KiB of them
   SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);     // TlsSession counts the messages without data
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+  SSL_CTX_set_max_cert_list(context, kMostOfCertificates);
+  SSL_CTX_set_verify_depth(context, kLongestChain);
+  leave_out_finite_fields(context);
   SSL_CTX_set_alpn_protos(context, kAlpn, sizeof kAlpn);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <doctest/doctest.h>
+#include <openssl/ssl.h>
 
 #include "tests/unit/net/tls/tls_fixture.h"
 
@@ -66,6 +67,36 @@ TEST_CASE("settings that cannot be used are told with the file and the reason") 
     if (!made) CHECK(made.failure() == c.failure);
     CHECK(check_tls_settings(c.settings).value_or("") == c.failure);
     CHECK(ERR_peek_error() == 0);
+  }
+}
+
+TEST_CASE("no key exchange over finite fields is offered, and all others are") {
+  TlsFixture fixture;
+  STACK_OF(SSL_CIPHER)* const offered = SSL_CTX_get_ciphers(fixture.context().ssl());
+  bool elliptic = false, newest = false;
+  for (int i = 0; i < sk_SSL_CIPHER_num(offered); ++i) {
+    const int exchange = SSL_CIPHER_get_kx_nid(sk_SSL_CIPHER_value(offered, i));
+    CHECK(exchange != NID_kx_dhe);
+    elliptic |= exchange == NID_kx_ecdhe;
+    newest |= exchange == NID_kx_any;
+  }
+  CHECK(elliptic);
+  CHECK(newest);
+}
+
+TEST_CASE("certificates of more than 64 KiB are not looked at") {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    CAPTURE(version);
+    for (const int names : {1, 4000}) {
+      std::string alternative = "DNS:server.example";
+      for (int i = 1; i < names; ++i) alternative += ",DNS:" + std::to_string(10000000 + i) + ".example";
+      const Certificate certificate = make_certificate({.alternative_names = alternative, .issuer = &authority()});
+      TlsFixture fixture;
+      const TlsServerContext context({.certificate = &certificate, .newest = version});
+      SessionPair pair(fixture, context);
+      pair.talk();
+      CHECK((pair.client.state() == TlsSession::State::Open) == (names == 1));
+    }
   }
 }
 
