@@ -1,30 +1,21 @@
 """A daemon whose machine sleeps, or is restored from a snapshot, when the test says so."""
 
 import mmap
-import os
-import shutil
 import struct
-import subprocess
 from pathlib import Path
 
-from .waiting import sanitized
-
-SOURCE = Path(__file__).with_name("clock_shift.c")
+from .preload import preloaded
 
 
 class Clocks:
     """Pass `env` to a daemon. What is shifted is seen at its next look at the clock."""
 
     def __init__(self, folder: Path):
-        library, self._path = folder / "clock_shift.so", folder / "clocks"
-        compiler = os.environ.get("CC") or shutil.which("cc") or "gcc"
-        subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl"], check=True)
+        self._path = folder / "clocks"
         self._path.write_bytes(bytes(24))
         with self._path.open("r+b") as file:
             self._shifts = mmap.mmap(file.fileno(), 24)
-        self.env = {"LD_PRELOAD": str(library), "KEEPWARM_CLOCKS": str(self._path)}
-        if sanitized():
-            self.env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"
+        self.env = {**preloaded("clock_shift", folder), "KEEPWARM_CLOCKS": str(self._path)}
 
     def _shift(self, boottime: float, realtime: float, monotonic: float = 0) -> None:
         before = struct.unpack("=qqq", self._shifts[:])
