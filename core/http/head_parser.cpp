@@ -1,6 +1,5 @@
 #include "core/http/head_parser.h"
 
-#include <bit>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -22,13 +21,9 @@ int on_headers_complete(llhttp_t* parser) {
   return HPE_PAUSED;  // what follows, framing included, is not llhttp's to judge
 }
 
-/// A start line that is not whole yet is looked at again with each byte while it is that short, and then each time that
-/// it has doubled: so one that comes byte by byte costs no more than a few times what it does in one piece.
-constexpr std::size_t kShortStartLine = 128;
-
-bool must_look_again(std::size_t size, std::size_t size_before) noexcept {
-  return size <= kShortStartLine || std::bit_width(size) > std::bit_width(size_before);
-}
+/// Of a start line that is not whole yet, only so many bytes are looked at: one that comes byte by byte must not be
+/// looked at anew with each, and what is no HTTP shows itself in them.
+constexpr std::size_t kStartLineLook = 128;
 
 /// The line that begins at `begin`, as far as it has come.
 struct Line {
@@ -78,9 +73,10 @@ struct HeadParser::Llhttp {
           begin_line(scan, 2);
           continue;
         }
-        const bool certain = line.whole || !line.sound || full;
-        if (certain || must_look_again(line.text.size(), scan.seen)) {
-          if (const auto wrong = parse_start_line(line.text, line.whole, head)) return broken(fault, *wrong);
+        const bool goes_on = !line.whole && line.sound && !full;
+        const std::string_view text = goes_on ? line.text.substr(0, kStartLineLook) : line.text;
+        if (!goes_on || scan.seen < kStartLineLook) {
+          if (const auto wrong = parse_start_line(text, line.whole, head)) return broken(fault, *wrong);
         }
       } else if (line.text.empty()) {
         if (line.whole) return HeadProgress::Complete;

@@ -167,6 +167,19 @@ TEST_CASE("a head that ends in CR LF CR and another byte does not end (CVE-2025-
   CHECK(request("GET / HTTP/1.1\r\nHost: h\r\n\rGET /admin HTTP/1.1\r\n\r\n").fault == Fault::BareCrOrLf);
 }
 
+TEST_CASE("what is wrong far behind in a start line is found when that is whole, however it was cut") {
+  const std::string begin = "GET http://h/" + std::string(300, 'x');
+  for (const std::string_view odd : {" HTTX", "\t HTTP/1.1", " HTTP/1.1 x"}) {
+    CAPTURE(odd);
+    CHECK(request(begin + std::string(odd)).progress == HeadProgress::Incomplete);
+    CHECK(request(begin + std::string(odd) + "\r\n").fault == Fault::BadRequestLine);
+    CHECK(request(begin + std::string(odd) + "\n").fault == Fault::BadRequestLine);
+    CHECK(request(begin + std::string(odd), {.max_size = 315}).fault.has_value());
+  }
+  CHECK(request(begin + "\n").fault == Fault::BareCrOrLf);
+  CHECK(request("GET http://h/\t" + std::string(300, 'x')).fault == Fault::BadRequestLine);
+}
+
 TEST_CASE("white space before the first field is refused") {
   CHECK(request("GET / HTTP/1.1\r\n Host: h\r\n\r\n").fault == Fault::FoldedLine);
   CHECK(request("GET / HTTP/1.1\r\n\tHost: h\r\n\r\n").fault == Fault::FoldedLine);
