@@ -20,6 +20,7 @@ HostsFile::HostsFile(std::string text) : text_(std::move(text)) {
     if (addresses_.empty() || addresses_.back() != *address) addresses_.push_back(*address);
     for (std::size_t i = 1; i < words.size(); ++i) {
       const std::string_view name = without_final_dot(words[i]);
+      if (name.empty()) continue;  // a dot alone
       entries_.push_back({.begin = static_cast<std::uint32_t>(name.data() - all.data()),
                           .size = static_cast<std::uint32_t>(name.size()),
                           .address = static_cast<std::uint32_t>(addresses_.size() - 1)});

@@ -108,6 +108,13 @@ TEST_CASE("/etc/hosts gives each of a line's names its address") {
   for (const char* name : {"b.example", "no.example", "other", "#"}) CHECK(texts(name).empty());
 }
 
+TEST_CASE("a dot alone is no name in /etc/hosts") {
+  const HostsFile hosts("10.0.0.1 a . b.\n");
+  CHECK_FALSE(hosts.has(""));
+  CHECK(hosts.has("a"));
+  CHECK(hosts.has("b"));
+}
+
 TEST_CASE("c-ares serves where nsswitch.conf asks for nothing that it cannot do") {
   struct Case {
     const char* line;
