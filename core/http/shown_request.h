@@ -7,7 +7,7 @@
 namespace keepwarm::http {
 
 /// A request-target without what may be secret: userinfo is left out, and of a query or a fragment only its mark stays.
-/// At most kMaxShownTarget bytes.
+/// At most kMaxShownTarget bytes, besides the dots that stand for what was left out.
 [[nodiscard]] std::string shown_target(std::string_view target);
 
 inline constexpr std::size_t kMaxShownTarget = 1024;

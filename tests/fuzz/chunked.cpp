@@ -26,9 +26,9 @@ struct Body {
   bool operator==(const Body&) const = default;
 };
 
-Body read(std::string_view bytes, std::size_t piece, const ChunkedLimits& limits) {
+Body read(std::string_view bytes, std::size_t piece, const ChunkedLimits& limits, SectionOf what) {
   ChunkedReader reader;
-  reader.start(limits);
+  reader.start(limits, what);
   Body body;
   while (body.progress == ChunkedProgress::More && !bytes.empty()) {
     const std::string_view next = bytes.substr(0, std::min(piece, bytes.size()));
@@ -58,7 +58,7 @@ void check_written_again(const Body& body) {
   std::vector<Field> trailers;
   for (const auto& [name, value] : body.trailers) trailers.push_back({name, value, field_id(name)});
   write_last_chunk(wire, trailers);
-  const Body again = read(wire, wire.size(), {});
+  const Body again = read(wire, wire.size(), {}, SectionOf::Request);
   expect(again.progress == ChunkedProgress::Ended && again.consumed == wire.size() && again.data == body.data);
 }
 
@@ -66,8 +66,10 @@ void check_written_again(const Body& body) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Input input(data, size);
-  const Body whole = read(input.bytes, std::max<std::size_t>(input.bytes.size(), 1), kLimits);
-  expect(read(input.bytes, input.piece, kLimits) == whole);
+  const SectionOf what = size > 0 && data[0] >= 32 ? SectionOf::Response : SectionOf::Request;
+  const Body whole = read(input.bytes, std::max<std::size_t>(input.bytes.size(), 1), kLimits, what);
+  expect(read(input.bytes, input.piece, kLimits, what) == whole);
+  expect(!describe(whole.fault).empty());
   expect(whole.consumed <= input.bytes.size());
   if (whole.progress == ChunkedProgress::Ended) check_written_again(whole);
   return 0;

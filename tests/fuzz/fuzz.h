@@ -66,6 +66,12 @@ inline void expect_strict(std::string_view head, std::span<const http::Field> fi
   }
 }
 
+/// What was refused has a name.
+inline void expect_described(const Outcome& outcome) {
+  expect(outcome.fault.has_value() == (outcome.progress == http::HeadProgress::Broken));
+  if (outcome.fault) expect(!http::describe(*outcome.fault).empty());
+}
+
 /// Feeds the bytes in pieces, each time in a new buffer, until an answer comes. `parse(bytes, scan)` gives the outcome.
 template <typename Parse>
 Outcome feed_in_pieces(const Input& input, Parse parse) {

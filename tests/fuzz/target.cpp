@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "core/http/shown_request.h"
 #include "tests/fuzz/fuzz.h"
 
 // A request target: the parts are parts of it, what is accepted could be sent as Host, and a normalised host stays as
@@ -38,7 +39,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::string_view text{reinterpret_cast<const char*>(data) + 1, size - 1};
   const auto target = parse_target(text, (data[0] & 1U) != 0, (data[0] & 2U) != 0);
-  if (target) check(text, target.value());
+  if (target) {
+    check(text, target.value());
+  } else {
+    expect(!describe(target.failure()).empty());
+  }
+  const std::string shown = shown_target(text);
+  expect(shown.size() <= kMaxShownTarget + 4);
+  const std::size_t query = shown.find_first_of("?#");
+  expect(query == std::string::npos || shown.substr(query + 1) == "...");
   if (valid_host_field(text)) expect(text.find_first_of("@/?#\\ \t\r\n") == std::string_view::npos);
   return 0;
 }
