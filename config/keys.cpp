@@ -272,7 +272,9 @@ constexpr auto kKeys = std::to_array<Key>({
          unless(parent_problem)),
     host("tls.verify", "Verify the server's certificate. false: anybody on the way can pose as the server."),
     host("tls.ca_file", "PEM file with the authorities to trust; \"\": the system's store."),
-    host("tls.client_certificate", "PEM file with our certificate, for mutual TLS. Not without client_key. It is shown to a server that asks for it, "
+    host("tls.client_certificate",
+         "PEM file with our certificate, for mutual TLS. Not without client_key. It is shown to a server that asks for "
+         "it, "
          "in the handshake or after a request."),
     host("tls.client_key",
          "PEM file with the private key of client_certificate. Only the user that the daemon runs as should be able to "

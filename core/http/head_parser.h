@@ -49,10 +49,10 @@ class HeadParser {
 
   /// `bytes`: all that has come since the head began. Incomplete: call again with more. Broken: fault() says why;
   /// the guard's faults are found at the first byte that makes them certain, and so are those in the first 128 bytes of
-  /// the start line (a response that does not begin as "HTTP/", a request that begins as a TLS handshake or with SOCKS); others of
-  /// the start line when that is whole, malformed fields when the head is. The fault does not depend on how the bytes
-  /// were cut. One empty line before a request is skipped. A head that reaches max_size without an end is too large:
-  /// there is no point in waiting for more.
+  /// the start line (a response that does not begin as "HTTP/", a request that begins as a TLS handshake or with
+  /// SOCKS); others of the start line when that is whole, malformed fields when the head is. The fault does not depend
+  /// on how the bytes were cut. One empty line before a request is skipped. A head that reaches max_size without an end
+  /// is too large: there is no point in waiting for more.
   [[nodiscard]] HeadProgress parse_request(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,
                                            RequestHead& head);
   [[nodiscard]] HeadProgress parse_response(std::string_view bytes, HeadScan& scan, const HeadLimits& limits,

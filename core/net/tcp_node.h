@@ -40,8 +40,8 @@ struct TcpNode final : TcpPath {
 
   [[nodiscard]] static TcpNode* of(void* data) noexcept { return static_cast<TcpNode*>(data); }
   [[nodiscard]] Loop& loop() const noexcept { return Loop::of(*handle.loop); }
-  /// -1: it has no socket yet. uv_fileno() says the same, at a cost of 25 instructions, and is asked three times in each
-  /// exchange; what it reads is part of libuv's ABI.
+  /// -1: it has no socket yet. uv_fileno() says the same, at a cost of 25 instructions, and is asked three times in
+  /// each exchange; what it reads is part of libuv's ABI.
   [[nodiscard]] int fd() const noexcept { return handle.io_watcher.fd; }
   [[nodiscard]] uv_stream_t* stream() noexcept { return reinterpret_cast<uv_stream_t*>(&handle); }
 

@@ -55,9 +55,7 @@ class ConnectionSet {
     bound_[holder.authenticated ? 1 : 0].push_back(holder);
   }
   /// The one idle longest on which credentials were sent, or on which none were; nullptr: there is none.
-  [[nodiscard]] BoundHolder* oldest_bound(bool authenticated) noexcept {
-    return bound_[authenticated ? 1 : 0].front();
-  }
+  [[nodiscard]] BoundHolder* oldest_bound(bool authenticated) noexcept { return bound_[authenticated ? 1 : 0].front(); }
 
   /// Calls `visit` with each idle connection, the oldest first. It may close the one that it is called with, and no
   /// other.
@@ -87,8 +85,8 @@ class ConnectionSet {
 
   DeadlineWheel& deadlines_;
   Connection::Owner owner_;
-  std::vector<std::unique_ptr<Connection>> all_;   ///< each knows its own index
-  IdleList idle_;                                  ///< front: returned last
+  std::vector<std::unique_ptr<Connection>> all_;  ///< each knows its own index
+  IdleList idle_;                                 ///< front: returned last
   /// Without credentials, and with; front: idle longest.
   std::array<IntrusiveList<BoundHolder, BoundHolder>, 2> bound_;
   std::uint32_t idle_count_ = 0;

@@ -51,7 +51,8 @@ std::vector<config::Finding> warnings(const config::Config& config) {
 }  // namespace
 
 int run_check(const CommandLine& line, std::ostream& out, std::ostream& err) {
-  const Result<LoadedConfig, config::ConfigErrors> loaded = load_config_for(line, std::string(kDefaultConfigFile), file_findings);
+  const Result<LoadedConfig, config::ConfigErrors> loaded =
+      load_config_for(line, std::string(kDefaultConfigFile), file_findings);
   if (!loaded) {
     for (const config::ConfigError& error : loaded.failure()) err << to_text(error) << '\n';
     return kInputWrong;

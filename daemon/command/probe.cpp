@@ -156,9 +156,9 @@ int run_probe(const CommandLine& line, std::ostream& out, std::ostream& err, boo
   }
   const policy::HostSettings settings = config.hosts.resolve(url.origin.host, url.origin.port);
   const policy::NextHop hop = policy::next_hop(url.origin, settings);
-  const ProbeTarget target{hop, request_text(url, hop), settings.connect_timeout,
-                           std::min(settings.response_timeout,
-                                    std::clamp<Duration>(line.max, kShortestAnswerLimit, kLongestAnswerLimit))};
+  const ProbeTarget target{
+      hop, request_text(url, hop), settings.connect_timeout,
+      std::min(settings.response_timeout, std::clamp<Duration>(line.max, kShortestAnswerLimit, kLongestAnswerLimit))};
   ::signal(SIGPIPE, SIG_IGN);
   Progress progress(err, terminal);
   progress.line("probing " + origin_text(url.origin) + ": connections are left idle for up to " +

@@ -1,5 +1,5 @@
-/* Preloaded into a daemon: clocks that tell a time which a test has shifted. The file KEEPWARM_CLOCKS holds three numbers
- * of nanoseconds, as int64_t: what is added to CLOCK_BOOTTIME, to CLOCK_REALTIME, and to CLOCK_MONOTONIC.
+/* Preloaded into a daemon: clocks that tell a time which a test has shifted. The file KEEPWARM_CLOCKS holds three
+ * numbers of nanoseconds, as int64_t: what is added to CLOCK_BOOTTIME, to CLOCK_REALTIME, and to CLOCK_MONOTONIC.
  * support/clocks.py writes it.
  */
 #define _GNU_SOURCE
