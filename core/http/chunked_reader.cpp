@@ -188,7 +188,7 @@ void ChunkedReader::Impl::read_size_blank() {
 
 void ChunkedReader::Impl::read_extension() {
   const char* const here = bytes_.data() + at_;
-  const auto length = static_cast<std::size_t>(find_control(here, bytes_.data() + bytes_.size()) - here);
+  const auto length = static_cast<std::size_t>(find_control(here, bytes_.data() + bytes_.size(), bytes_.data()) - here);
   extension_bytes_ += length;
   at_ += length;
   fed_ = at_;  // llhttp goes on with CR
@@ -233,7 +233,7 @@ void ChunkedReader::Impl::begin_trailer_line() {
 
 void ChunkedReader::Impl::read_trailer() {
   const char* const here = bytes_.data() + at_;
-  const auto length = static_cast<std::size_t>(find_control(here, bytes_.data() + bytes_.size()) - here);
+  const auto length = static_cast<std::size_t>(find_control(here, bytes_.data() + bytes_.size(), bytes_.data()) - here);
   if (!keep_trailer_bytes(length) || at_ == bytes_.size()) return;
   const char c = bytes_[at_];
   if (c != '\r') return fail(fault_of_control(c));
@@ -250,7 +250,10 @@ void ChunkedReader::Impl::end_trailer_line() {
 void ChunkedReader::Impl::end_section() {
   if (bytes_[at_] != '\n') return fail(Fault::BareCrOrLf);
   if (!keep_trailer_bytes(1)) return;
-  if (const auto fault = parse_section(parser_, trailer_section_, what_, *this, repaired_section_)) return fail(*fault);
+  if (const llhttp_errno_t error = take_section(parser_, trailer_section_, *this); error != HPE_OK) {
+    const auto fault = take_repaired(parser_, trailer_section_, what_, error, *this, repaired_section_);
+    if (fault) return fail(*fault);
+  }
   state_ = State::Ended;
 }
 

@@ -32,9 +32,11 @@ struct Line {
   bool sound = false;     ///< what follows text is CRLF, the beginning of it, or nothing yet
 };
 
-/// `seen`: so many of its bytes are known to be no control bytes.
-Line line_at(const char* begin, std::size_t seen, const char* end) noexcept {
-  const char* const stop = find_control(begin + seen, end);
+/// The line at `from` in the `bytes`. `seen`: so many of its bytes are known to be no control bytes.
+Line line_at(std::string_view bytes, std::size_t from, std::size_t seen) noexcept {
+  const char* const begin = bytes.data() + from;
+  const char* const end = bytes.data() + bytes.size();
+  const char* const stop = find_control(begin + seen, end, bytes.data());
   const bool cr = stop != end && *stop == '\r';
   Line line{{begin, static_cast<std::size_t>(stop - begin)}};
   line.whole = cr && end - stop >= 2 && stop[1] == '\n';
@@ -64,9 +66,8 @@ struct HeadParser::Llhttp {
   template <typename Head>
   HeadProgress guard(std::string_view bytes, HeadScan& scan, bool full, const HeadLimits& limits, Head& head,
                      Fault& fault) {
-    const char* const end = bytes.data() + bytes.size();
     while (scan.line_start < bytes.size()) {
-      const Line line = line_at(bytes.data() + scan.line_start, scan.seen, end);
+      const Line line = line_at(bytes, scan.line_start, scan.seen);
       if (scan.lines == 0) {
         if (std::is_same_v<Head, RequestHead> && line.whole && line.text.empty() && !scan.skipped_empty_line) {
           scan.skipped_empty_line = true;
@@ -118,9 +119,12 @@ struct HeadParser::Llhttp {
     }
     head.size = scan.line_start + 2;
     const std::string_view section = bytes.substr(scan.fields_start, head.size - scan.fields_start);
-    const auto wrong = parse_section(is_request ? after_request_line : after_status_line, section,
-                                     section_of(head, answers_connect), collector, repaired);
-    if (wrong) return broken(fault, *wrong);
+    const llhttp_t& prepared = is_request ? after_request_line : after_status_line;
+    if (const llhttp_errno_t error = take_section(prepared, section, collector); error != HPE_OK) {
+      const SectionOf what = section_of(head, answers_connect);
+      const auto wrong = take_repaired(prepared, section, what, error, collector, repaired);
+      if (wrong) return broken(fault, *wrong);
+    }
     head.fields = Fields(collector.fields, collector.ids);
     return HeadProgress::Complete;
   }

@@ -53,14 +53,6 @@ Fault fault_of(llhttp_errno_t error, const FieldCollector& collector) noexcept {
   }
 }
 
-std::optional<Fault> parse_as_it_is(const llhttp_t& prepared, std::string_view section, FieldCollector& collector) {
-  collector.clear();
-  llhttp_t parser = prepared;
-  const llhttp_errno_t error = llhttp_execute(&parser, section.data(), section.size());
-  if (collector.ended && error == HPE_PAUSED) return std::nullopt;
-  return fault_of(error, collector);
-}
-
 }  // namespace
 
 void collect_fields(llhttp_settings_t& settings) {
@@ -68,11 +60,11 @@ void collect_fields(llhttp_settings_t& settings) {
   settings.on_header_value = on_value;
 }
 
-std::optional<Fault> parse_section(const llhttp_t& prepared, std::string_view section, SectionOf what,
-                                   FieldCollector& collector, std::string& repaired) {
-  const std::optional<Fault> fault = parse_as_it_is(prepared, section, collector);
-  if (!fault || !repair_fields(section, what, repaired)) return fault;
-  return parse_as_it_is(prepared, repaired, collector);
+std::optional<Fault> take_repaired(const llhttp_t& prepared, std::string_view section, SectionOf what,
+                                   llhttp_errno_t error, FieldCollector& collector, std::string& repaired) {
+  if (repair_fields(section, what, repaired)) error = take_section(prepared, repaired, collector);
+  if (error == HPE_OK) return std::nullopt;
+  return fault_of(error, collector);
 }
 
 }  // namespace keepwarm::http

@@ -32,9 +32,19 @@ struct FieldCollector {
 void collect_fields(llhttp_settings_t& settings);
 
 /// Gives a whole section, the empty line behind it included, to a copy of `prepared`, whose `data` must be `collector`.
-/// What llhttp refuses is repaired where a proxy does so (field_repair.h): the fields then lie in `repaired`, else in
-/// `section`. nullopt: `collector` has them all.
-[[nodiscard]] std::optional<Fault> parse_section(const llhttp_t& prepared, std::string_view section, SectionOf what,
-                                                 FieldCollector& collector, std::string& repaired);
+/// HPE_OK: `collector` has all fields, which lie in `section`.
+[[nodiscard]] inline llhttp_errno_t take_section(const llhttp_t& prepared, std::string_view section,
+                                                 FieldCollector& collector) noexcept {
+  collector.clear();
+  llhttp_t parser = prepared;
+  const llhttp_errno_t error = llhttp_execute(&parser, section.data(), section.size());
+  return collector.ended && error == HPE_PAUSED ? HPE_OK : error == HPE_OK ? HPE_INTERNAL : error;
+}
+
+/// For a section that take_section() has refused with `error`: repairs it where a proxy does so (field_repair.h). The
+/// fields then lie in `repaired`. nullopt: `collector` has them all.
+[[nodiscard]] std::optional<Fault> take_repaired(const llhttp_t& prepared, std::string_view section, SectionOf what,
+                                                 llhttp_errno_t error, FieldCollector& collector,
+                                                 std::string& repaired);
 
 }  // namespace keepwarm::http
