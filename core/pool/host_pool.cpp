@@ -123,6 +123,7 @@ bool HostPool::keep_bound(Connection& connection, const GiveBack& how, TimePoint
 void HostPool::hold_bound(BoundHolder& holder, TimePoint now) {
   const SettleScope scope(*this, now);
   connections_.hold_bound(holder, now);
+  if (peers_->place_awaited()) idle_.displace_bound(settings_->queue_timeout, now);
 }
 
 void HostPool::give_back(Connection& connection, const GiveBack& how, TimePoint now) {

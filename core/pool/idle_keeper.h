@@ -47,6 +47,10 @@ class IdleKeeper final : public IdleEvents, public IdlePeer {
   // IdlePeer
   void learn_close(const policy::IdlePeriod& period) override;
   void close_idle_since(TimePoint since, Duration age, TimePoint now) override;
+  /// For one who needs a place at max_connections: has a connection that is bound to a client and lies idle give way,
+  /// the one idle longest. Returns how long it takes until one may (policy::bound_stays()): 0: one has; nullopt: none
+  /// is there.
+  std::optional<Duration> displace_bound(Duration queue_timeout, TimePoint now) override;
 
   // ---- When they are closed ----
 
@@ -63,10 +67,6 @@ class IdleKeeper final : public IdleEvents, public IdlePeer {
   /// If something was learned since the last call: closes those whose time is over though their deadline is later, and
   /// gives the others theirs anew.
   void apply_what_was_learned(TimePoint now);
-  /// For one who needs a place at max_connections: has a connection that is bound to a client and lies idle give way,
-  /// the one idle longest. Returns how long it takes until one may (policy::bound_stays()): 0: one has; nullopt: none
-  /// is there.
-  [[nodiscard]] std::optional<Duration> displace_bound(Duration queue_timeout, TimePoint now);
   /// A connection whose time is over as soon as it is idle: if that is the server's doing, a warning says why nothing
   /// is reused, once.
   void explain_no_time(const Connection& connection, TimePoint now);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "core/base/clock.h"
 #include "core/policy/admission.h"
@@ -47,6 +48,8 @@ class IdlePeer {
   virtual void close_idle_since(TimePoint since, Duration age, TimePoint now) = 0;
   /// The server closed an idle connection.
   virtual void learn_close(const policy::IdlePeriod& period) = 0;
+  /// Somebody waits for a place: one that is bound to a client gives way, if one may. IdleKeeper::displace_bound().
+  virtual std::optional<Duration> displace_bound(Duration queue_timeout, TimePoint now) = 0;
 
  protected:
   ~IdlePeer() = default;
@@ -111,6 +114,8 @@ class Peers {
   /// The first waiter without a source has to wait for a place, which the other workers can see from now on. True: a
   /// place has come free meanwhile, so that it is worth trying again.
   [[nodiscard]] virtual bool await_place(const CheckoutRequirements&, TimePoint) { return false; }
+  /// Whether a waiter of any worker is known to the others.
+  [[nodiscard]] virtual bool place_awaited() const noexcept { return false; }
   /// Nobody waits for a place any more.
   virtual void stop_awaiting() noexcept {}
 

@@ -17,6 +17,9 @@ using namespace std::chrono_literals;
 constexpr Duration kTransferInterval = 10ms;
 constexpr int kTransfersAtOnce = 64;
 
+/// How often a worker that waits asks the others for a place of a bound connection.
+constexpr Duration kDisplaceEvery = 100ms;
+
 /// How often a worker tells the others that the host is in use.
 constexpr Duration kTellOthersEvery = 1s;
 
@@ -136,10 +139,24 @@ bool SharedPeers::await_place(const CheckoutRequirements& requirements, TimePoin
   if (!full()) return true;
   if (place_requested_) return false;
   const auto other = host_->most_idle(context_.worker);
-  if (!other) return false;
+  if (!other) {
+    ask_for_bound_places(net::Loop::event_time());
+    return false;
+  }
   place_requested_ = true;
   send_request(*other, TransferRequest::ConnectionOrPlace, requirements);
   return false;
+}
+
+/// Nobody has an idle connection, but some may lie idle that are bound to clients. The places of those that give way go
+/// to whoever waits.
+void SharedPeers::ask_for_bound_places(TimePoint now) {
+  if (now < next_displacement_) return;
+  next_displacement_ = now + kDisplaceEvery;
+  post_to_others([](SharedPeers& peers) {
+    const TimePoint then = net::Loop::event_time();
+    if (peers.host_->anybody_waits()) peers.own_idle_.displace_bound(peers.own_.settings().queue_timeout, then);
+  });
 }
 
 void SharedPeers::stop_awaiting() noexcept {
@@ -159,6 +176,10 @@ std::uint32_t SharedPeers::excess_of_all() {
   const policy::HostSettings& settings = own_.settings();
   claimed_excess_ = host_->claim_excess(context_.worker, settings.max_idle, settings.max_connections);
   return claimed_excess_;
+}
+
+bool SharedPeers::place_awaited() const noexcept {
+  return host_->anybody_waits();
 }
 
 bool SharedPeers::needed_elsewhere(TimePoint older_than) {

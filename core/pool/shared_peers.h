@@ -39,6 +39,7 @@ class SharedPeers final : public Peers {
   [[nodiscard]] std::uint32_t expiring() const noexcept override { return host_->expiring(); }
   void used(TimePoint now) noexcept override;
   [[nodiscard]] TimePoint last_used() const noexcept override;
+  [[nodiscard]] bool place_awaited() const noexcept override;
   void remind_prewarmer() override;
   void settings_changed() override;
   void leave() noexcept override;
@@ -64,6 +65,7 @@ class SharedPeers final : public Peers {
   void send_request(std::uint32_t worker, TransferRequest what, const CheckoutRequirements& requirements);
   void serve_request(std::uint32_t worker, TransferRequest what, const CheckoutRequirements& requirements);
   void receive(TransferReply reply);
+  void ask_for_bound_places(TimePoint now);
   template <typename Message>
   void post_to_others(Message message);
 
@@ -80,6 +82,7 @@ class SharedPeers final : public Peers {
   std::uint32_t given_places_ = 0;        ///< given to us, not used yet; none between events
   std::uint32_t claimed_excess_ = 0;      ///< idle ones that count as closed, and are about to be
   std::optional<std::uint32_t> pass_to_;  ///< between needed_elsewhere() and pass_on()
+  TimePoint next_displacement_{};         ///< of bound connections of other workers
   bool place_requested_ = false;
   bool awaiting_ = false;  ///< others may know of a waiter of ours
 };

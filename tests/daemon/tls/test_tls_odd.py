@@ -56,6 +56,18 @@ def test_new_keys_between_request_and_answer_are_no_answer(keepwarm, origin):
     finish(client)
 
 
+@asks
+def test_new_keys_without_end_on_an_idle_connection_end_it_and_teach_nothing(keepwarm, origin, ask):
+    w = secure_wire(keepwarm, origin)
+    upstream = exchange(w.daemon, w.server)
+    with contextlib.suppress(Cut, OSError, AssertionError):
+        for _ in range(40):
+            upstream.send_key_update(ask)
+    w.daemon.wait_log(r"upstream \S+ closed: protocol error")
+    assert not [line for line in w.daemon.log if "learned" in line]
+    exchange(w.daemon, w.server)
+
+
 def outcome(client):
     try:
         return client.read_response().status

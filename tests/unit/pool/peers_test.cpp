@@ -35,6 +35,7 @@ struct FakePool final : PeerPool, IdlePeer {
   void check_warmth(TimePoint) override { ++warmth_checks; }
   void close_idle_since(TimePoint since, Duration, TimePoint) override { closed_since = since; }
   void learn_close(const policy::IdlePeriod& period) override { learned = period; }
+  std::optional<Duration> displace_bound(Duration, TimePoint) override { return std::nullopt; }
 
   std::uint32_t open_count = 0;
   std::uint32_t idle_count = 0;

@@ -213,6 +213,49 @@ TEST_CASE_FIXTURE(PairOfOne, "a waiter that may use no idle one has one of the o
   CHECK(shared_host->open() == 1);
 }
 
+/// Whoever has a client's bound connection while that is idle.
+struct Holder final : BoundHolder {
+  Holder(Lease of, bool with_credentials) : BoundHolder(with_credentials), lease(std::move(of)) {}
+  void give_way() override { lease.close(CloseReason::PoolFull); }
+  Lease lease;
+};
+
+TEST_CASE_FIXTURE(PairOfOne, "a bound connection that lies idle gives way to a waiter of the other worker") {
+  for (const bool waits_before : {false, true}) {
+    CAPTURE(waits_before);
+    Client first, second;
+    open(first);
+    if (waits_before) {
+      ask_other(second);
+      turn();
+    }
+    REQUIRE(first.lease.keep_bound({.idle_since = now(), .hint = {}}));
+    Holder holder(std::move(first.lease), false);
+    host->hold_bound(holder, now());
+    if (!waits_before) ask_other(second);
+    await(second);
+    CHECK_FALSE(holder.lease);
+    CHECK(shared_host->open() == 1);
+    second.lease.close(CloseReason::ServerSaidClose);
+  }
+}
+
+TEST_CASE_FIXTURE(PairOfOne, "with credentials it gives way to the other worker only after queue_timeout") {
+  Client first, early, late;
+  open(first);
+  REQUIRE(first.lease.keep_bound({.idle_since = now(), .hint = {}}));
+  Holder holder(std::move(first.lease), true);
+  host->hold_bound(holder, now());
+  ask_other(early);
+  turn();
+  CHECK(early.waiting());
+  early.waiter->withdraw();
+  pass(host->settings().queue_timeout);
+  ask_other(late);
+  await(late);
+  CHECK_FALSE(holder.lease);
+}
+
 TEST_CASE_FIXTURE(PairOfOne, "a place that came for a waiter that has left is free again") {
   Client first;
   open(first);
