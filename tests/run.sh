@@ -323,7 +323,7 @@ run_fuzz() {
   local seconds=5 target
   [ -z "${KEEPWARM_TEST_LONG-}" ] || seconds=60
   say "Fuzzing" fuzz
-  step "installing clang" install_packages clang || return
+  step "installing clang" install_packages clang llvm || return
   build fuzz || return
   say "Fuzzing, $seconds s for each target" fuzz
   for target in build/fuzz/tests/fuzz/fuzz_*; do
@@ -332,6 +332,7 @@ run_fuzz() {
     check "fuzzing $name" "$target" -max_total_time="$seconds" -artifact_prefix="$logs/fuzz/" "$logs/fuzz/$name" \
       "tests/fuzz/corpus/$name"
   done
+  check "coverage of core/http by the corpora" tests/fuzz/coverage.sh
 }
 
 parts=("$@")

@@ -90,7 +90,8 @@ void parse_request_line(const std::string& method_and_target, std::size_t piece)
 void take_response(const std::string& lines, std::string_view offered = {}, std::size_t piece = kWhole) {
   HeadParser parser;
   ResponseHead head;
-  in_pieces("HTTP/1.1 200 OK\r\n" + lines + "\r\n", piece, [&](std::string_view bytes, HeadScan& scan) {
+  const std::string wire = "HTTP/1.1 200 OK\r\n" + lines + "\r\n";
+  in_pieces(wire, piece, [&](std::string_view bytes, HeadScan& scan) {
     return parser.parse_response(bytes, scan, kManyBytes, head);
   });
   const auto framing = response_framing(head, false);
