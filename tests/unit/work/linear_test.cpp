@@ -104,8 +104,9 @@ void take_response(const std::string& lines, std::string_view offered = {}, std:
   ForwardedResponse how;
   how.framing = *framing;
   how.via = kUs;
+  how.strip_secure = true;
   write_response_head(out, head, how);
-  write_interim_head(out, head, kUs);
+  write_interim_head(out, head, kUs, true);
 }
 
 void take_chunks(const std::string& wire, std::size_t piece = kWhole) {
