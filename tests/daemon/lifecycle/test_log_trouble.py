@@ -206,6 +206,7 @@ def test_a_fifo_without_a_reader_is_a_log_file_and_keeps_its_lines(silent, tmp_p
     os.mkfifo(tmp_path / "fifo")
     daemon = silent({"log": {"file": str(tmp_path / "fifo")}})
     reader = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)  # only to open it was not to wait
     eventually(lambda: b"ready" in os.read(reader, 1 << 16))
     os.close(reader)
     ends_soon(daemon)
