@@ -97,6 +97,37 @@ def test_a_client_that_pipelines_and_never_reads_is_not_read_for_ever(keepwarm, 
     daemon.expect_growth_below(16 << 20, before)
 
 
+@pytest.mark.parametrize("first", [60_000, 65_536, 200_000])
+def test_a_post_behind_an_answer_that_waits_is_read_whole(keepwarm, http_origin, first):
+    """What came with its head is here when its turn comes, and may have filled the buffer: the rest must be read, too."""
+    size = 400_000
+    daemon = keepwarm()
+    server = http_origin({"/big": bytes(8 << 20), "/post": lambda request, _: str(len(request.body))})
+    client = daemon.client(receive_buffer=4096)
+    head = f"POST http://{server.at}/post HTTP/1.1\r\nHost: {server.at}\r\nContent-Length: {size}\r\n\r\n"
+    client.send(get(server.at, "/big"))
+    client.read_response_head()
+    client.send(head + "b" * (first - len(head)))  # behind an answer that does not fit into the sockets' buffers
+    rest = Background(client.send, "b" * (size - first + len(head)))
+    assert len(client.read_exact(8 << 20)) == 8 << 20
+    assert client.read_response().body == str(size).encode()
+    rest.result()
+
+
+def test_a_half_close_within_a_pipelined_post_leaves_the_answer_before_it_and_nothing_behind(keepwarm, http_origin):
+    daemon, server = keepwarm(), http_origin()
+    server.hold()
+    client = daemon.client()
+    client.send(get(server.at, "/first"))
+    server.wait_requests(1)
+    client.send(f"POST http://{server.at}/ HTTP/1.1\r\nHost: {server.at}\r\nContent-Length: 10\r\n\r\nhalf")
+    client.shutdown_write()
+    server.release()
+    assert client.read_response().body == b"hello"
+    client.expect_eof()
+    assert [request.target for request in server.requests] == ["/first"]
+
+
 def test_head_get_head_stay_in_step(keepwarm, http_origin):
     daemon, server = keepwarm(), http_origin()
     client = daemon.client()
