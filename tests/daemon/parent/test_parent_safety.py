@@ -210,3 +210,15 @@ def test_two_that_are_each_others_parent_see_the_loop(keepwarm, request_):
     else:
         check_own_answer(response, 502, "destination_unavailable")
     assert first.fd_count() < baseline + 20
+
+
+@pytest.mark.parametrize("via", ['1.1 x "', "1.1 x (", "1.1 x (\\"], ids=["a quote", "a comment", "an escape"])
+def test_a_via_that_never_ends_hides_no_loop(keepwarm, via):
+    first = keepwarm()
+    second = keepwarm(together(every_host(parent=f"http://{first.at}"), {"log": {"access": "text"}}))
+    reload_with_parent(first, second.at)
+    response = first.request("CONNECT", f"{NAME}:443", f"Host: {NAME}:443", f"Via: {via}")
+    check_own_answer(response, 502, "destination_unavailable")
+    second.terminate()
+    assert second.wait_exit() == 0
+    assert sum(" CONNECT " in line for line in second.log) == 1
