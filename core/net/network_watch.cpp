@@ -139,8 +139,8 @@ struct NetworkWatch::Node {
   NetworkWatch* watch = nullptr;
 };
 
-NetworkWatch::NetworkWatch(Loop& loop, std::function<void(const NetworkChange&)> on_change)
-    : on_change_(std::move(on_change)), timer_(loop, [this] { read_again(); }) {
+NetworkWatch::NetworkWatch(Loop& loop, Events events)
+    : events_(std::move(events)), timer_(loop, [this] { read_again(); }) {
   Descriptor socket = open_socket(kGroups);
   if (!socket) return;
   auto node = std::make_unique<Node>();
@@ -164,27 +164,32 @@ NetworkWatch::~NetworkWatch() {
 
 void NetworkWatch::on_messages() {
   if (!drain(node_->socket.get()) || due_) return;
-  const Duration since = Loop::event_time() - read_at_;
-  if (since >= kReadEach) return read_again();
+  const Duration too_early = reads_paid_until_ - Loop::event_time() - (kBurst - 1) * kReadEach;
+  if (too_early <= Duration::zero()) return read_again();
+  set_uncertain(true);
+  read_later(too_early);
+}
+
+void NetworkWatch::set_uncertain(bool uncertain) {
+  if (std::exchange(uncertain_, uncertain) != uncertain) events_.on_uncertain(uncertain);
+}
+
+void NetworkWatch::read_later(Duration after) {
   due_ = true;
-  timer_.arm(kReadEach - since);
+  timer_.arm(after);
 }
 
 void NetworkWatch::read_again() {
   due_ = false;
-  read_at_ = Loop::event_time();
+  set_uncertain(false);  // also if it fails: a system that does not let us read would never be certain again
+  reads_paid_until_ = std::max(reads_paid_until_, Loop::event_time()) + kReadEach;
   std::optional<NetworkState> after = read_tables();
-  if (!after) {
-    due_ = true;
-    timer_.arm(retry_after_);
-    retry_after_ = std::min(2 * retry_after_, kRetryEach);
-    return;
-  }
+  if (!after) return read_later(std::exchange(retry_after_, std::min(2 * retry_after_, kRetryEach)));
   retry_after_ = kReadEach;
   std::optional<NetworkState> before = std::exchange(state_, std::move(after));
   if (!before) return;
   const NetworkChange change = NetworkChange::between(std::move(*before), *state_);
-  if (!change.empty()) on_change_(change);
+  if (!change.empty()) events_.on_change(change);
 }
 
 }  // namespace keepwarm::net

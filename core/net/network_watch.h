@@ -19,12 +19,18 @@ class NetworkWatch {
  public:
   /// A machine with more routes is a router. Its routes change all the time, so only its addresses are watched.
   static constexpr std::size_t kMaxRoutes = 4096;
-  /// The tables are read no more often than this.
+  /// The tables are read no more often than this in the long run, and up to kBurst times at once: a network that
+  /// changes does so in some steps.
   static constexpr Duration kReadEach = std::chrono::milliseconds(100);
+  static constexpr int kBurst = 10;
 
-  /// `on_change` is called from the loop, with a change that is not empty. If this system does not let us watch, it
-  /// never comes (works()).
-  NetworkWatch(Loop& loop, std::function<void(const NetworkChange&)> on_change);
+  struct Events {
+    std::function<void(const NetworkChange&)> on_change;  ///< never empty
+    /// True: something has changed, and it is too early to read the tables for it. False: they are about to be read.
+    std::function<void(bool)> on_uncertain;
+  };
+  /// The events are called from the loop. If this system does not let us watch, they never come (works()).
+  NetworkWatch(Loop& loop, Events events);
   ~NetworkWatch();
   NetworkWatch(const NetworkWatch&) = delete;
   NetworkWatch& operator=(const NetworkWatch&) = delete;
@@ -35,14 +41,17 @@ class NetworkWatch {
   struct Node;  // uv_poll_t and the descriptor; freed in libuv's close callback
 
   void on_messages();
+  void set_uncertain(bool uncertain);
+  void read_later(Duration after);
   void read_again();
 
-  std::function<void(const NetworkChange&)> on_change_;
+  Events events_;
   Timer timer_;
   std::optional<NetworkState> state_;  ///< nullopt: not read yet
-  TimePoint read_at_{};
+  TimePoint reads_paid_until_{};       ///< each read pays for kReadEach; at most kBurst of that may lie ahead
   Duration retry_after_ = kReadEach;
-  bool due_ = false;      ///< the timer runs, which reads the tables
+  bool due_ = false;  ///< the timer runs, which reads the tables
+  bool uncertain_ = false;
   Node* node_ = nullptr;  ///< nullptr: this system does not let us watch
 };
 

@@ -62,6 +62,7 @@ bool IdleKeeper::is_alive(Connection& connection, bool replayable, TimePoint now
 
 Connection* IdleKeeper::find(const CheckoutRequirements& requirements, TimePoint now) {
   if (its_.connections.idle() == 0 || requirements.fresh_only) return nullptr;
+  if (its_.context.network_uncertain && !requirements.replayable) return nullptr;
   Connection* best = find_untested(requirements, now);
   if (best == nullptr && !requirements.replayable && prove_by_oldest(now)) best = find_untested(requirements, now);
   while (best != nullptr && !is_alive(*best, requirements.replayable, now)) {

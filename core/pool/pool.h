@@ -67,6 +67,10 @@ class Pool final : public HostPoolOwner {
   /// Closes the connections that are affected by it, the leased ones when they end. Returns how many were idle.
   std::uint32_t network_changed(const NetworkChange& change);
 
+  /// True: something of the network has changed, and network_changed() may follow. Until it is false again, idle
+  /// connections serve only what can be sent again.
+  void set_network_uncertain(bool uncertain) noexcept { context_.network_uncertain = uncertain; }
+
   /// An upstream connection that was never pooled, or left the pool for good, has ended with its tunnel: counted and
   /// logged like every other close. `upstream`: "host:port".
   void tunnel_ended(std::string_view upstream);

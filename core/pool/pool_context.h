@@ -55,6 +55,9 @@ struct PoolContext {
   HostPoolOwner* owner = nullptr;
   bool draining = false;    ///< shutting down: nothing is pooled any more
   Disruption disruption{};  ///< the last one
+  /// Something of this machine's network has changed, and nobody knows yet what: idle connections serve only what can
+  /// be sent again.
+  bool network_uncertain = false;
 
   // With several workers:
   SharedPool* shared = nullptr;              ///< nullptr: this is the only one

@@ -56,7 +56,8 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
           .mode = {.settings = &settings_, .pseudonym = std::move(pseudonym)},
       },
       after_turn_(loop, [this] { turn_ended(); }),
-      network_(loop, [this](const NetworkChange& change) { network_changed(change); }),
+      network_(loop, {.on_change = [this](const NetworkChange& change) { network_changed(change); },
+                      .on_uncertain = [this](bool uncertain) { pool_.set_network_uncertain(uncertain); }}),
       trimmer_(loop, [this] { shrink_lists(); }),
       exchanges_(context_, loop, trimmer_),
       grace_(loop, [this] { abort_all(); }) {

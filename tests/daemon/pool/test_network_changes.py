@@ -4,10 +4,12 @@ connections; the kernel tells the daemon (core/doc/idle-time.md)."""
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 from helpers_pool import KEEP, close_reasons, serve, standing_still
 from support.delayed_link import delayed_link  # noqa: F401
+from support.tier import amount
 
 ROUND_TRIP = 0.002
 FIRST, SECOND = "10.81.0.1", "10.81.0.2"
@@ -33,10 +35,10 @@ class Machine:
             self.origin = origin(host="0.0.0.0")
         self.daemon = keepwarm()
 
-    def ask(self, host: int = 0):
+    def ask(self, host: int = 0, method: str = "GET", body=None):
         """Sends a request to one of the origin's addresses."""
         client = self.daemon.client()
-        client.send_request("GET", f"http://{self.link.host(host)}:{self.origin.port}/")
+        client.send_request(method, f"http://{self.link.host(host)}:{self.origin.port}/", body=body)
         return client
 
     def fetch(self, host: int = 0, upstream=None):
@@ -63,6 +65,37 @@ def test_an_address_that_is_gone_takes_its_connections_along(machine):
     machine.wait_changed(f"addresses gone: {FIRST}", closed=1)
     assert machine.fetch().peer[0] == SECOND
     assert close_reasons(machine.daemon) == ["network changed"]
+
+
+HOSTS = 10
+
+
+def test_no_post_fails_whose_connection_lost_its_address(machine):
+    for number in range(amount(3, 100)):
+        if number > 2:
+            time.sleep(0.25)  # more changes than five a second are not looked at one by one
+        address = {machine.fetch(host).peer[0] for host in range(HOSTS)}.pop()
+        ip("addr", "del", f"{address}/32", "dev", "tun0")
+        clients = [machine.ask(host, "POST", body=b"once") for host in range(HOSTS)]  # they wait for nothing
+        upstreams = [machine.origin.accept() for _ in clients]
+        for upstream in upstreams:
+            assert upstream.peer[0] != address
+            serve(upstream, "ok")
+        for client in clients:
+            assert client.read_response().body == b"ok"
+            client.close()
+        for upstream in upstreams:
+            upstream.close()
+        ip("addr", "add", f"{address}/32", "dev", "tun0")
+
+
+def test_no_post_goes_on_an_old_connection_while_changes_wait_to_be_looked_at(machine):
+    machine.fetch()
+    for number in range(30):  # more than are looked at one by one
+        ip("addr", "add", f"10.99.0.{number}/32", "dev", "lo")
+    client = machine.ask(0, "POST", body=b"once")
+    serve(machine.origin.accept(), "ok", KEEP)
+    assert client.read_response().body == b"ok"
 
 
 def test_only_the_address_of_a_connection_counts(machine):

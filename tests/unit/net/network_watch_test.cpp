@@ -11,10 +11,13 @@ namespace keepwarm::net {
 TEST_CASE("a network in which nothing changes is watched without a word") {
   Loop loop;
   std::vector<std::string> changes;
-  const NetworkWatch watch(loop, [&](const NetworkChange& change) { changes.push_back(change.text()); });
+  bool uncertain = false;
+  const NetworkWatch watch(loop, {.on_change = [&](const auto& change) { changes.push_back(change.text()); },
+                                  .on_uncertain = [&](bool is) { uncertain = is; }});
   CHECK(watch.works());
   loop.run();  // a watch is nothing that keeps a loop
   CHECK(changes.empty());
+  CHECK_FALSE(uncertain);
 }
 
 }  // namespace keepwarm::net

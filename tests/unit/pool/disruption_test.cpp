@@ -23,6 +23,21 @@ TEST_CASE_FIXTURE(Fixture, "what is idle closes when the machine has slept, and 
   CHECK(host->idle() == 1);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "while nobody knows what has changed of the network, idle ones serve what can be sent again") {
+  const std::uint16_t idle = add_idle();
+  pool->set_network_uncertain(true);
+  Client post, get, later;
+  open(post, kUnsafe);
+  CHECK(name_of(post) != idle);
+  open(get, kReplayable);
+  CHECK(name_of(get) == idle);
+  give_back(get);
+  pool->set_network_uncertain(false);
+  open(later, kUnsafe);
+  CHECK(name_of(later) == idle);
+}
+
 TEST_CASE_FIXTURE(Fixture, "what is leased meanwhile does not come back") {
   Client client, bound;
   open(client);
