@@ -14,8 +14,9 @@ using namespace keepwarm;
 using namespace keepwarm::http;
 using fuzz::expect;
 
-void check_forwarded(const ResponseHead& head, const BodyFraming& framing) {
+void check_forwarded(const ResponseHead& head, const BodyFraming& framing, bool strip_secure) {
   ForwardedResponse how;
+  how.strip_secure = strip_secure;
   how.framing = framing;
   how.keep_alive = server_may_persist(head, framing);
   how.keep_alive_timeout = std::chrono::seconds(60);
@@ -37,9 +38,9 @@ void check_forwarded(const ResponseHead& head, const BodyFraming& framing) {
   expect(via_names(again.fields, how.via));
 }
 
-void check_interim(const ResponseHead& head) {
+void check_interim(const ResponseHead& head, bool strip_secure) {
   std::string wire;
-  write_interim_head(wire, head, "keepwarm-01234567");
+  write_interim_head(wire, head, "keepwarm-01234567", strip_secure);
   HeadParser parser;
   HeadScan scan;
   ResponseHead again;
@@ -98,7 +99,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   expect(!offers_connection_bound_auth(head.fields) || !head.fields.empty());
   const auto framing = response_framing(head, false);
   expect(response_framing(head, true).ok() == framing.ok());
-  check_interim(head);
-  if (framing) check_forwarded(head, framing.value());
+  const bool strip_secure = size % 2 == 1;
+  check_interim(head, strip_secure);
+  if (framing) check_forwarded(head, framing.value(), strip_secure);
   return 0;
 }
