@@ -20,7 +20,7 @@ constexpr std::int64_t kMiB = 1024 * kKiB;
 
 constexpr Rule kAnyValue{};
 constexpr Rule within(std::int64_t min, std::int64_t max) {
-  return {.range = {min, max}, .problem = nullptr};
+  return {.range = {min, max}, .problem = nullptr, .credential = false};
 }
 constexpr Rule at_least(Duration min) {
   constexpr Duration kYear = 8760h;  // far from overflow wherever it is added to a time
@@ -29,7 +29,11 @@ constexpr Rule at_least(Duration min) {
 constexpr Rule kPositive = at_least(1ms);
 constexpr Rule kZeroAllowed = at_least(0s);  // where 0 has a meaning: at once, or no limit
 constexpr Rule unless(std::string (*problem)(std::string_view)) {
-  return {.range = {}, .problem = problem};
+  return {.range = {}, .problem = problem, .credential = false};
+}
+constexpr Rule or_credential(Rule rule) {
+  rule.credential = true;
+  return rule;
 }
 
 /// `Part` is the section's struct in Config, `Member` the value in it.
@@ -267,18 +271,22 @@ constexpr auto kKeys = std::to_array<Key>({
         unless(connect_to_problem)),
     host("parent",
          "Go through another proxy: \"http://proxy.corp:3128\", \"http://user:password@proxy.corp:3128\" (special "
-         "characters as %40). Not together with connect_to: a table that sets one of them for a host sets the other "
-         "one to \"\".",
-         unless(parent_problem)),
+         "characters as %40). \"credential:NAME\": the whole URL is in the credential NAME, which systemd hands over. "
+         "Not together with connect_to: a table that sets one of them for a host sets the other one to \"\".",
+         or_credential(unless(parent_problem))),
     host("tls.verify", "Verify the server's certificate. false: anybody on the way can pose as the server."),
-    host("tls.ca_file", "PEM file with the authorities to trust; \"\": the system's store."),
+    host("tls.ca_file", "PEM file with the authorities to trust, or \"credential:NAME\"; \"\": the system's store.",
+         or_credential(kAnyValue)),
     host("tls.client_certificate",
-         "PEM file with our certificate, for mutual TLS. Not without client_key. It is shown to a server that asks for "
-         "it, "
-         "in the handshake or after a request."),
-    host("tls.client_key",
-         "PEM file with the private key of client_certificate. Only the user that the daemon runs as should be able to "
-         "read it."),
+         "PEM file with our certificate, or \"credential:NAME\", for mutual TLS. Not without client_key. It is shown "
+         "to a server that asks for it, in the handshake or after a request.",
+         or_credential(kAnyValue)),
+    host(
+        "tls.client_key",
+        "PEM file with the private key of client_certificate, or \"credential:NAME\": the file NAME that systemd hands "
+        "over (LoadCredential=), so that it may be root's alone. Only the user that the daemon runs as should be able "
+        "to read it.",
+        or_credential(kAnyValue)),
     host("tls.server_name", "The name to ask for (SNI) and to verify; \"\": the host's own."),
 });
 

@@ -30,6 +30,7 @@ struct Rule {
   Range range;
   std::string (*problem)(std::string_view text) =
       nullptr;  ///< what is wrong with a text, or with each text of a list (checks.h); null: every text is allowed
+  bool credential = false;  ///< "credential:NAME" may stand there (credentials.h); only paths of files, and `parent`
 };
 
 /// Where the value of a key outside [host.*] lives. `value` must have the type of the key.

@@ -1,15 +1,11 @@
 #include "config/load.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <limits>
 #include <map>
 #include <optional>
 #include <tuple>
-#include <unistd.h>
 #include <utility>
 
 #include <toml++/toml.h>
@@ -17,6 +13,7 @@
 #include "config/checks.h"
 #include "config/hints.h"
 #include "config/keys.h"
+#include "config/read_file.h"
 #include "config/review.h"
 #include "config/syntax.h"
 #include "core/base/ip.h"
@@ -223,7 +220,7 @@ class Conversion {
 /// Walks a parsed document once and builds the configuration.
 class Reader {
  public:
-  explicit Reader(std::string_view file) : errors_(file) {}
+  Reader(std::string_view file, const Credentials& credentials) : errors_(file), credentials_(credentials) {}
 
   [[nodiscard]] Result<Config, ConfigErrors> read(const toml::table& root, Review further) {
     for (auto&& [key, node] : root) {
@@ -259,6 +256,13 @@ class Reader {
   /// The value of a known key if it is right; otherwise it has been reported.
   std::optional<Value> read_value(const Key& key, const std::string& path, const toml::node& node) {
     places_[path] = node.source().begin;
+    const auto* text = node.as_string();
+    if (key.rule.credential && text && names_credential(text->get())) {
+      Result<Value, CredentialProblem> value = credential_value(credentials_, text->get(), default_of(key));
+      if (value) return std::move(value).value();
+      errors_.add(node.source().begin, path, value.failure().text);
+      return std::nullopt;
+    }
     return std::visit(Conversion(key, path, node, errors_), default_of(key));
   }
 
@@ -349,6 +353,7 @@ class Reader {
 
   Config config_;
   Errors errors_;
+  const Credentials& credentials_;
   std::map<std::string, Position, std::less<>> places_;  ///< where the value of each key that was seen begins
   std::map<std::tuple<policy::HostPattern::Kind, std::string, int>, std::pair<std::string, std::size_t>> patterns_;
 };
@@ -362,36 +367,23 @@ ConfigError syntax_error(const toml::parse_error& error, std::string_view text, 
           "not valid TOML: " + syntax_problem(text, at.line, error.description())};
 }
 
-/// Appends the whole file; returns errno, or 0. (Streams would not say what went wrong.)
-int read_file(const std::string& file, std::string& text) {
-  const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) return errno;
-  std::array<char, 16384> buffer{};
-  ssize_t length = 0;
-  while ((length = ::read(descriptor, buffer.data(), buffer.size())) > 0) {
-    text.append(buffer.data(), static_cast<std::size_t>(length));
-  }
-  const int error = length < 0 ? errno : 0;
-  close(descriptor);
-  return error;
-}
-
 }  // namespace
 
-Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file, Review further) {
+Result<Config, ConfigErrors> parse_config(std::string_view text, std::string_view file, Review further,
+                                          const Credentials& credentials) {
   try {
-    return Reader(file).read(toml::parse(text, file), further);
+    return Reader(file, credentials).read(toml::parse(text, file), further);
   } catch (const toml::parse_error& error) {
     return ConfigErrors{syntax_error(error, text, file)};
   }
 }
 
-Result<Config, ConfigErrors> load_config(const std::string& file, Review further) {
+Result<Config, ConfigErrors> load_config(const std::string& file, Review further, const Credentials& credentials) {
   std::string text;
   if (const int error = read_file(file, text); error != 0) {
     return ConfigErrors{{file, 0, 0, {}, std::string("cannot be read: ") + std::strerror(error)}};
   }
-  return parse_config(text, file, further);
+  return parse_config(text, file, further, credentials);
 }
 
 ConfigErrors override_listen(Config& config, std::span<const std::string> addresses) {

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <set>
 
+#include "config/credentials.h"
 #include "config/keys.h"
 #include "config/value.h"
 
@@ -132,6 +133,11 @@ void advise_host(const HostTableEntry& entry, const HostSettings& settings, Find
     } else if (std::any_of(method.begin(), method.end(), [](char c) { return c >= 'a' && c <= 'z'; })) {
       advise("retry_methods", quote(method) + ": methods are case-sensitive");
     }
+  }
+  for (const std::string_view key : unread_credentials(settings)) {
+    advise(key,
+           "names a credential of the service, which can be read by nobody else ($CREDENTIALS_DIRECTORY is not set): "
+           "it was not looked at");
   }
   if (!settings.tls_verify) advise("tls.verify", "anybody on the way can pose as this server");
 }

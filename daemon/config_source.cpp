@@ -4,6 +4,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "config/credentials.h"
 #include "config/load.h"
 
 namespace keepwarm::daemon {
@@ -25,7 +26,8 @@ Result<LoadedConfig, config::ConfigErrors> load_config_for(const CommandLine& li
     loaded.file = default_file;
   }
   if (!loaded.file.empty()) {
-    Result<config::Config, config::ConfigErrors> from_file = config::load_config(loaded.file, review);
+    Result<config::Config, config::ConfigErrors> from_file =
+        config::load_config(loaded.file, review, config::Credentials::of_environment(line.command == Command::Run));
     if (!from_file) return from_file.failure();
     loaded.config = std::move(from_file).value();
   }

@@ -18,7 +18,8 @@ struct LoadedConfig {
 };
 
 /// Reads the file of --config, else `default_file` if it exists, else takes the defaults; then puts --listen in its
-/// place. A file that is named and missing is an error, and so is what `review` finds. Call it again to reload.
+/// place. A file that is named and missing is an error, and so is what `review` finds. Whoever does not run the
+/// daemon need not have its credentials (config/credentials.h). Call it again to reload.
 [[nodiscard]] Result<LoadedConfig, config::ConfigErrors> load_config_for(
     const CommandLine& line, const std::string& default_file = std::string(kDefaultConfigFile),
     config::Review review = tls_findings);

@@ -16,14 +16,16 @@ const char* here(std::string_view host) noexcept {
 
 std::string leads_to(const policy::NextHop& hop) {
   if (!hop.unix_path.empty()) return "unix:" + hop.unix_path + " (connect_to)";
-  std::string address = host_and_port(hop.host, hop.port);
+  const bool is_unread = hop.via == policy::NextHop::Via::Parent && hop.host.empty();
+  std::string address = is_unread ? "that only the service knows (a credential)" : host_and_port(hop.host, hop.port);
   switch (hop.via) {
     case policy::NextHop::Via::Client: return address + here(hop.host);
     case policy::NextHop::Via::ConnectTo: return address + here(hop.host) + " (connect_to)";
     case policy::NextHop::Via::Parent: break;
   }
   const std::string way = hop.parent_tunnel ? ", through a tunnel of the parent proxy " : ", the parent proxy";
-  return hop.parent_tunnel ? host_and_port(hop.origin.host, hop.origin.port) + way + address : address + way;
+  if (hop.parent_tunnel) return host_and_port(hop.origin.host, hop.origin.port) + way + address;
+  return is_unread ? "a parent proxy " + address : address + way;
 }
 
 std::string speaks(const policy::NextHop& hop) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "config/credentials.h"
 #include "core/net/tls/tls_client.h"
 #include "core/net/tls/trust_store.h"
 
@@ -18,9 +19,10 @@ constexpr std::string_view kCertificate = "tls.client_certificate";
 constexpr std::string_view kKey = "tls.client_key";
 
 /// Checks the files that one table names. What the table leaves to a more general one is checked with that one. Half a
-/// client certificate is a contradiction, which config/review.h finds.
+/// client certificate is a contradiction, which config/review.h finds; credentials that are not here cannot be checked.
 void check_files_of(const policy::HostTableEntry& entry, std::vector<config::Finding>& found) {
   const policy::HostSettings& values = entry.values;
+  const auto is_there = [](const std::string& file) { return !file.empty() && !config::names_credential(file); };
   const auto check = [&](std::string_view key, const net::TlsSettings& settings) {
     const auto problem = net::check_tls_settings(settings);
     if (!problem) return;
@@ -28,10 +30,10 @@ void check_files_of(const policy::HostTableEntry& entry, std::vector<config::Fin
     if (problem->starts_with("client_key ")) key = kKey;
     found.push_back({config::host_key_path(entry.pattern.text, key), {}, *problem});
   };
-  if (!values.tls_ca_file.empty()) {
+  if (is_there(values.tls_ca_file)) {
     check(kAuthorities, {.ca_file = values.tls_ca_file, .client_certificate = {}, .client_key = {}});
   }
-  if (!values.tls_client_certificate.empty() && !values.tls_client_key.empty()) {
+  if (is_there(values.tls_client_certificate) && is_there(values.tls_client_key)) {
     check(kCertificate,
           {.ca_file = {}, .client_certificate = values.tls_client_certificate, .client_key = values.tls_client_key});
   }

@@ -6,6 +6,7 @@
 #include <ctime>
 #include <ostream>
 
+#include "config/credentials.h"
 #include "config/value.h"
 #include "core/http/serializer.h"
 #include "core/net/deadline_clock.h"
@@ -155,6 +156,12 @@ int run_probe(const CommandLine& line, std::ostream& out, std::ostream& err, boo
     return refuse("port " + std::to_string(url.origin.port) + " is one of another protocol (bad_ports)");
   }
   const policy::HostSettings settings = config.hosts.resolve(url.origin.host, url.origin.port);
+  if (const auto unread = config::unread_credentials(settings); !unread.empty()) {
+    return refuse(
+        std::string(unread.front()) +
+        " of this host names a credential of the service: set CREDENTIALS_DIRECTORY to a folder that has it, or "
+        "name another configuration with --config");
+  }
   const policy::NextHop hop = policy::next_hop(url.origin, settings);
   const ProbeTarget target{
       hop, request_text(url, hop), settings.connect_timeout,

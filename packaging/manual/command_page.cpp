@@ -126,10 +126,9 @@ void add_files(Page& page) {
   page.section("FILES");
   page.item(italic(daemon::kDefaultConfigFile), plain("The configuration that is read without ") + bold("--config") +
                                                     plain("; see ") + bold("keepwarm.toml") + plain("(5)."));
-  page.item(
-      italic("/run/keepwarm") + ", " + italic("/var/log/keepwarm"),
-      plain("As a service under systemd, the only places that the daemon may write to: for unix sockets, and for ") +
-          bold("log.file") + plain("."));
+  page.item(italic("/run/keepwarm") + ", " + italic("/var/log/keepwarm") + ", " + italic("/var/lib/keepwarm"),
+            plain("As a service under systemd, the only places that the daemon may write to: for unix sockets, for ") +
+                bold("log.file") + plain(", and for what has to outlast a restart."));
   page.item(italic("/usr/share/doc/keepwarm"),
             plain("How idle timeouts are learned, what is sent again, the format of the access log, and more."));
 }
@@ -138,6 +137,9 @@ void add_environment(Page& page) {
   page.section("ENVIRONMENT");
   page.item(bold("LISTEN_FDS") + ", " + bold("LISTEN_PID"),
             plain("Sockets that systemd passes; they stand in place of proxy.listen and --listen."));
+  page.item(bold("CREDENTIALS_DIRECTORY"),
+            plain("The folder of the secrets that systemd hands over, which \"credential:NAME\" names; see ") +
+                bold("keepwarm.toml") + plain("(5)."));
   page.item(bold("NOTIFY_SOCKET"), plain("Where systemd is told that the daemon is ready, reloading or stopping."));
   page.item(bold("SSL_CERT_FILE") + ", " + bold("SSL_CERT_DIR"),
             plain("Where OpenSSL finds the certificate authorities of the system, if not in its built-in places."));

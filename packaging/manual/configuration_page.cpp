@@ -69,6 +69,26 @@ void add_keys(Page& page) {
   }
 }
 
+void add_credentials(Page& page) {
+  page.section("CREDENTIALS");
+  page.paragraph(
+      plain("In ca_file, client_certificate, client_key and parent, \"credential:NAME\" stands for the file NAME in "
+            "$CREDENTIALS_DIRECTORY: a secret that systemd hands over to the service alone, whose source may be "
+            "root's, with mode 0600. For parent the file holds the whole URL, in one line. The drop-in of the unit, "
+            "from ") +
+      bold("systemctl edit keepwarm") + plain(":"));
+  page.literal(R"([Service]
+LoadCredential=bank.key:/etc/keepwarm/bank.key
+# made with systemd-creds encrypt --name=proxy - /etc/keepwarm/proxy.cred
+LoadCredentialEncrypted=proxy:/etc/keepwarm/proxy.cred)");
+  page.paragraph(
+      plain("Without the folder, or without the file, the daemon does not start, and a reload leaves the old "
+            "configuration in force. systemd makes the copies when the service starts: a secret that has changed "
+            "needs ") +
+      bold("systemctl restart keepwarm") + plain(". Elsewhere than in the service (no $CREDENTIALS_DIRECTORY) ") +
+      bold("keepwarm check") + plain(" only warns of them. No secret is shown by any command, nor logged."));
+}
+
 void add_examples(Page& page) {
   page.section("EXAMPLES");
   page.literal(R"([proxy]
@@ -107,10 +127,13 @@ std::string configuration_page(std::string_view date) {
   page.paragraph(italic(daemon::kDefaultConfigFile));
   add_file_description(page);
   add_keys(page);
+  add_credentials(page);
   page.section("FILES");
-  page.item(italic(daemon::kDefaultConfigFile),
-            plain("Read where --config names no other file. The one that is installed "
-                  "has every key with its default and the text above."));
+  page.item(
+      italic(daemon::kDefaultConfigFile),
+      plain("Read where --config names no other file. The one that is installed "
+            "has every key with its default and the text above. It may have mode 0640 and a group: the unit's drop-in "
+            "then says SupplementaryGroups=GROUP."));
   add_examples(page);
   page.section("SEE ALSO");
   page.paragraph(bold("keepwarm") + "(1)");

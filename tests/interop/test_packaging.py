@@ -17,6 +17,18 @@ def test_the_unit_files_are_sound_and_the_service_is_confined(command, tmp_path)
     command("systemd-analyze", "security", "--offline=true", "--threshold=20", tmp_path / "keepwarm.service")
 
 
+def test_the_unit_shows_how_secrets_are_handed_over(command, tmp_path):
+    """Its examples are taken as they stand, but for the group."""
+    service = (ROOT / "systemd" / "keepwarm.service").read_text()
+    shown = re.findall(r"(?m)^#(\w+)=", service)
+    assert shown == ["LoadCredential", "LoadCredentialEncrypted", "SupplementaryGroups"]
+    assert re.search(r"(?m)^StateDirectory=keepwarm$", service)
+    service = re.sub(r"(?m)^#(\w+=)", r"\1", service).replace("=GROUP", "=nogroup")
+    (tmp_path / "keepwarm.service").write_text(re.sub(r"=keepwarm (\w+)", r"=/bin/true \1", service))
+    done = command("systemd-analyze", "verify", tmp_path / "keepwarm.service")
+    assert done.stderr == b""
+
+
 def test_each_sandbox_line_of_the_service_has_its_reason():
     lines = (ROOT / "systemd" / "keepwarm.service").read_text().splitlines()
     sandbox = range(lines.index("DynamicUser=yes"), lines.index("[Install]"))

@@ -80,4 +80,13 @@ TEST_CASE("keepwarm.toml(5) has every key with its type, what is allowed, its de
   }
 }
 
+TEST_CASE("the manual says how a secret comes to the service") {
+  const std::string page = configuration_page(kDate);
+  CHECK(has(page, "\n.SH CREDENTIALS\n"));
+  for (const char* word : {"LoadCredential=", "LoadCredentialEncrypted=", "credential:NAME", "SupplementaryGroups="}) {
+    CHECK(has(page, plain(word)));
+  }
+  CHECK(has(command_page(daemon::program(), kDate), bold("CREDENTIALS_DIRECTORY")));
+}
+
 }  // namespace keepwarm::manual
