@@ -9,6 +9,8 @@ namespace keepwarm::net {
 namespace {
 
 constexpr long kMost = 3;
+/// No certificate is known.
+constexpr std::array<unsigned char, 32> kUnknown{};
 
 }  // namespace
 
@@ -20,7 +22,7 @@ long Renegotiation::begun() const noexcept {
 }
 
 Renegotiation::Digest Renegotiation::server_certificate() const noexcept {
-  Digest digest{};
+  Digest digest = kUnknown;
   const X509* const certificate = SSL_get0_peer_certificate(ssl_);
   if (certificate != nullptr) X509_digest(certificate, EVP_sha256(), digest.data(), nullptr);
   return digest;
@@ -38,7 +40,10 @@ Renegotiation::Step Renegotiation::look() noexcept {
   if (SSL_in_init(ssl_) != 0) return Step::UnderWay;
   if (begun() == seen_) return Step::None;
   seen_ = begun();
-  return server_certificate() == server_ ? Step::Ended : Step::ServerChanged;
+  const Digest shown = server_certificate();
+  const bool same = server_ == kUnknown || shown == server_;
+  server_ = shown;
+  return same ? Step::Ended : Step::ServerChanged;
 }
 
 }  // namespace keepwarm::net

@@ -14,8 +14,9 @@ namespace keepwarm::net {
 /// SSLVerifyClient in a <Location>). In TLS 1.3 there is a message for this (RFC 8446 §4.6.2), and no renegotiation.
 ///
 /// It may begin only between a request and its first answered byte, so never on an idle connection, at most three
-/// times, and the server must show the same certificate as before. Part of a TlsSession that has a client certificate
-/// to show.
+/// times, and the server must show the same certificate as before. On a connection that resumed a session it has shown
+/// none, and sessions are kept without it (TlsTickets): there any certificate will do that is verified as in a first
+/// handshake. Part of a TlsSession that has a client certificate to show.
 class Renegotiation {
  public:
   /// `ssl` must outlive it; its handshake is complete.

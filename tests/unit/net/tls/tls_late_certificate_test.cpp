@@ -99,6 +99,32 @@ TEST_CASE("a server may renegotiate three times on a connection") {
   CHECK(pair.got == "okokok");
 }
 
+TEST_CASE("a server may renegotiate on a connection that has resumed a session") {
+  for (const bool stateful : {false, true}) {
+    CAPTURE(stateful);
+    WithIdentity fixture;
+    const TlsServerContext context(
+        {.newest = TLS1_2_VERSION, .client_authority = &fixture.issuer, .stateful = stateful});
+    {
+      SessionPair first(fixture, context);
+      first.talk();
+      first.server.close();  // else the server forgets the session
+    }
+    SessionPair pair(fixture, context);
+    pair.talk();
+    REQUIRE(pair.client.resumed());
+    late_write(pair, "GET /private");
+    pair.talk();
+    pair.server.demand_certificate();
+    pair.talk();
+    CHECK(pair.client.state() == LateState::Open);
+    CHECK(pair.server.knows_client());
+    pair.server.write("secret");
+    pair.talk();
+    CHECK(pair.got == "secret");
+  }
+}
+
 TEST_CASE("a server that comes back with another certificate is left, and nothing of what it says then is taken") {
   WithIdentity fixture;
   const Certificate other = make_certificate({.issuer = &authority()});
