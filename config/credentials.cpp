@@ -25,12 +25,12 @@ bool is_name(std::string_view name) noexcept {
          std::none_of(name.begin(), name.end(), is_odd);
 }
 
-std::string remedy(std::string_view name) {
+std::string how_to_hand_over(std::string_view name) {
   return "; allowed: a name that the unit of the service has, as in LoadCredential=" + std::string(name) + ":/PATH";
 }
 
 CredentialProblem unreadable(std::string_view name, int error) {
-  return {"there is no credential " + quote(name) + " (" + std::strerror(error) + ')' + remedy(name)};
+  return {"there is no credential " + quote(name) + " (" + std::strerror(error) + ')' + how_to_hand_over(name)};
 }
 
 /// In the file stands what a key would hold, with or without an end of the line.
@@ -76,7 +76,7 @@ Result<Value, CredentialProblem> credential_value(const Credentials& credentials
   if (credentials.folder.empty()) {
     if (credentials.needed) {
       return CredentialProblem{quote(text) + " is looked for in $CREDENTIALS_DIRECTORY, which is not set" +
-                               remedy(name)};
+                               how_to_hand_over(name)};
     }
     if (is_path) return Value(std::string(text));
     policy::ParentProxy unread;
