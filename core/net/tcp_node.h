@@ -68,6 +68,7 @@ struct TcpNode final : TcpPath {
   bool finish_when_drained : 1 = false;
   bool reset_on_close : 1 = false;
   bool failed_by_us : 1 = false;  ///< a write failed for a reason that is not the peer's end
+  bool met_reset : 1 = false;     ///< a write failed by the peer's RST, of which reading is not told any more
   uv_tcp_t handle{};
   StreamEvents* events = nullptr;  ///< nullptr: nobody listens any more
   std::unique_ptr<WriteQueue> queue;

@@ -46,6 +46,7 @@ void read_ready(TcpNode* node) {
     if (count <= 0) {
       if (count < 0) return report_broken(node, static_cast<int>(count));
       if (node->failed_by_us) return report_broken(node, -ECONNABORTED);  // the peer has not ended
+      if (node->met_reset) return report_broken(node, -ECONNRESET);
       node->ended = true;
       return node->events->on_end();
     }
@@ -148,9 +149,10 @@ ssize_t write_now(int fd, std::span<const std::string_view> pieces, std::size_t 
 }
 
 /// A write failed, which may be all that the kernel says about it. From here on nothing comes but what has come, and
-/// whoever reads sees the end behind that.
+/// whoever reads sees the end behind that. (Of an RST behind its FIN, EPIPE tells: that is a clean end.)
 WriteResult refused(TcpNode* node, int error) noexcept {
-  node->failed_by_us = error != -EPIPE && error != -ECONNRESET;
+  node->met_reset = error == -ECONNRESET;
+  node->failed_by_us = error != -EPIPE && !node->met_reset;
   ::shutdown(node->fd(), SHUT_RD);
   return WriteResult::Failed;
 }

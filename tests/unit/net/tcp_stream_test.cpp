@@ -279,6 +279,20 @@ TEST_CASE("a reset while writing is under way is told once, though both directio
   CHECK(fixture.events.drained == 0);
 }
 
+TEST_CASE("a reset that a write has met is no clean end for who reads on") {
+  TcpStreamFixture fixture(false);
+  send(fixture.peer, "half an ");
+  reset(fixture.peer);
+  fixture.turn();
+  REQUIRE(write_all(*fixture.stream, "x") == WriteResult::Failed);
+  fixture.stream->resume_reading();
+  fixture.run_until([&] { return fixture.events.ended > 0 || !fixture.events.broken.empty(); });
+  fixture.turn();
+  CHECK(fixture.events.got == "half an ");
+  CHECK(fixture.events.broken == std::vector<int>{-ECONNRESET});
+  CHECK(fixture.events.ended == 0);
+}
+
 TEST_CASE("a failed write leaves what came before it to be read") {
   TcpStreamFixture fixture(false);
   send(fixture.peer, "refused, because");
