@@ -153,10 +153,26 @@ bool SharedPeers::await_place(const CheckoutRequirements& requirements, TimePoin
 void SharedPeers::ask_for_bound_places(TimePoint now) {
   if (now < next_displacement_) return;
   next_displacement_ = now + kDisplaceEvery;
-  post_to_others([](SharedPeers& peers) {
+  post_to_others([asker = context_.worker](SharedPeers& peers) {
+    if (!peers.host_->anybody_waits()) return;
     const TimePoint then = net::Loop::event_time();
-    if (peers.host_->anybody_waits()) peers.own_idle_.displace_bound(peers.own_.settings().queue_timeout, then);
+    const auto stays = peers.own_idle_.displace_bound(peers.own_.settings().queue_timeout, then);
+    if (!stays || *stays == Duration::zero()) return;
+    peers.context_.shared->post(asker, [host = peers.host_, asker, due = then + *stays] {
+      if (SharedPeers* const waiting = host->peers_of(asker)) waiting->ask_again_at(due);
+    });
   });
+}
+
+/// At another worker one may give way from `due` on.
+void SharedPeers::ask_again_at(TimePoint due) {
+  due = std::max(due, next_displacement_);
+  if (!armed() || this->due() > due) context_.deadlines.arm(*this, due);
+}
+
+/// A bound connection may give way now: whoever waits looks for a place again.
+void SharedPeers::on_deadline(TimePoint now) {
+  if (awaiting_) own_.received_from_peer(nullptr, now);
 }
 
 void SharedPeers::stop_awaiting() noexcept {

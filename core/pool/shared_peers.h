@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "core/base/deadline_wheel.h"
 #include "core/pool/peers.h"
 #include "core/pool/pool_context.h"
 #include "core/pool/shared_pool.h"
@@ -13,7 +14,7 @@ namespace keepwarm::pool {
 /// Peers of a process with several workers. A worker that has no idle connection asks one that has, by a message,
 /// instead of opening another; max_connections and max_idle hold for all of them together. core/doc/workers.md has the
 /// protocol and its races.
-class SharedPeers final : public Peers {
+class SharedPeers final : public Peers, private Deadline {
  public:
   /// `origin`: of the pool key. `context`, whose `shared` is set, must outlive it.
   SharedPeers(PeerPool& own, IdlePeer& own_idle, PoolContext& context, const Origin& origin);
@@ -66,6 +67,8 @@ class SharedPeers final : public Peers {
   void serve_request(std::uint32_t worker, TransferRequest what, const CheckoutRequirements& requirements);
   void receive(TransferReply reply);
   void ask_for_bound_places(TimePoint now);
+  void ask_again_at(TimePoint due);
+  void on_deadline(TimePoint now) override;
   template <typename Message>
   void post_to_others(Message message);
 

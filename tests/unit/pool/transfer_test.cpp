@@ -256,6 +256,24 @@ TEST_CASE_FIXTURE(PairOfOne, "with credentials it gives way to the other worker 
   CHECK_FALSE(holder.lease);
 }
 
+TEST_CASE_FIXTURE(PairOfOne, "a waiter of the other worker has the place as soon as credentials have had their time") {
+  const Duration limit = host->settings().queue_timeout;
+  Client first, second;
+  open(first);
+  REQUIRE(first.lease.keep_bound({.idle_since = now(), .hint = {}}));
+  Holder holder(std::move(first.lease), true);
+  host->hold_bound(holder, now());
+  pass(limit / 2);
+  ask_other(second);
+  turn();
+  pass(limit / 2 - 1s);
+  CHECK(second.waiting());
+  CHECK(holder.lease);
+  pass(1s + DeadlineWheel::kTick);
+  await(second);
+  CHECK_FALSE(holder.lease);
+}
+
 TEST_CASE_FIXTURE(PairOfOne, "a place that came for a waiter that has left is free again") {
   Client first;
   open(first);
