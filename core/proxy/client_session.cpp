@@ -1,5 +1,7 @@
 #include "core/proxy/client_session.h"
 
+#include <utility>
+
 #include "core/http/fields.h"
 #include "core/http/shown_request.h"
 #include "core/net/loop.h"
@@ -89,7 +91,7 @@ void ClientSession::read_requests(std::string_view input) {
     input = earlier;
     stream_->resume_reading();  // it may be paused for so much, and the request that begins with it may need more
   }
-  resting_ = false;
+  if (std::exchange(resting_, false)) await_head();
   for (int begun = 0; state_ == State::AwaitingHead && !input.empty() && stream_->queued_bytes() == 0; ++begun) {
     if (begun == kRequestsAtOnce) {
       resting_ = true;

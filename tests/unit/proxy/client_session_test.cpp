@@ -363,6 +363,25 @@ TEST_CASE("of many pipelined requests that are answered at once, others have the
   }
 }
 
+TEST_CASE("behind many pipelined requests an empty line alone does not keep a client for ever, nor send it away") {
+  std::string requests;
+  for (int i = 0; i < 64; ++i) {
+    requests += "OPTIONS http://ORIGIN/ HTTP/1.1\r\nHost: ORIGIN\r\nMax-Forwards: 0\r\n\r\n";
+  }
+  for (const bool in_pieces : {false, true}) {
+    CAPTURE(in_pieces);
+    SessionScene scene;
+    scene.start();
+    scene.send(requests + (in_pieces ? "\r" : "\r\n"));
+    REQUIRE(scene.records.size() == 64);
+    if (in_pieces) scene.send("\n");
+    scene.upstream.pass(50s);
+    CHECK(scene.retired == 0);
+    scene.upstream.pass(11s);
+    CHECK(scene.retired == 1);
+  }
+}
+
 // ---- InExchange ----
 
 TEST_CASE("a half-closed client gets its answer, and only then the session ends") {
