@@ -11,7 +11,8 @@ namespace keepwarm::net {
 
 /// Whether a server of TLS 1.2 may have a second handshake on an open connection, and what becomes of it. Servers that
 /// want a client certificate for some of their resources only ask for it so, once they have read a request (Apache's
-/// SSLVerifyClient in a <Location>). In TLS 1.3 there is a message for this (RFC 8446 §4.6.2), and no renegotiation.
+/// SSLVerifyClient in a <Location>). In TLS 1.3 there is a message for this (RFC 8446 §4.6.2), and no renegotiation: it
+/// is under way while that message has come in part.
 ///
 /// It may begin only between a request and its first answered byte, so never on an idle connection, at most three
 /// times, and the server must show the same certificate as before. On a connection that resumed a session it has shown

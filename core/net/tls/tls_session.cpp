@@ -168,24 +168,25 @@ void TlsSession::complete_handshake() {
 
 /// The server may ask for our certificate, if we have one, though its handshake is over.
 void TlsSession::allow_late_request() {
-  const bool may_renegotiate = SSL_version(ssl_) == TLS1_2_VERSION && SSL_get_certificate(ssl_) != nullptr;
-  if (may_renegotiate) renegotiation_ = std::make_unique<Renegotiation>(ssl_);
+  if (SSL_get_certificate(ssl_) != nullptr) renegotiation_ = std::make_unique<Renegotiation>(ssl_);
 }
 
 /// False: the session has failed.
 bool TlsSession::follow_renegotiation() {
   switch (renegotiation_->look()) {
-    case Renegotiation::Step::None:
     case Renegotiation::Step::UnderWay: return true;
     case Renegotiation::Step::ServerChanged:
       fail({.kind = TlsFailure::Kind::Certificate, .text = "the server has changed its certificate on the connection"});
       return false;
-    case Renegotiation::Step::Ended: break;
+    case Renegotiation::Step::Ended:
+      free_chains();
+      if (!check_protocol()) return false;
+      break;
+    case Renegotiation::Step::None: break;
   }
-  free_chains();
-  if (!check_protocol()) return false;
+  if (renegotiation_->unsent.empty()) return true;
   const std::string held = std::exchange(renegotiation_->unsent, {});
-  if (held.empty() || write_record(held)) return true;
+  if (write_record(held)) return true;
   fail_by_queue();
   return false;
 }

@@ -119,7 +119,7 @@ class TlsSession {
   ssl_st* ssl_;
   std::shared_ptr<TlsTickets> tickets_;
   std::unique_ptr<TlsFailure> failure_;
-  std::unique_ptr<Renegotiation> renegotiation_;  ///< TLS 1.2 and a certificate of ours: if one is allowed
+  std::unique_ptr<Renegotiation> renegotiation_;  ///< if we have a certificate to show
   State state_ = State::Handshaking;
   std::uint8_t empty_messages_ = 0;  ///< since data last came
   bool certificate_requested_ = false;

@@ -161,6 +161,27 @@ TEST_CASE("what is written while a renegotiation is under way goes out behind it
   CHECK(pair.server.got == "POST / body of it");
 }
 
+TEST_CASE("what is written when half of the request for a certificate has come goes out behind it") {
+  WithIdentity fixture;
+  const TlsServerContext context({.newest = TLS1_3_VERSION, .client_authority = &fixture.issuer});
+  SessionPair pair(fixture, context);
+  pair.talk();
+  late_write(pair, "POST /");
+  pair.talk();
+  pair.server.name_many_authorities(fixture.issuer);
+  pair.server.demand_certificate();
+  const std::string request = pair.take_to_client();
+  pair.feed(request.substr(0, 600));
+  CHECK_FALSE(pair.client.between_records());
+  late_write(pair, " body");
+  CHECK(pair.client.unsent_bytes() == 5);
+  pair.feed(request.substr(600));
+  CHECK(pair.client.unsent_bytes() == 0);
+  pair.talk();
+  CHECK(pair.server.knows_client());
+  CHECK(pair.server.got == "POST / body");
+}
+
 TEST_CASE("a stream queues what a renegotiation holds back, and tells when it has gone out") {
   struct Identified : TlsStreamFixture {
     Identified() : TlsStreamFixture({.newest = TLS1_2_VERSION, .client_authority = &issuer_()}) {

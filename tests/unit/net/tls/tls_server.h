@@ -137,6 +137,11 @@ class TlsServer {
     REQUIRE(SSL_renegotiate(ssl_.get()) == 1);
     REQUIRE(SSL_do_handshake(ssl_.get()) == 1);
   }
+  /// What asks for a certificate is then too long for one record.
+  void name_many_authorities(const Certificate& one) {
+    SSL_set_max_send_fragment(ssl_.get(), 512);
+    for (int i = 0; i < 60; ++i) SSL_add1_to_CA_list(ssl_.get(), one.x509.get());
+  }
   void close() { SSL_shutdown(ssl_.get()); }
 
   /// What is to be sent.
