@@ -1,6 +1,7 @@
 """SIGHUP reads files on a thread of their own, and connections that rest on other files than are there now are not used any
 more (core/doc/design.md §3)."""
 
+import errno
 import os
 import signal
 
@@ -11,6 +12,7 @@ from helpers_workers import workers
 from support.daemon import config_text
 from support.tls import authority, certificate, stranger, trusting
 from support.tls_server import ServerTls
+from support.waiting import eventually
 from support.wiring import check_own_answer
 
 RELOADED = "configuration reloaded"
@@ -20,13 +22,28 @@ class SlowFile:
     """Takes the place of the daemon's configuration: whoever reads it waits for write()."""
 
     def __init__(self, daemon):
+        self._end = None
         self.path = daemon.config_file.with_suffix(".slow")
         os.mkfifo(self.path)
         os.link(self.path, daemon.config_file.with_suffix(".new"))
         daemon.config_file.with_suffix(".new").replace(daemon.config_file)
 
+    def _opened(self) -> bool:
+        try:
+            self._end = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:  # nobody reads it
+                raise
+        return self._end is not None
+
+    def wait_for_reader(self) -> None:
+        if self._end is None:
+            eventually(self._opened, message="somebody who reads the file")
+
     def write(self, config: dict) -> None:
-        self.path.write_text(config_text(config))  # waits for the reader
+        self.wait_for_reader()
+        with os.fdopen(self._end, "w") as file:
+            file.write(config_text(config))
 
 
 @pytest.mark.parametrize("config", [{}, workers(2)], ids=["one worker", "two"])
@@ -47,7 +64,7 @@ def test_a_signal_that_comes_meanwhile_has_the_files_read_once_more(keepwarm, or
     daemon, server = keepwarm(), origin()
     slow = SlowFile(daemon)
     daemon.signal(signal.SIGHUP)
-    exchange(daemon, server).close()  # the signal has been taken
+    slow.wait_for_reader()
     daemon.reload(every_host(reuse=False))
     exchange(daemon, server).close()
     slow.write({})
