@@ -46,7 +46,7 @@ cd "$root" || exit 1
 
 test_packages=(
   doctest-dev clang-format                                            # unit tests and layout
-  python3 python3-pytest python3-pytest-xdist iproute2                # what drives the daemon
+  python3 python3-pytest python3-pytest-xdist python3-pytest-timeout iproute2  # what drives the daemon
   curl wget git netcat-openbsd socat                                  # real clients
   python3-requests python3-aiohttp python3-websocket
   nginx apache2-bin gunicorn tinyproxy-bin                            # real servers and proxies
@@ -242,15 +242,16 @@ run_program() {  # run_program PRESET NAME: one doctest program
 }
 
 run_pytest() {  # run_pytest PRESET FOLDER AT_A_TIME [ARGUMENT...]
-  local report=$logs/$2-$1.xml more=()
+  local report=$logs/$2-$1.xml more=() hung=600  # seconds; a test that hangs must not hold up the run
+  [ -z "${KEEPWARM_TEST_LONG-}" ] || hung=3600
   say "tests/$2 ($1), $3 at a time" "$2-$1"
   read -ra more <<<"${KEEPWARM_TEST_ARGS-}"
   # A proxy or a certificate store that the surroundings ask for is none of the tests' business.
   env -u http_proxy -u https_proxy -u all_proxy -u no_proxy -u HTTP_PROXY -u HTTPS_PROXY -u ALL_PROXY -u NO_PROXY \
     -u PYTHONPATH -u PYTEST_ADDOPTS PYTHONDONTWRITEBYTECODE=1 \
     KEEPWARM_BIN="$root/build/$1/keepwarm" KEEPWARM_BUILD="$root/build/$1" \
-    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$3" --durations 10 --durations-min 5 -o junit_family=xunit1 \
-    --junitxml "$report" "${@:4}" "${more[@]}" "tests/$2" </dev/null 2>&1 | tee "$log"
+    /usr/bin/python3 -m pytest -q -p no:cacheprovider -n "$3" --timeout "$hung" --durations 10 --durations-min 5 \
+    -o junit_family=xunit1 --junitxml "$report" "${@:4}" "${more[@]}" "tests/$2" </dev/null 2>&1 | tee "$log"
   count "tests/$2 ($1)" "$report" "${PIPESTATUS[0]}" "$1"
 }
 
