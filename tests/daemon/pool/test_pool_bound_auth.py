@@ -83,8 +83,10 @@ def test_bound_connections_without_credentials_give_way_the_longest_idle_first(k
         other.send_request("GET", server.url())
         assert upstream.wait_for_end() == "fin"
         others.append((other, server.accept()))
+    for _, upstream in others:  # both are on their way before one is answered, or that connection serves the other, too
+        upstream.read_request()
     for client, upstream in others:
-        serve(upstream, "ok", KEEP)
+        upstream.answer("ok", "200 OK", KEEP)
         assert client.read_response().body == b"ok"
     ask(bound[2][0], server, bound[2][1], "Authorization: NTLM type1", answer=(OFFER + " type2",), status="401 Unauthorized")
     daemon.wait_log(r"upstream \S+ closed: pool full")
