@@ -1,13 +1,13 @@
-#include "counted_work.h"
+#include "counted_cost.h"
 
-namespace keepwarm::work {
+namespace keepwarm::cost {
 
 std::uint64_t blocks = 0;
 
-}  // namespace keepwarm::work
+}  // namespace keepwarm::cost
 
 /// What the compiler calls at the beginning of each basic block.
 extern "C" void __sanitizer_cov_trace_pc();
 extern "C" void __sanitizer_cov_trace_pc() {
-  ++keepwarm::work::blocks;
+  ++keepwarm::cost::blocks;
 }

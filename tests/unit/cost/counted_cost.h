@@ -4,7 +4,7 @@
 #include <utility>
 
 /// How much work a call makes, so that a test can say that twice the input makes about twice the work, on any machine.
-namespace keepwarm::work {
+namespace keepwarm::cost {
 
 /// The basic blocks of core/base and core/http that have been entered, as the compiler's instrumentation counts them
 /// (-fsanitize-coverage=trace-pc). What libraries do in a call counts as nothing.
@@ -18,4 +18,4 @@ template <typename Call>
   return blocks - before;
 }
 
-}  // namespace keepwarm::work
+}  // namespace keepwarm::cost

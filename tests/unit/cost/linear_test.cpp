@@ -14,7 +14,7 @@
 #include "core/http/serializer.h"
 #include "core/http/shown_request.h"
 #include "core/http/target.h"
-#include "counted_work.h"
+#include "counted_cost.h"
 
 /// What a peer sends costs work that is linear in its size: whatever it holds twice as much of, the work is about twice
 /// as much, never four times.
@@ -141,9 +141,9 @@ struct Case {
 void check_linear(const std::vector<Case>& cases) {
   for (const Case& c : cases) {
     CAPTURE(c.name);
-    const std::uint64_t once = work::blocks_of([&c] { c.work(c.times); });
-    const std::uint64_t twice = work::blocks_of([&c] { c.work(2 * c.times); });
-    const std::uint64_t four_times = work::blocks_of([&c] { c.work(4 * c.times); });
+    const std::uint64_t once = cost::blocks_of([&c] { c.work(c.times); });
+    const std::uint64_t twice = cost::blocks_of([&c] { c.work(2 * c.times); });
+    const std::uint64_t four_times = cost::blocks_of([&c] { c.work(4 * c.times); });
     CHECK(once > 0);
     CHECK(twice * 10 <= once * 23);  // sorting is a little more than linear
     CHECK(four_times * 10 <= twice * 23);
