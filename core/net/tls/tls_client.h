@@ -16,8 +16,7 @@
 namespace keepwarm::net {
 
 /// What all TLS connections of one engine share: contexts by their settings, the system's authorities, buffers, the
-/// bound on kept sessions. Must outlive all that is made with it. Not thread-safe; nothing
-/// in it is global.
+/// bound on kept sessions. Must outlive all that is made with it. Not thread-safe; nothing in it is global.
 class TlsClient {
  public:
   /// `authorities`: whom settings without a ca_file trust.
