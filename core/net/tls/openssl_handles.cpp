@@ -1,0 +1,16 @@
+#include "core/net/tls/openssl_handles.h"
+
+#include <openssl/evp.h>
+#include <openssl/x509.h>
+
+namespace keepwarm::net {
+
+void FreeX509::operator()(x509_st* certificate) const noexcept {
+  X509_free(certificate);
+}
+
+void FreePkey::operator()(evp_pkey_st* key) const noexcept {
+  EVP_PKEY_free(key);
+}
+
+}  // namespace keepwarm::net

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <memory>
+
+struct evp_pkey_st;
+struct x509_st;
+
+/// Objects of OpenSSL as owners, without its headers. An object may have further owners by OpenSSL's own count.
+namespace keepwarm::net {
+
+/// Calls X509_free().
+struct FreeX509 {
+  void operator()(x509_st* certificate) const noexcept;
+};
+using X509Handle = std::unique_ptr<x509_st, FreeX509>;
+
+/// Calls EVP_PKEY_free(), which clears a private key.
+struct FreePkey {
+  void operator()(evp_pkey_st* key) const noexcept;
+};
+using PkeyHandle = std::unique_ptr<evp_pkey_st, FreePkey>;
+
+}  // namespace keepwarm::net
