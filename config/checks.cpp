@@ -67,6 +67,18 @@ std::string parent_problem(std::string_view text) {
          R"(; allowed: "http://HOST:PORT", "http://USER:PASSWORD@HOST:PORT", or "" for none)";
 }
 
+std::string path_problem(std::string_view text) {
+  if (text.empty() || (text.front() == '/' && text.find('\0') == std::string_view::npos)) return {};
+  return quote(text) + R"( is no absolute path; allowed: "/…", or "" for the default)";
+}
+
+std::string folder_problem(std::string_view text) {
+  if (!text.empty() && text.find_first_not_of('/') == std::string_view::npos) {
+    return quote(text) + R"( has no name of its own; allowed: an absolute path like "/etc/keepwarm/ca", or "")";
+  }
+  return path_problem(text);
+}
+
 std::string log_file_problem(std::string_view text) {
   if (!text.empty()) return {};
   return R"("" names no file; allowed: a path, or "-" for standard error)";

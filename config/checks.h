@@ -24,6 +24,12 @@ namespace keepwarm::config {
 /// "", "http://proxy.corp:3128", "http://user:password@proxy.corp:3128". What is returned holds no password.
 [[nodiscard]] std::string parent_problem(std::string_view text);
 
+/// "" or an absolute path: what another one means depends on where the daemon, or a command, is started.
+[[nodiscard]] std::string path_problem(std::string_view text);
+
+/// As path_problem(), but of a folder that has a name.
+[[nodiscard]] std::string folder_problem(std::string_view text);
+
 /// "-" or a path.
 [[nodiscard]] std::string log_file_problem(std::string_view text);
 

@@ -35,6 +35,7 @@ struct Config {
   AdminConfig admin;
   LogConfig log;
   policy::DnsSettings dns;
+  policy::InterceptSettings intercept;
   policy::HostTable hosts;
 };
 

@@ -92,9 +92,19 @@ Result<Value, CredentialProblem> credential_value(const Credentials& credentials
 std::vector<std::string_view> unread_credentials(const policy::HostSettings& settings) {
   std::vector<std::string_view> names;
   for (const Key& key : keys()) {
-    if (key.rule.credential && is_unread(read(settings, key))) names.push_back(key.name);
+    if (key.section != Section::Host || !key.rule.credential) continue;
+    if (is_unread(read(settings, key))) names.push_back(key.name);
   }
   return names;
+}
+
+std::vector<std::string> unread_credentials(const Config& config) {
+  std::vector<std::string> paths;
+  for (const Key& key : keys()) {
+    if (key.section == Section::Host || !key.rule.credential || !is_unread(key.place.read(config))) continue;
+    paths.push_back(std::string(section_name(key.section)) + '.' + std::string(key.name));
+  }
+  return paths;
 }
 
 }  // namespace keepwarm::config

@@ -36,4 +36,7 @@ struct CredentialProblem {
 /// The keys whose value is still written as "credential:…", since there is no folder here; "tls.client_key".
 [[nodiscard]] std::vector<std::string_view> unread_credentials(const policy::HostSettings& settings);
 
+/// The same for the keys outside the host tables; "intercept.key".
+[[nodiscard]] std::vector<std::string> unread_credentials(const Config& config);
+
 }  // namespace keepwarm::config

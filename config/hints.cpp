@@ -7,7 +7,7 @@
 namespace keepwarm::config {
 namespace {
 
-constexpr std::array<std::string_view, 5> kSections = {"proxy", "admin", "log", "dns", "host"};
+constexpr std::array<std::string_view, 6> kSections = {"proxy", "admin", "log", "dns", "intercept", "host"};
 
 /// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b` (optimal string alignment).
 std::size_t distance(std::string_view a, std::string_view b) {

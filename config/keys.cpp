@@ -13,6 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using policy::DnsSettings;
+using policy::InterceptSettings;
 using policy::ProxySettings;
 
 constexpr std::int64_t kKiB = 1024;
@@ -64,6 +65,10 @@ template <auto Member>
 constexpr Key dns(std::string_view name, std::string_view description, Rule rule) {
   return {Section::Dns, name, description, rule, kAt<&Config::dns, Member>};
 }
+template <auto Member>
+constexpr Key intercept(std::string_view name, std::string_view description, Rule rule = kAnyValue) {
+  return {Section::Intercept, name, description, rule, kAt<&Config::intercept, Member>};
+}
 
 constexpr auto kKeys = std::to_array<Key>({
     proxy<&ProxySettings::listen>(
@@ -105,9 +110,12 @@ constexpr auto kKeys = std::to_array<Key>({
         "On which answers the Proxy-Status field (RFC 9209) is sent: \"off\" | \"errors\" (our own answers) | "
         "\"always\" (on the others it says whether the connection was reused, for how long it had been idle, what that "
         "saved, and whether the request was sent again)."),
-    proxy<&ProxySettings::via>("via",
-                               "Send Via (RFC 9110 §7.6.3). Without it loops are found later, by their address only; "
-                               "with it some servers hold back (nginx stops compressing)."),
+    proxy<&ProxySettings::via>(
+        "via",
+        "Send Via (RFC 9110 §7.6.3): true | false | \"always\". Without it loops are found later, by their address "
+        "only; "
+        "with it some servers hold back (nginx stops compressing). true leaves it out of intercepted requests and "
+        "responses, whose client and server expect no proxy between them; \"always\" sends it there, too."),
     proxy<&ProxySettings::client_idle_timeout>(
         "client_idle_timeout",
         "Close a client connection that has been silent for this long between two requests. Too short, and clients "
@@ -174,6 +182,36 @@ constexpr auto kKeys = std::to_array<Key>({
         "How long a name look-up may take, then 504; connect_timeout begins after it. Too short, and with a dead name "
         "server every name fails: the system's resolver asks the next one after 5 s.",
         kPositive),
+
+    intercept<&InterceptSettings::ca>(
+        "ca",
+        "The folder of the local CA, which `keepwarm ca create` fills; \"\": /etc/keepwarm/ca for root and the "
+        "service, else "
+        "~/.config/keepwarm/ca. What all may read is in the folder beside it whose name ends in \"-public\". Without a "
+        "CA, or with one that has expired, hosts with `intercept` are tunnels.",
+        unless(folder_problem)),
+    intercept<&InterceptSettings::key>(
+        "key",
+        "The key of the CA's issuer: a PEM file, or \"credential:NAME\": the file NAME that systemd hands over "
+        "(LoadCredential=), so that it may be root's alone. With it only the generation of the CA that it belongs to "
+        "signs. \"\": the credential \"ca.key\" "
+        "if there is one, else issuer.key in that folder. A file that others can read, too, is refused.",
+        or_credential(unless(path_problem))),
+    intercept<&InterceptSettings::listen>(
+        "listen",
+        "Only clients that came over these addresses, which are some of proxy.listen, are intercepted; []: over any. "
+        "So "
+        "programs that do not trust the CA can have an address of their own, with tunnels.",
+        unless(listen_problem)),
+    intercept<&InterceptSettings::refused>("refused",
+                                           "What becomes of a client that has refused our certificate, when its like "
+                                           "comes again: \"fail\" (it is intercepted as before, and "
+                                           "fails) | \"tunnel\" (for an hour). With \"tunnel\" nobody notices that a "
+                                           "program lost the CA, and its requests are cold."),
+    intercept<&InterceptSettings::log_paths>("log_paths",
+                                             "Show the path of an intercepted request in the access log, never its "
+                                             "query. Without it scheme and host are shown; "
+                                             "paths may hold secrets that their senders believe to be encrypted."),
 
     host("reuse",
          "Use a connection for more than one request. false is for servers that mishandle a second one; it costs a "
@@ -265,6 +303,11 @@ constexpr auto kKeys = std::to_array<Key>({
          "rules (curl) drop such a cookie, since they asked for http://. \"strip-secure\" takes Secure away, and "
          "SameSite=None and Partitioned with it, so that logins work; but then a client also sends the cookie where "
          "http:// goes out in the clear. Cookies named __Secure- and __Host- stay as they are, and are dropped."),
+    host("intercept",
+         "Answer CONNECT to the host ourselves, with a certificate of the local CA (see [intercept]), so that requests "
+         "of clients that trust "
+         "it use warm connections. Host and port of CONNECT say which table holds. Whatever cannot be intercepted is a "
+         "tunnel. Whoever can read the memory of the daemon can read the requests."),
     host(
         "connect_to",
         "Connect there instead: \"10.0.0.5:8443\" or \"unix:/run/app.sock\". Host, SNI and verification keep the name.",
@@ -296,7 +339,7 @@ std::string words_of() {
   std::string text;
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (i > 0) text += i + 1 == all.size() ? " or " : ", ";
-    text += quote(all[i].word);
+    text += word_to_toml(all[i].word);
   }
   return text;
 }
@@ -339,6 +382,7 @@ std::string_view section_name(Section section) noexcept {
     case Section::Admin: return "admin";
     case Section::Log: return "log";
     case Section::Dns: return "dns";
+    case Section::Intercept: return "intercept";
     case Section::Host: return "host";
   }
   return {};

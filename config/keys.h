@@ -13,9 +13,9 @@
 /// into. How to add a key is in .github/CONTRIBUTING.md.
 namespace keepwarm::config {
 
-enum class Section : std::uint8_t { Proxy, Admin, Log, Dns, Host };
+enum class Section : std::uint8_t { Proxy, Admin, Log, Dns, Intercept, Host };
 
-/// "proxy", "admin", "log", "dns", "host".
+/// "proxy", "admin", "log", "dns", "intercept", "host".
 [[nodiscard]] std::string_view section_name(Section section) noexcept;
 
 /// The smallest and the greatest value that is allowed: a number, bytes, or nanoseconds, as the key's type says. Other
@@ -62,7 +62,8 @@ void write(policy::HostSettings& settings, const Key& key, Value value);
 /// The built-in default; its alternative is the type of the key.
 [[nodiscard]] Value default_of(const Key& key);
 
-/// What may stand there, as messages and manuals say it: `1 to 1000000`, `"1ms" to "8760h"`, `"off", "text" or "json"`;
+/// What may stand there, as messages and manuals say it: `1 to 1000000`, `"1ms" to "8760h"`, `"off", "text" or "json"`,
+/// `true, false or "always"`;
 /// "" where only `rule.problem` knows.
 [[nodiscard]] std::string allowed_of(const Key& key);
 

@@ -148,11 +148,16 @@ class Conversion {
   requires std::is_enum_v<Enum> std::optional<Value>
   operator()(Enum default_value) {
     const auto* text = node_.as_string();
-    if (!text) return wrong_type(default_value, allowed_of(key_));
+    const auto* truth = node_.as_boolean();
+    const std::string written = text ? shortened(text->get()) : truth && truth->get() ? "true" : "false";
+    bool takes_booleans = false;
     for (const Choice<Enum>& choice : choices<Enum>()) {
-      if (choice.word == text->get()) return choice.value;
+      const std::string word = word_to_toml(choice.word);
+      if ((text || truth) && word == written) return choice.value;
+      if (word == choice.word) takes_booleans = true;
     }
-    return refuse(shortened(text->get()) + " is none of its values; allowed: " + allowed_of(key_));
+    if (!text && !(truth && takes_booleans)) return wrong_type(default_value, allowed_of(key_));
+    return refuse(written + " is none of its values; allowed: " + allowed_of(key_));
   }
 
  private:

@@ -41,6 +41,15 @@ void review_listeners(const policy::ProxySettings& proxy, Findings& found) {
   }
 }
 
+void review_interception(const Config& config, Findings& found) {
+  const std::vector<ListenAddress>& listen = config.proxy.listen;
+  for (const ListenAddress& address : config.intercept.listen) {
+    if (std::find(listen.begin(), listen.end(), address) != listen.end()) continue;
+    found.push_back({"intercept.listen", "proxy.listen",
+                     quote(address.text()) + " is none of proxy.listen; allowed: its addresses, or [] for all"});
+  }
+}
+
 /// The ports that tables name, and one that none names: between them every way in which tables overlap shows.
 std::set<std::uint16_t> distinguishing_ports(const policy::HostTable& hosts) {
   std::set<std::uint16_t> ports = {0};
@@ -62,15 +71,33 @@ std::string typical_host(const policy::HostPattern& pattern) {
 struct Clash {
   std::string_view key;
   std::string_view with;
-  bool (*clashes)(const HostSettings& settings);
+  bool (*clashes)(const HostSettings& settings, std::string_view host);
   const char* message;
 };
+
+/// Whether a name means the host, however it is written.
+bool is_host(std::string_view name, std::string_view host) {
+  if (name.ends_with('.')) name.remove_suffix(1);
+  const auto equal = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? static_cast<char>(a - 'A' + 'a') : a) == b; };
+  return std::equal(name.begin(), name.end(), host.begin(), host.end(), equal);
+}
+
 constexpr Clash kClashes[] = {
     {"tls.client_certificate", "tls.client_key",
-     [](const HostSettings& each) { return each.tls_client_certificate.empty() != each.tls_client_key.empty(); },
+     [](const HostSettings& each, std::string_view) {
+       return each.tls_client_certificate.empty() != each.tls_client_key.empty();
+     },
      "client_certificate and client_key go together; allowed: both, or neither"},
-    {"connect_to", "parent", [](const HostSettings& each) { return each.connect_to && each.parent; },
+    {"connect_to", "parent", [](const HostSettings& each, std::string_view) { return each.connect_to && each.parent; },
      "a parent does the connecting; allowed: connect_to or parent, the other one \"\""},
+    {"intercept", "tls.verify",
+     [](const HostSettings& each, std::string_view) { return each.intercept && !each.tls_verify; },
+     "would show an unverified server as a verified one; allowed: intercept with tls.verify = true"},
+    {"intercept", "tls.server_name",
+     [](const HostSettings& each, std::string_view host) {
+       return each.intercept && !each.tls_server_name.empty() && !is_host(each.tls_server_name, host);
+     },
+     "would show a server as one of another name; allowed: intercept with tls.server_name = \"\", or the host's own"},
 };
 
 void review_clashes(const Clash& clash, const policy::HostTable& hosts, Findings& found) {
@@ -79,7 +106,7 @@ void review_clashes(const Clash& clash, const policy::HostTable& hosts, Findings
     if (!sets(entry, clash.key) && !sets(entry, clash.with)) continue;
     const std::string host = typical_host(entry.pattern);
     const auto clashes = [&](std::uint16_t port) {
-      return clash.clashes(hosts.resolve(host, entry.pattern.port.value_or(port)));
+      return clash.clashes(hosts.resolve(host, entry.pattern.port.value_or(port)), host);
     };
     if (!std::any_of(ports.begin(), ports.end(), clashes)) continue;
     const bool at_key = sets(entry, clash.key);
@@ -88,6 +115,9 @@ void review_clashes(const Clash& clash, const policy::HostTable& hosts, Findings
   }
 }
 
+constexpr const char* kUnread =
+    "names a credential of the service, which can be read by nobody else ($CREDENTIALS_DIRECTORY is not set): it was "
+    "not looked at";
 constexpr const char* kStrayBits = ": the bits behind the prefix mean nothing";
 
 void advise_proxy(const policy::ProxySettings& proxy, Findings& found) {
@@ -134,10 +164,14 @@ void advise_host(const HostTableEntry& entry, const HostSettings& settings, Find
       advise("retry_methods", quote(method) + ": methods are case-sensitive");
     }
   }
-  for (const std::string_view key : unread_credentials(settings)) {
-    advise(key,
-           "names a credential of the service, which can be read by nobody else ($CREDENTIALS_DIRECTORY is not set): "
-           "it was not looked at");
+  for (const std::string_view key : unread_credentials(settings)) advise(key, kUnread);
+  if (settings.intercept && !settings.reuse) {
+    advise(sets(entry, "intercept") ? "intercept" : "reuse",
+           "with reuse = false interception makes nothing warm, and costs handshakes");
+  }
+  if (settings.intercept && !settings.tls_client_certificate.empty()) {
+    advise(sets(entry, "intercept") ? "intercept" : "tls.client_certificate",
+           "with tls.client_certificate interception lends this machine's identity to every client of the listener");
   }
   if (!settings.tls_verify) advise("tls.verify", "anybody on the way can pose as this server");
 }
@@ -147,6 +181,7 @@ void advise_host(const HostTableEntry& entry, const HostSettings& settings, Find
 std::vector<Finding> contradictions(const Config& config) {
   Findings found;
   review_listeners(config.proxy, found);
+  review_interception(config, found);
   for (const Clash& clash : kClashes) review_clashes(clash, config.hosts, found);
   return found;
 }
@@ -154,6 +189,7 @@ std::vector<Finding> contradictions(const Config& config) {
 std::vector<Finding> advice(const Config& config) {
   Findings found;
   advise_proxy(config.proxy, found);
+  for (std::string& path : unread_credentials(config)) found.push_back({std::move(path), {}, kUnread});
   for (const HostTableEntry& entry : config.hosts.entries()) {
     const std::string host = typical_host(entry.pattern);
     advise_host(entry, config.hosts.resolve(host, entry.pattern.port.value_or(0)), found);

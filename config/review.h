@@ -15,7 +15,8 @@ struct Finding {
 };
 
 /// Errors: a listener beyond this machine without allow_clients, one address twice, half a client certificate,
-/// connect_to together with a parent.
+/// connect_to together with a parent, interception of a host whose server is not verified by its own name or over an
+/// address that is no listener.
 [[nodiscard]] std::vector<Finding> contradictions(const Config& config);
 
 /// A further check of the whole configuration, which only another layer can make.

@@ -75,7 +75,7 @@ std::string to_text(const std::optional<Place>& place) {
 template <typename Enum>
 requires kIsChoice<Enum> std::string to_text(Enum value) {
   for (const Choice<Enum>& choice : choices<Enum>()) {
-    if (choice.value == value) return quote(choice.word);
+    if (choice.value == value) return word_to_toml(choice.word);
   }
   return {};
 }
@@ -105,6 +105,7 @@ struct TypeName {
   }
   template <typename Enum>
   requires kIsChoice<Enum> std::string_view operator()(Enum) const noexcept { return "a string"; }
+  std::string_view operator()(policy::Via) const noexcept { return "a boolean or a string"; }
 };
 
 }  // namespace
@@ -137,6 +138,20 @@ std::span<const Choice<policy::ProxyStatusMode>> choices() noexcept {
   return kWords;
 }
 template <>
+std::span<const Choice<policy::Via>> choices() noexcept {
+  using enum policy::Via;
+  static constexpr auto kWords =
+      std::to_array<Choice<policy::Via>>({{"true", Add}, {"false", Omit}, {"always", Always}});
+  return kWords;
+}
+template <>
+std::span<const Choice<policy::InterceptSettings::Refused>> choices() noexcept {
+  using enum policy::InterceptSettings::Refused;
+  static constexpr auto kWords =
+      std::to_array<Choice<policy::InterceptSettings::Refused>>({{"fail", Fail}, {"tunnel", Tunnel}});
+  return kWords;
+}
+template <>
 std::span<const Choice<policy::ClientHalfClose>> choices() noexcept {
   using enum policy::ClientHalfClose;
   static constexpr auto kWords =
@@ -162,6 +177,10 @@ std::span<const Choice<AccessLog>> choices() noexcept {
   using enum AccessLog;
   static constexpr auto kWords = std::to_array<Choice<AccessLog>>({{"off", Off}, {"text", Text}, {"json", Json}});
   return kWords;
+}
+
+std::string word_to_toml(std::string_view word) {
+  return word == "true" || word == "false" ? std::string(word) : quote(word);
 }
 
 std::string to_toml(const Value& value) {

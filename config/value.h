@@ -16,13 +16,14 @@ namespace keepwarm::config {
 
 /// In this order: boolean, whole number, size in bytes, duration, text, list of texts, list of places to listen at,
 /// list of address ranges, list of ports, place to connect to, parent proxy, and the choices.
-using Value = std::variant<bool, std::uint32_t, std::uint64_t, Duration, std::string, std::vector<std::string>,
-                           std::vector<ListenAddress>, std::vector<Cidr>, std::vector<policy::PortRange>,
-                           std::optional<policy::ConnectTo>, std::optional<policy::ParentProxy>, policy::UnsafeReuse,
-                           policy::UpgradeCookies, policy::BadPorts, policy::ProxyStatusMode, policy::ClientHalfClose,
-                           ResolverMode, LogLevel, AccessLog>;
+using Value =
+    std::variant<bool, std::uint32_t, std::uint64_t, Duration, std::string, std::vector<std::string>,
+                 std::vector<ListenAddress>, std::vector<Cidr>, std::vector<policy::PortRange>,
+                 std::optional<policy::ConnectTo>, std::optional<policy::ParentProxy>, policy::UnsafeReuse,
+                 policy::UpgradeCookies, policy::BadPorts, policy::ProxyStatusMode, policy::Via,
+                 policy::ClientHalfClose, policy::InterceptSettings::Refused, ResolverMode, LogLevel, AccessLog>;
 
-/// One word of a choice.
+/// One word of a choice. "true" and "false" stand for the booleans of TOML, all others are strings.
 template <typename Enum>
 struct Choice {
   std::string_view word;
@@ -40,13 +41,20 @@ std::span<const Choice<policy::BadPorts>> choices() noexcept;
 template <>
 std::span<const Choice<policy::ProxyStatusMode>> choices() noexcept;
 template <>
+std::span<const Choice<policy::Via>> choices() noexcept;
+template <>
 std::span<const Choice<policy::ClientHalfClose>> choices() noexcept;
+template <>
+std::span<const Choice<policy::InterceptSettings::Refused>> choices() noexcept;
 template <>
 std::span<const Choice<ResolverMode>> choices() noexcept;
 template <>
 std::span<const Choice<LogLevel>> choices() noexcept;
 template <>
 std::span<const Choice<AccessLog>> choices() noexcept;
+
+/// How the word of a choice is written in TOML: `true`, `"always"`.
+[[nodiscard]] std::string word_to_toml(std::string_view word);
 
 /// As it would stand in the file: `true`, `64`, `"64KiB"`, `"5s"`, `["GET", "HEAD"]`; but of a parent proxy without its
 /// password.

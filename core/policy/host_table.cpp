@@ -155,6 +155,7 @@ std::span<const HostKey> host_keys() noexcept {
       {"retry_idempotency_key", &S::retry_idempotency_key},
       {"upgrade", &S::upgrade},
       {"upgrade_cookies", &S::upgrade_cookies},
+      {"intercept", &S::intercept},
       {"connect_to", &S::connect_to},
       {"parent", &S::parent},
       {"tls.verify", &S::tls_verify},

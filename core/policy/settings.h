@@ -47,6 +47,7 @@ struct HostSettings {
   bool retry_idempotency_key = false;
   bool upgrade = false;
   UpgradeCookies upgrade_cookies = UpgradeCookies::Keep;
+  bool intercept = false;
   std::optional<ConnectTo> connect_to;  ///< nullopt: to the origin itself
   std::optional<ParentProxy> parent;    ///< nullopt: none
   bool tls_verify = true;
@@ -71,6 +72,8 @@ struct PortRange {
 
 enum class BadPorts : std::uint8_t { Refuse, Allow };
 enum class ProxyStatusMode : std::uint8_t { Off, Errors, Always };
+/// On which requests and responses Via is sent: none, all but those of intercepted tunnels, all.
+enum class Via : std::uint8_t { Omit, Add, Always };
 enum class ClientHalfClose : std::uint8_t { Auto, Honour, Abort };
 
 /// 127.0.0.1:3128 and [::1]:3128
@@ -88,7 +91,7 @@ struct ProxySettings {
   bool deny_destinations_set = false;  ///< set explicitly, be it to []
   BadPorts bad_ports = BadPorts::Refuse;
   ProxyStatusMode proxy_status = ProxyStatusMode::Errors;
-  bool via = true;
+  Via via = Via::Add;
   Duration client_idle_timeout = 60s;
   Duration client_header_timeout = 10s;
   std::uint64_t max_header_size = 65536;
@@ -96,6 +99,20 @@ struct ProxySettings {
   Duration shutdown_grace = 10s;
 
   bool operator==(const ProxySettings&) const = default;
+};
+
+/// [intercept]: HTTPS that clients send through tunnels, and the local CA that it takes.
+struct InterceptSettings {
+  /// What becomes of a client that has refused our certificate, when its like comes again.
+  enum class Refused : std::uint8_t { Fail, Tunnel };
+
+  std::string ca;                     ///< the folder; "": as config::ca_folder() says
+  std::string key;                    ///< the file with an issuer's key; "": each is in its folder
+  std::vector<ListenAddress> listen;  ///< whose clients are intercepted; empty: those of all
+  Refused refused = Refused::Fail;
+  bool log_paths = false;
+
+  bool operator==(const InterceptSettings&) const = default;
 };
 
 /// [dns]

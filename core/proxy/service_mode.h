@@ -16,7 +16,13 @@ struct ServiceMode {
   bool draining = false;                  ///< shutting down: no client's connection persists any more
 
   /// What we call ourselves in Via; empty: no Via is sent.
-  [[nodiscard]] std::string_view via() const noexcept { return settings->via ? pseudonym : std::string_view(); }
+  [[nodiscard]] std::string_view via() const noexcept {
+    return settings->via == policy::Via::Omit ? std::string_view() : pseudonym;
+  }
+  /// The same for what was intercepted: its client and its server expect no proxy between them.
+  [[nodiscard]] std::string_view via_intercepted() const noexcept {
+    return settings->via == policy::Via::Always ? pseudonym : std::string_view();
+  }
   [[nodiscard]] http::HeadLimits head_limits() const noexcept {
     http::HeadLimits limits;
     limits.max_size = static_cast<std::size_t>(settings->max_header_size);

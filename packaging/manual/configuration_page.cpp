@@ -72,10 +72,11 @@ void add_keys(Page& page) {
 void add_credentials(Page& page) {
   page.section("CREDENTIALS");
   page.paragraph(
-      plain("In ca_file, client_certificate, client_key and parent, \"credential:NAME\" stands for the file NAME in "
-            "$CREDENTIALS_DIRECTORY: a secret that systemd hands over to the service alone, whose source may be "
-            "root's, with mode 0600. For parent the file holds the whole URL, in one line. The drop-in of the unit, "
-            "from ") +
+      plain(
+          "In key, ca_file, client_certificate, client_key and parent, \"credential:NAME\" stands for the file NAME in "
+          "$CREDENTIALS_DIRECTORY: a secret that systemd hands over to the service alone, whose source may be "
+          "root's, with mode 0600. For parent the file holds the whole URL, in one line. The drop-in of the unit, "
+          "from ") +
       bold("systemctl edit keepwarm") + plain(":"));
   page.literal(R"([Service]
 LoadCredential=bank.key:/etc/keepwarm/bank.key

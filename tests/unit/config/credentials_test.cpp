@@ -161,6 +161,22 @@ TEST_CASE("who only looks at a configuration keeps the values as they are writte
         "host.\"*\".parent\nhost.\"*\".tls.ca_file\nhost.\"*\".tls.client_certificate\nhost.\"*\".tls.client_key\n");
 }
 
+TEST_CASE("a key outside the host tables may be a credential, too") {
+  const CredentialFolder folder;
+  folder.hold("ca.key", "x");
+  const std::string text = "[intercept]\nkey = \"credential:ca.key\"";
+  const auto read_as = [&](const Credentials& credentials) {
+    return parse_config(text, "k.toml", nullptr, credentials);
+  };
+  CHECK(read_as(folder.credentials())->intercept.key == folder.credentials().folder + "/ca.key");
+  CHECK(unread_credentials(*read_as(folder.credentials())).empty());
+  const auto unread = read_as({});
+  CHECK(unread->intercept.key == "credential:ca.key");
+  CHECK(unread_credentials(*unread) == std::vector<std::string>{"intercept.key"});
+  REQUIRE(advice(*unread).size() == 1);
+  CHECK(advice(*unread)[0].key == "intercept.key");
+}
+
 TEST_CASE("only files and parents may be credentials") {
   const CredentialFolder folder;
   folder.hold("x", "http://p:1");
@@ -170,7 +186,7 @@ TEST_CASE("only files and parents may be credentials") {
   for (const Key& key : keys()) {
     if (!key.rule.credential) continue;
     CAPTURE(key.name);
-    CHECK(key.section == Section::Host);
+    CHECK((key.section == Section::Host || key.section == Section::Intercept));
     CHECK(key.description.find("credential:NAME") != std::string_view::npos);
   }
 }

@@ -111,6 +111,7 @@ TEST_CASE("a daemon behaves with the example file as it does without any") {
   CHECK(example.admin == built_in.admin);
   CHECK(example.log == built_in.log);
   CHECK(example.dns == built_in.dns);
+  CHECK(example.intercept == built_in.intercept);
   CHECK(example.hosts.resolve("www.example.com", 8443) == policy::HostSettings{});
   REQUIRE(example.hosts.entries().size() == 1);
   CHECK(example.hosts.entries()[0].keys.size() == policy::host_keys().size());

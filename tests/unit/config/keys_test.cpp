@@ -30,7 +30,7 @@ TEST_CASE("each key stands in the table once, and says what it does") {
     CHECK((key.description.ends_with('.') || key.description.ends_with(".)")));
     CHECK(key.description.find("  ") == std::string_view::npos);
   }
-  CHECK(keys().size() == 55);
+  CHECK(keys().size() == 61);
   CHECK(find_key(Section::Dns, "level") == nullptr);
 }
 
@@ -83,7 +83,9 @@ TEST_CASE("a value that is written is read back, and at no other key") {
 }
 
 TEST_CASE("what is allowed is said in the words of the file") {
-  CHECK(allowed_of(*find_key(Section::Proxy, "via")) == "true or false");
+  CHECK(allowed_of(*find_key(Section::Proxy, "via")) == R"(true, false or "always")");
+  CHECK(allowed_of(*find_key(Section::Intercept, "refused")) == R"("fail" or "tunnel")");
+  CHECK(allowed_of(*find_key(Section::Host, "intercept")) == "true or false");
   CHECK(allowed_of(*find_key(Section::Proxy, "max_clients")) == "1 to 10000000");
   CHECK(allowed_of(*find_key(Section::Proxy, "max_header_size")) == R"("1KiB" to "16MiB")");
   CHECK(allowed_of(*find_key(Section::Host, "idle_timeout")) == R"("1ms" to "8760h")");

@@ -68,6 +68,7 @@ TEST_CASE("an empty file is the built-in defaults") {
   CHECK(config.admin == AdminConfig{});
   CHECK(config.log == LogConfig{});
   CHECK(config.dns == policy::DnsSettings{});
+  CHECK(config.intercept == policy::InterceptSettings{});
   CHECK(config.hosts.entries().empty());
 }
 
@@ -96,6 +97,12 @@ file = "/var/log/keepwarm.log"
 [dns]
 ttl = "0s"
 negative_ttl = "5s"
+[intercept]
+ca = "/x/ca"
+key = "/x/issuer.key"
+listen = ["[::1]:8080"]
+refused = "tunnel"
+log_paths = true
 )");
   policy::ProxySettings proxy;
   proxy.listen = listening_at({"127.0.0.1:0", "[::1]:8080", "192.0.2.1:3128"});
@@ -107,7 +114,7 @@ negative_ttl = "5s"
   proxy.deny_destinations_set = true;
   proxy.bad_ports = policy::BadPorts::Allow;
   proxy.proxy_status = policy::ProxyStatusMode::Always;
-  proxy.via = false;
+  proxy.via = policy::Via::Omit;
   proxy.client_idle_timeout = 1ms;
   proxy.client_header_timeout = 2s;
   proxy.max_header_size = 1024;
@@ -117,6 +124,11 @@ negative_ttl = "5s"
   CHECK(config.admin == AdminConfig{.listen = ""});
   CHECK(config.log == LogConfig{LogLevel::Trace, AccessLog::Json, "/var/log/keepwarm.log"});
   CHECK(config.dns == policy::DnsSettings{.ttl = 0s, .negative_ttl = 5s});
+  CHECK(config.intercept == policy::InterceptSettings{.ca = "/x/ca",
+                                                      .key = "/x/issuer.key",
+                                                      .listen = listening_at({"[::1]:8080"}),
+                                                      .refused = policy::InterceptSettings::Refused::Tunnel,
+                                                      .log_paths = true});
 }
 
 TEST_CASE("each key of a host table arrives in its place") {
@@ -174,6 +186,69 @@ server_name = "name.example"
   expected.tls_client_key = "k.pem";
   expected.tls_server_name = "name.example";
   CHECK(config.hosts.resolve("any.example", 80) == expected);
+}
+
+TEST_CASE("interception is a key of a host, and off for others") {
+  const Config config = good("[host.\"a\"]\nintercept = true");
+  CHECK(config.hosts.resolve("a", 443).intercept);
+  CHECK_FALSE(config.hosts.resolve("b", 443).intercept);
+}
+
+TEST_CASE("via is a boolean of TOML or a word") {
+  const auto via_of = [](std::string_view value) { return good("[proxy]\nvia = " + std::string(value)).proxy.via; };
+  CHECK(via_of("true") == policy::Via::Add);
+  CHECK(via_of("false") == policy::Via::Omit);
+  CHECK(via_of("\"always\"") == policy::Via::Always);
+  const std::string allowed = " is none of its values; allowed: true, false or \"always\"\n";
+  check_errors({{"[proxy]\nvia = \"true\"", "k.toml:2:7: proxy.via: \"true\"" + allowed},
+                {"[proxy]\nvia = \"yes\"", "k.toml:2:7: proxy.via: \"yes\"" + allowed},
+                {"[log]\naccess = true",
+                 "k.toml:2:10: log.access: expected a string, got the boolean true; allowed: \"off\", \"text\" or "
+                 "\"json\"\n"}});
+}
+
+TEST_CASE("the CA's folder and key are absolute paths") {
+  const std::string allowed = R"( is no absolute path; allowed: "/…", or "" for the default)"
+                              "\n";
+  check_errors({{"[intercept]\nca = \"ca\"", "k.toml:2:6: intercept.ca: \"ca\"" + allowed},
+                {"[intercept]\nkey = \"~/x\"", "k.toml:2:7: intercept.key: \"~/x\"" + allowed},
+                {"[intercept]\nca = \"//\"",
+                 "k.toml:2:6: intercept.ca: \"//\" has no name of its own; allowed: an absolute path like "
+                 "\"/etc/keepwarm/ca\", or \"\"\n"}});
+}
+
+TEST_CASE("only a server that is verified by its own name is shown to clients by a certificate of ours") {
+  const std::string unverified =
+      ": would show an unverified server as a verified one; allowed: intercept with tls.verify = true\n";
+  const std::string renamed =
+      ": would show a server as one of another name; allowed: intercept with tls.server_name = \"\", or the host's "
+      "own\n";
+  check_errors({
+      {"[host.\"a\"]\nintercept = true\ntls.verify = false", "k.toml:2:13: host.\"a\".intercept" + unverified},
+      {"[host.\"*\"]\nintercept = true\n[host.\"a\".tls]\nverify = false",
+       "k.toml:4:10: host.\"a\".tls.verify" + unverified},
+      {"[host.\"*\".tls]\nverify = false\n[host.\"*.a\"]\nintercept = true",
+       "k.toml:4:13: host.\"*.a\".intercept" + unverified},
+      {"[host.\"a:443\"]\nintercept = true\n[host.\"a\".tls]\nverify = false",
+       "k.toml:2:13: host.\"a:443\".intercept" + unverified + "k.toml:4:10: host.\"a\".tls.verify" + unverified},
+      {"[host.\"*\".tls]\nverify = false\n[host.\"a\"]\nintercept = true\ntls.verify = true", ""},
+      {"[host.\"a\"]\nintercept = true\ntls.server_name = \"b\"", "k.toml:2:13: host.\"a\".intercept" + renamed},
+      {"[host.\"*.a\"]\nintercept = true\ntls.server_name = \"x.a\"", "k.toml:2:13: host.\"*.a\".intercept" + renamed},
+      {"[host.\"a.b\"]\nintercept = true\ntls.server_name = \"A.b.\"", ""},
+      {"[host.\"a\"]\nintercept = true\ntls.server_name = \"\"", ""},
+  });
+}
+
+TEST_CASE("clients can be intercepted only where they can come from") {
+  const std::string message = " is none of proxy.listen; allowed: its addresses, or [] for all\n";
+  check_errors({
+      {"[intercept]\nlisten = [\"127.0.0.1:3128\"]", ""},
+      {"[intercept]\nlisten = [\"127.0.0.1:3128\", \"127.0.0.1:3129\"]",
+       "k.toml:2:10: intercept.listen: \"127.0.0.1:3129\"" + message},
+      {"[proxy]\nlisten = [\"unix:/run/a/b.sock\"]\n[intercept]\nlisten = [\"unix:/run//a/b.sock\"]", ""},
+      {"[proxy]\nlisten = [\"unix:/run/b.sock\"]\n[intercept]\nlisten = [\"127.0.0.1:3128\"]",
+       "k.toml:4:10: intercept.listen: \"127.0.0.1:3128\"" + message},
+  });
 }
 
 TEST_CASE("host tables override each other key by key, also by dotted keys and inline tables") {
@@ -243,7 +318,7 @@ TEST_CASE("an unknown section is an error that names the nearest one") {
   check_errors({
       {"[prox]\nvia = true", "k.toml:1:2: prox: unknown section; did you mean \"proxy\"?\n"},
       {"[hosts.\"*\"]\nreuse = true", "k.toml:1:2: hosts: unknown section; did you mean \"host\"?\n"},
-      {"[upstream]", "k.toml:1:2: upstream: unknown section; allowed: proxy, admin, log, dns, host\n"},
+      {"[upstream]", "k.toml:1:2: upstream: unknown section; allowed: proxy, admin, log, dns, intercept, host\n"},
       {"via = true", "k.toml:1:1: via: unknown key here; it belongs in [proxy]\n"},
       {"proxy = 1", "k.toml:1:9: proxy: expected a table, got the number 1; allowed: [proxy]\n"},
       {"[[dns]]", "k.toml:1:1: dns: expected a table, got an array; allowed: [dns]\n"},
@@ -263,8 +338,8 @@ TEST_CASE("a value of the wrong type is an error that says what was found and wh
   const std::string list = R"(; allowed: strings in brackets, like ["a", "b"])"
                            "\n";
   check_errors({
-      {"[proxy]\nvia = \"yes\"",
-       "k.toml:2:7: proxy.via: expected a boolean, got the string \"yes\"; allowed: true or false\n"},
+      {"[host.\"*\"]\nreuse = \"yes\"",
+       "k.toml:2:9: host.\"*\".reuse: expected a boolean, got the string \"yes\"; allowed: true or false\n"},
       {"[proxy]\nmax_clients = \"10\"",
        "k.toml:2:15: proxy.max_clients: expected a whole number, got the string \"10\"; allowed: 1 to 10000000\n"},
       {"[proxy]\nmax_clients = 1.5",
@@ -512,22 +587,21 @@ TEST_CASE("a client certificate needs its key once the tables are laid over each
 }
 
 TEST_CASE("all errors come together, in the order of the file") {
-  CHECK(
-      errors_of(
-          "[proxy]\nvia = 1\nlisten = [\"0.0.0.0:1\", 7]\n[dns]\nttl = \"x\"\n[host.\"*\"]\nfoo = 1\nmax_idle = -1\n"
-          "[admin]\nlisten = 5\n") ==
-      "k.toml:2:7: proxy.via: expected a boolean, got the number 1; allowed: true or false\n"
-      "k.toml:3:24: proxy.listen: expected a string, got the number 7; allowed: strings in brackets, like "
-      "[\"a\", \"b\"]\n"
-      "k.toml:5:7: dns.ttl: \"x\" is not a duration; allowed: a number and a unit in quotes, like \"250ms\", \"4s\", "
-      "\"2m\" or \"1h\"\n"
-      "k.toml:7:1: host.\"*\".foo: unknown key; allowed: reuse, idle_timeout, idle_margin, server_hint, learn, "
-      "assumed_idle_timeout, unsafe_reuse, keep_warm, keep_warm_for, max_connections, max_idle, max_requests, "
-      "max_lifetime, queue_timeout, connect_timeout, response_timeout, stall_timeout, tunnel_timeout, retry, "
-      "retry_body_size, retry_methods, retry_undelivered, retry_idempotency_key, upgrade, upgrade_cookies, connect_to, "
-      "parent, tls\n"
-      "k.toml:8:12: host.\"*\".max_idle: -1 is out of range; allowed: 0 to 1000000\n"
-      "k.toml:10:10: admin.listen: expected a string, got the number 5; allowed: text in quotes\n");
+  CHECK(errors_of(
+            "[proxy]\nvia = 1\nlisten = [\"0.0.0.0:1\", 7]\n[dns]\nttl = \"x\"\n[host.\"*\"]\nfoo = 1\nmax_idle = -1\n"
+            "[admin]\nlisten = 5\n") ==
+        "k.toml:2:7: proxy.via: expected a boolean or a string, got the number 1; allowed: true, false or \"always\"\n"
+        "k.toml:3:24: proxy.listen: expected a string, got the number 7; allowed: strings in brackets, like "
+        "[\"a\", \"b\"]\n"
+        "k.toml:5:7: dns.ttl: \"x\" is not a duration; allowed: a number and a unit in quotes, like \"250ms\", \"4s\", "
+        "\"2m\" or \"1h\"\n"
+        "k.toml:7:1: host.\"*\".foo: unknown key; allowed: reuse, idle_timeout, idle_margin, server_hint, learn, "
+        "assumed_idle_timeout, unsafe_reuse, keep_warm, keep_warm_for, max_connections, max_idle, max_requests, "
+        "max_lifetime, queue_timeout, connect_timeout, response_timeout, stall_timeout, tunnel_timeout, retry, "
+        "retry_body_size, retry_methods, retry_undelivered, retry_idempotency_key, upgrade, upgrade_cookies, "
+        "intercept, connect_to, parent, tls\n"
+        "k.toml:8:12: host.\"*\".max_idle: -1 is out of range; allowed: 0 to 1000000\n"
+        "k.toml:10:10: admin.listen: expected a string, got the number 5; allowed: text in quotes\n");
 }
 
 TEST_CASE("a long text is shortened in a message, between two characters") {

@@ -52,6 +52,16 @@ TEST_CASE("what is allowed but likely a mistake gets advice") {
       {"[host.\"a\"]\nretry_methods = [\"GET\", \"POST\", \"get\"]",
        "host.\"a\".retry_methods: POST is not idempotent (RFC 9110 §9.2.2): the server may act twice\n"
        "host.\"a\".retry_methods: \"get\": methods are case-sensitive\n"},
+      {"[host.\"a\"]\nintercept = true\nreuse = false",
+       "host.\"a\".intercept: with reuse = false interception makes nothing warm, and costs handshakes\n"},
+      {"[host.\"*\"]\nintercept = true\n[host.\"a\"]\nreuse = false",
+       "host.\"a\".reuse: with reuse = false interception makes nothing warm, and costs handshakes\n"},
+      {"[host.\"a\"]\nintercept = true\n[host.\"a\".tls]\nclient_certificate = \"/c\"\nclient_key = \"/k\"",
+       "host.\"a\".intercept: with tls.client_certificate interception lends this machine's identity to every client "
+       "of the listener\n"},
+      {"[host.\"*\"]\nintercept = true\n[host.\"a\".tls]\nclient_certificate = \"/c\"\nclient_key = \"/k\"",
+       "host.\"a\".tls.client_certificate: with tls.client_certificate interception lends this machine's identity to "
+       "every client of the listener\n"},
       {"[host.\"a\".tls]\nverify = false", "host.\"a\".tls.verify: anybody on the way can pose as this server\n"},
   };
   for (const Case& c : cases) {

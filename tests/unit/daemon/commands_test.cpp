@@ -219,7 +219,7 @@ TEST_CASE("the default file is used if it is there, and need not be") {
   const auto from_file = load_config_for(line, file.path());
   REQUIRE(from_file.ok());
   CHECK(from_file->file == file.path());
-  CHECK_FALSE(from_file->config.proxy.via);
+  CHECK(from_file->config.proxy.via == policy::Via::Omit);
 
   const auto without = load_config_for(line, "/nonexistent/keepwarm.toml");
   REQUIRE(without.ok());
@@ -235,7 +235,7 @@ TEST_CASE("--config and --listen win over the default file") {
   line.listen = {"127.0.0.1:0"};
   const auto loaded = load_config_for(line, default_file.path());
   REQUIRE(loaded.ok());
-  CHECK_FALSE(loaded->config.proxy.via);
+  CHECK(loaded->config.proxy.via == policy::Via::Omit);
   CHECK(loaded->config.proxy.listen == std::vector{ListenAddress::parse("127.0.0.1:0").value()});
   CHECK_FALSE(loaded->config.proxy.listen_is_default);
 
