@@ -80,6 +80,9 @@ class Stream {
   virtual void finish_writing() noexcept = 0;
   /// Makes the coming destruction send RST instead of FIN.
   virtual void reset_on_close() noexcept = 0;
+  /// What was written is not all that there was to be: TLS then ends without close_notify, which shows the peer that it
+  /// was cut (RFC 8446 §6.1), both by finish_writing() and by destruction. Without TLS an end says nothing.
+  virtual void mark_cut() noexcept {}
 
   /// Whether an idle connection is still good: neither bytes nor an end nor an error has come that was not read yet.
   /// What TLS sends for itself (session tickets) does not count. After false the stream is only good for being

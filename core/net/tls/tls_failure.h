@@ -5,12 +5,12 @@
 
 namespace keepwarm::net {
 
-/// Why a TLS connection could not be made, or broke.
+/// Why a TLS connection could not be made, or broke. The peer is a server, or the client of a TlsServer.
 struct TlsFailure {
   enum class Kind : std::uint8_t {
     Certificate,  ///< we refuse the server's certificate
-    Alert,        ///< the server sent a fatal alert (RFC 8446 §6)
-    Protocol,     ///< the server does not speak TLS, or not as it must
+    Alert,        ///< the peer sent a fatal alert (RFC 8446 §6)
+    Protocol,     ///< the peer does not speak TLS, or not as it must
     Closed,       ///< the connection ended or failed before the handshake did
   };
   Kind kind = Kind::Protocol;

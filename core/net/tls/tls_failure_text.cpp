@@ -137,6 +137,10 @@ std::string alert_text(int alert) {
   return SSL_alert_desc_string_long(alert);
 }
 
+std::string who(TlsPeer peer) {
+  return peer == TlsPeer::Server ? "the server" : "the client";
+}
+
 /// Did OpenSSL refuse the server's choice of a protocol? It gives the reason by the place only.
 bool is_of_alpn() noexcept {
   const char* place = nullptr;
@@ -154,23 +158,23 @@ TlsFailure certificate_failure(x509_store_ctx_st* verification) {
                   " is refused: " + verdict_text(verification, certificate)};
 }
 
-TlsFailure queued_failure(TlsPhase phase) {
+TlsFailure queued_failure(TlsPeer peer, TlsPhase phase) {
   const unsigned long error = ERR_peek_error();
   const int reason = ERR_GET_REASON(error);
   if (ERR_GET_LIB(error) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET) {
     const int alert = reason - SSL_AD_REASON_OFFSET;
     return {.kind = TlsFailure::Kind::Alert,
             .alert = static_cast<std::uint8_t>(alert),
-            .text = "the server sent the TLS alert '" + alert_text(alert) + "' (" + std::to_string(alert) + ')'};
+            .text = who(peer) + " sent the TLS alert '" + alert_text(alert) + "' (" + std::to_string(alert) + ')'};
   }
   if (phase == TlsPhase::Opening && reason == SSL_R_WRONG_VERSION_NUMBER) {
-    return {.text = "the server does not speak TLS"};
+    return {.text = who(peer) + " does not speak TLS"};
   }
   if (is_of_alpn()) return protocol_not_offered({});
   const char* words = ERR_reason_error_string(error);
   const std::string text = words != nullptr ? harmless(words) : "unknown error";
   if (phase != TlsPhase::Established && reason == SSL_R_UNSUPPORTED_PROTOCOL) {
-    return {.text = "the server speaks no version of TLS from 1.2 on (" + text + ')'};
+    return {.text = who(peer) + " speaks no version of TLS from 1.2 on (" + text + ')'};
   }
   const std::string_view what =
       phase == TlsPhase::Established ? "the TLS connection broke: " : "the TLS handshake failed: ";
@@ -188,6 +192,10 @@ TlsFailure closed_failure(int error, bool certificate_requested) {
   }
   if (certificate_requested) text += ", after the server had asked for a client certificate";
   return {.kind = TlsFailure::Kind::Closed, .text = std::move(text)};
+}
+
+TlsFailure too_many_empty_messages(TlsPeer peer) {
+  return {.text = who(peer) + " sent too many TLS messages without data"};
 }
 
 TlsFailure protocol_not_offered(std::string_view protocol) {

@@ -1,7 +1,6 @@
 #include "core/net/tls/tls_session.h"
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstring>
 #include <new>
@@ -14,6 +13,7 @@
 #include "core/base/ip.h"
 #include "core/net/tls/tls_context.h"
 #include "core/net/tls/tls_failure_text.h"
+#include "core/net/tls/tls_kept_session.h"
 
 namespace keepwarm::net {
 
@@ -23,28 +23,6 @@ constexpr std::string_view kProtocol = "http/1.1";
 /// In a row; one that OpenSSL answers (a key update) counts twice. Servers send some tickets at once, and anything else
 /// a few times a day.
 constexpr std::uint8_t kMaxEmptyMessages = 32;
-
-/// A session in DER without the certificate of the server, which would be most of it and which nobody needs again.
-std::string without_certificate(const std::string& session) {
-  constexpr int kCertificate = 3;  // context tag, in OpenSSL's SSL_SESSION_ASN1
-  constexpr int kFailed = 0x80;
-  const auto* at = reinterpret_cast<const unsigned char*>(session.data());
-  long size = 0;
-  int tag = 0, tag_class = 0;
-  if ((ASN1_get_object(&at, &size, &tag, &tag_class, static_cast<long>(session.size())) & kFailed) != 0) return session;
-  std::string fields;
-  for (const auto* const end = at + size; at < end;) {
-    const auto* const begin = at;
-    if ((ASN1_get_object(&at, &size, &tag, &tag_class, end - at) & kFailed) != 0) return session;
-    at += size;
-    if (tag_class != V_ASN1_CONTEXT_SPECIFIC || tag != kCertificate) fields.append(begin, at);
-  }
-  const int length = static_cast<int>(fields.size());
-  std::array<unsigned char, 16> header{};
-  auto* to = header.data();
-  ASN1_put_object(&to, 1, length, V_ASN1_SEQUENCE, V_ASN1_UNIVERSAL);
-  return fields.insert(0, reinterpret_cast<const char*>(header.data()), static_cast<std::size_t>(to - header.data()));
-}
 
 }  // namespace
 
@@ -68,7 +46,7 @@ TlsSession::TlsSession(TlsWire& wire, const TlsContext& context, std::string_vie
     return;
   }
   SSL_set_connect_state(ssl_);
-  if (const auto ticket = tickets_ ? tickets_->take() : std::nullopt) resume(*ticket);
+  if (const auto ticket = tickets_ ? tickets_->take() : std::nullopt) resume_session(ssl_, *ticket);
   shake_hands();
 }
 
@@ -82,15 +60,20 @@ TlsSession::TlsSession(TlsWire& wire, Detached detached, std::shared_ptr<TlsTick
   allow_late_request();
 }
 
-void TlsSession::Detached::Free::operator()(ssl_st* session) const noexcept {
-  SSL_free(session);
+TlsSession::TlsSession(TlsWire& wire, SslHandle accepting) : wire_(wire), ssl_(accepting.release()) {
+  if (!wire.attach(ssl_)) throw std::bad_alloc();
+  SSL_set_accept_state(ssl_);
+}
+
+void FreeSsl::operator()(ssl_st* ssl) const noexcept {
+  SSL_free(ssl);
 }
 
 TlsSession::Detached TlsSession::detach() noexcept {
   SSL_set_bio(ssl_, nullptr, nullptr);  // frees our BIO: the session does not point to this wire any more
   tickets_.reset();
   state_ = State::Ended;
-  return {Detached{decltype(Detached::ssl)(std::exchange(ssl_, nullptr))}};
+  return {SslHandle(std::exchange(ssl_, nullptr))};
 }
 
 TlsSession::~TlsSession() {
@@ -109,14 +92,6 @@ bool TlsSession::name_server(std::string_view name, bool verify) {
   // A common name is no name of a host (RFC 9110 §4.3.4).
   X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
   return X509_VERIFY_PARAM_set1_host(param, name.data(), name.size()) == 1;
-}
-
-void TlsSession::resume(std::string_view ticket) {
-  const auto* der = reinterpret_cast<const unsigned char*>(ticket.data());
-  SSL_SESSION* session = d2i_SSL_SESSION(nullptr, &der, static_cast<long>(ticket.size()));
-  if (session != nullptr) SSL_set_session(ssl_, session);
-  SSL_SESSION_free(session);
-  ERR_clear_error();  // if there is no session to resume, the handshake is a full one
 }
 
 TlsSession::Fed TlsSession::feed(std::string_view ciphertext, TimePoint until) {
@@ -168,7 +143,8 @@ void TlsSession::complete_handshake() {
 
 /// The server may ask for our certificate, if we have one, though its handshake is over.
 void TlsSession::allow_late_request() {
-  if (SSL_get_certificate(ssl_) != nullptr) renegotiation_ = std::make_unique<Renegotiation>(ssl_);
+  if (peer() == TlsPeer::Server && SSL_get_certificate(ssl_) != nullptr)
+    renegotiation_ = std::make_unique<Renegotiation>(ssl_);
 }
 
 /// False: the session has failed.
@@ -238,7 +214,7 @@ void TlsSession::read_failed(int error) {
 /// OpenSSL has taken a message that holds no data, and returned (it does without SSL_MODE_AUTO_RETRY): a ticket, or one
 /// that only costs time, or an answer of ours, without end.
 void TlsSession::count_empty_message() {
-  if (++empty_messages_ > kMaxEmptyMessages) fail({.text = "the server sent too many TLS messages without data"});
+  if (++empty_messages_ > kMaxEmptyMessages) fail(too_many_empty_messages(peer()));
 }
 
 bool TlsSession::write(std::span<const std::string_view> pieces) {
@@ -282,6 +258,10 @@ void TlsSession::close() noexcept {
   if (state_ != State::Failed) SSL_shutdown(ssl_);
 }
 
+TlsPeer TlsSession::peer() const noexcept {
+  return SSL_is_server(ssl_) == 1 ? TlsPeer::Client : TlsPeer::Server;
+}
+
 bool TlsSession::resumed() const noexcept {
   return SSL_session_reused(ssl_) == 1;
 }
@@ -312,12 +292,8 @@ int TlsSession::on_new_session(ssl_st* ssl, ssl_session_st* session) {
 
 void TlsSession::keep(ssl_session_st* session) {
   if (!tickets_ || SSL_SESSION_is_resumable(session) != 1) return;
-  const int size = i2d_SSL_SESSION(session, nullptr);
-  if (size <= 0) return;
-  std::string der(static_cast<std::size_t>(size), '\0');
-  auto* to = reinterpret_cast<unsigned char*>(der.data());
-  i2d_SSL_SESSION(session, &to);
-  tickets_->put(without_certificate(der));
+  std::string kept = kept_session(session);
+  if (!kept.empty()) tickets_->put(std::move(kept));
 }
 
 void TlsSession::fail(TlsFailure failure) {
@@ -333,7 +309,7 @@ void TlsSession::fail_by_queue() {
   if (failure_) {  // our verdict on the certificate says more than OpenSSL's
     state_ = State::Failed;
   } else {
-    TlsFailure failure = queued_failure(phase);
+    TlsFailure failure = queued_failure(peer(), phase);
     if (failure.kind == TlsFailure::Kind::Alert && certificate_requested_) {
       failure.text += ", after it had asked for a client certificate";
     }

@@ -8,6 +8,7 @@
 
 #include "core/base/clock.h"
 #include "core/net/tls/tls_failure.h"
+#include "core/net/tls/tls_failure_text.h"
 #include "core/net/tls/tls_renegotiation.h"
 #include "core/net/tls/tls_tickets.h"
 #include "core/net/tls/tls_wire.h"
@@ -21,17 +22,23 @@ namespace keepwarm::net {
 
 class TlsContext;
 
-/// One TLS client connection without a socket: ciphertext in, plaintext and ciphertext out. What is to be
+/// Calls SSL_free().
+struct FreeSsl {
+  void operator()(ssl_st* ssl) const noexcept;
+};
+using SslHandle = std::unique_ptr<ssl_st, FreeSsl>;
+
+/// One TLS connection without a socket, mostly as a client: ciphertext in, plaintext and ciphertext out. What is to be
 /// sent is found in TlsWire::outgoing() after each call. Stays where it is, since callbacks of OpenSSL find it through
 /// the wire.
 ///
-///   Handshaking ──▶ Open ──▶ Ended             (close_notify of the server)
+///   Handshaking ──▶ Open ──▶ Ended             (close_notify of the peer)
 ///        │           ▲  └──▶ Failed
 ///        ├──▶ AwaitingVerdict ──▶ Failed       (an alert: our certificate is refused)
 ///        └──▶ Failed
 ///
-/// AwaitingVerdict: in TLS 1.3 the client has finished before the server judges the client's certificate (RFC 8446
-/// §4.4.2.4), so a handshake in which one was demanded is over only when something follows it.
+/// AwaitingVerdict (of a client): in TLS 1.3 the client has finished before the server judges the client's certificate
+/// (RFC 8446 §4.4.2.4), so a handshake in which one was demanded is over only when something follows it.
 class TlsSession {
  public:
   enum class State : std::uint8_t { Handshaking, AwaitingVerdict, Open, Ended, Failed };
@@ -42,12 +49,13 @@ class TlsSession {
   TlsSession(TlsWire& wire, const TlsContext& context, std::string_view server_name,
              std::shared_ptr<TlsTickets> tickets);
 
+  /// As a server. `accepting` has all that it needs for a handshake; that of TlsServer says what is not done here: it
+  /// asks for no certificate, and keeps no sessions. Writes nothing before the client's hello is fed.
+  TlsSession(TlsWire& wire, SslHandle accepting);
+
   /// A session without a wire, and so of no thread.
   struct Detached {
-    struct Free {
-      void operator()(ssl_st* ssl) const noexcept;
-    };
-    std::unique_ptr<ssl_st, Free> ssl;
+    SslHandle ssl;
   };
   /// One that was detached from another wire: Open.
   TlsSession(TlsWire& wire, Detached detached, std::shared_ptr<TlsTickets> tickets);
@@ -87,6 +95,7 @@ class TlsSession {
   [[nodiscard]] bool resumed() const noexcept;
   [[nodiscard]] std::string_view protocol() const noexcept;
 
+  /// As a client: the server has asked for a certificate, in the handshake or later.
   [[nodiscard]] bool certificate_requested() const noexcept { return certificate_requested_; }
   /// Why it Failed; nullptr else.
   [[nodiscard]] const TlsFailure* failure() const noexcept { return failure_.get(); }
@@ -99,8 +108,8 @@ class TlsSession {
   static int on_certificate_request(ssl_st* ssl, void*);
   static int on_new_session(ssl_st* ssl, ssl_session_st* session);
 
+  [[nodiscard]] TlsPeer peer() const noexcept;
   [[nodiscard]] bool name_server(std::string_view name, bool verify);
-  void resume(std::string_view ticket);
   void shake_hands();
   void complete_handshake();
   void free_chains() noexcept;

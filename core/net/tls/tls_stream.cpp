@@ -6,7 +6,6 @@
 #include <chrono>
 #include <utility>
 
-#include "core/net/descriptor.h"
 #include "core/net/tls/tls_failure_text.h"
 
 namespace keepwarm::net {
@@ -65,10 +64,34 @@ TlsStream::TlsStream(TlsClient& client, const TlsContext& context, std::unique_p
   }
 }
 
+std::unique_ptr<TlsStream> TlsStream::accept(TlsClient& client, SslHandle accepting,
+                                             std::unique_ptr<TcpStream> transport, std::string_view received,
+                                             TlsHandshakeEvents& events) {
+  return std::unique_ptr<TlsStream>(
+      new TlsStream(client, std::move(accepting), std::move(transport), received, events));
+}
+
+TlsStream::TlsStream(TlsClient& client, SslHandle accepting, std::unique_ptr<TcpStream> transport,
+                     std::string_view received, TlsHandshakeEvents& events)
+    : client_(client),
+      session_(client.wire(), std::move(accepting)),
+      transport_(std::move(transport)),
+      handshake_events_(&events),
+      started_(Loop::now()) {
+  transport_->set_events(*this);
+  // There is no plaintext before the client has answered.
+  if (!received.empty()) static_cast<void>(decrypt(received));
+  if (session_.state() == State::Failed) {
+    deliver_later();
+  } else if (!rest_) {
+    transport_->resume_reading();
+  }
+}
+
 TlsStream::~TlsStream() {
   if (destroyed_ != nullptr) *destroyed_ = true;
   const bool healthy = phase_ == Phase::Secured || phase_ == Phase::Ended;
-  if (!healthy || reset_ || finished_ || writing_failed_ || queued_bytes() > 0) return;
+  if (!healthy || reset_ || cut_ || finished_ || writing_failed_ || queued_bytes() > 0) return;
   session_.close();
   flush();
 }
@@ -278,9 +301,13 @@ void TlsStream::resume_reading() noexcept {
 void TlsStream::finish_writing() noexcept {
   if (finished_ || phase_ == Phase::Handshaking || phase_ == Phase::Over) return;
   finished_ = true;
-  session_.close();
+  if (!cut_) session_.close();
   flush();
   transport_->finish_writing();
+}
+
+void TlsStream::mark_cut() noexcept {
+  cut_ = true;
 }
 
 void TlsStream::reset_on_close() noexcept {
@@ -304,44 +331,6 @@ bool TlsStream::check_idle_alive() noexcept {
     if (!still_idle || writing_failed_) return false;
   }
   return false;
-}
-
-class TlsStream::Detached final : public DetachedStream {
- public:
-  Detached(TlsSession::Detached session, Descriptor descriptor, const SendHistory& sent) noexcept
-      : session_(std::move(session)), descriptor_(std::move(descriptor)), sent_(sent) {}
-
-  [[nodiscard]] std::unique_ptr<Stream> attach(TlsClient& client, std::shared_ptr<TlsTickets> tickets) override {
-    auto transport = TcpStream::adopt(client.loop(), descriptor_.release(), sent_);
-    if (!transport) return nullptr;
-    return std::unique_ptr<Stream>(
-        new TlsStream(client, std::move(session_), std::move(tickets), std::move(transport)));
-  }
-
- private:
-  TlsSession::Detached session_;
-  Descriptor descriptor_;
-  SendHistory sent_;
-};
-
-TlsStream::TlsStream(TlsClient& client, TlsSession::Detached session, std::shared_ptr<TlsTickets> tickets,
-                     std::unique_ptr<TcpStream> transport)
-    : client_(client),
-      session_(client.wire(), std::move(session), std::move(tickets)),
-      transport_(std::move(transport)),
-      phase_(Phase::Secured) {
-  transport_->set_events(*this);
-}
-
-std::unique_ptr<DetachedStream> TlsStream::detach() {
-  const bool idle = phase_ == Phase::Secured && session_.state() == State::Open && !held_ && !rest_ && !finished_ &&
-                    !writing_failed_ && queued_bytes() == 0 && session_.between_records();
-  if (!idle) return nullptr;
-  Descriptor descriptor = Descriptor::duplicate_of(transport_->fd());
-  if (!descriptor) return nullptr;
-  phase_ = Phase::Over;  // no close_notify
-  later_.reset();
-  return std::make_unique<Detached>(session_.detach(), std::move(descriptor), transport_->sent());
 }
 
 bool TlsStream::check_idle_alive_cached(TimePoint since) noexcept {

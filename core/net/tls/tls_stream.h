@@ -21,8 +21,8 @@ namespace keepwarm::net {
 /// How a handshake ends. The stream may be destroyed, or given to another user, inside either.
 class TlsHandshakeEvents {
  public:
-  /// The server is who it should be, and nothing was refused. The events of the stream are to be set now; as with any
-  /// stream, reading is off until resume_reading().
+  /// The server is who it should be, and nothing was refused; or the client has finished. The events of the stream are
+  /// to be set now; as with any stream, reading is off until resume_reading().
   virtual void on_secured() = 0;
   /// The stream is only good for being destroyed. `failure` is valid during the call.
   virtual void on_handshake_failed(const TlsFailure& failure) = 0;
@@ -31,14 +31,14 @@ class TlsHandshakeEvents {
   ~TlsHandshakeEvents() = default;
 };
 
-/// TLS over a TcpStream, as a client. To what Stream says:
+/// TLS over a TcpStream, as a client, or as a server by TlsServer. To what Stream says:
 /// - on_end() means close_notify, and only that. A transport that ends without it has been cut: on_broken(-ECONNRESET),
 ///   for an attacker can do that (RFC 8446 §6.1). What breaks TLS itself is on_broken(-EPROTO) and tls_failure().
 /// - All plaintext of one read of the transport comes with one on_bytes(), so a pause leaves nothing in OpenSSL. Only
 ///   what would take longer than the stream's share of a turn is put aside, as it came, and goes on in the next one.
-/// - What TLS has to answer by itself is bounded: a server that has it answer and does not read is broken off.
+/// - What TLS has to answer by itself is bounded: a peer that has it answer and does not read is broken off.
 /// - Bytes that are queued or unacknowledged are counted as ciphertext.
-/// - Destroying it sends close_notify, unless bytes are still queued, or reset_on_close().
+/// - Destroying it sends close_notify, unless bytes are still queued, or reset_on_close() or mark_cut() was called.
 class TlsStream final : public Stream, private StreamEvents {
  public:
   /// Takes over a connected transport and begins the handshake at once. Exactly one of the two events follows, never
@@ -50,6 +50,11 @@ class TlsStream final : public Stream, private StreamEvents {
                                                         std::string_view server_name,
                                                         std::shared_ptr<TlsTickets> tickets,
                                                         TlsHandshakeEvents& events);
+  /// Takes over a client's connection, and `received`, the bytes that have come on it, at most Loop::kReadBufferSize
+  /// of them. Else as start(), with on_secured() when the client has finished. `accepting`: see TlsSession.
+  [[nodiscard]] static std::unique_ptr<TlsStream> accept(TlsClient& client, SslHandle accepting,
+                                                         std::unique_ptr<TcpStream> transport,
+                                                         std::string_view received, TlsHandshakeEvents& events);
   ~TlsStream() override;
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
@@ -57,6 +62,8 @@ class TlsStream final : public Stream, private StreamEvents {
   /// From on_secured() on: was a kept session resumed; "TLSv1.3".
   [[nodiscard]] bool resumed() const noexcept { return session_.resumed(); }
   [[nodiscard]] std::string_view protocol() const noexcept { return session_.protocol(); }
+  /// As a client: whether the server has asked for a certificate, though it may go on without one.
+  [[nodiscard]] bool certificate_requested() const noexcept { return session_.certificate_requested(); }
 
   void set_events(StreamEvents& events) noexcept override;
   [[nodiscard]] WriteResult write(std::span<const std::string_view> pieces) override;
@@ -66,6 +73,7 @@ class TlsStream final : public Stream, private StreamEvents {
   void resume_reading() noexcept override;
   void finish_writing() noexcept override;
   void reset_on_close() noexcept override;
+  void mark_cut() noexcept override;
   [[nodiscard]] bool check_idle_alive() noexcept override;
   [[nodiscard]] bool check_idle_alive_cached(TimePoint since) noexcept override;
   [[nodiscard]] TcpPath& path() noexcept override;
@@ -82,6 +90,9 @@ class TlsStream final : public Stream, private StreamEvents {
 
   TlsStream(TlsClient& client, const TlsContext& context, std::unique_ptr<TcpStream> transport,
             std::string_view server_name, std::shared_ptr<TlsTickets> tickets, TlsHandshakeEvents& events);
+
+  TlsStream(TlsClient& client, SslHandle accepting, std::unique_ptr<TcpStream> transport, std::string_view received,
+            TlsHandshakeEvents& events);
 
   class Detached;
   /// One that comes from another loop.
@@ -139,6 +150,7 @@ class TlsStream final : public Stream, private StreamEvents {
   bool writing_failed_ = false;
   bool finished_ = false;
   bool reset_ = false;
+  bool cut_ = false;
 };
 
 }  // namespace keepwarm::net
