@@ -10,7 +10,6 @@ namespace {
 
 constexpr std::size_t kRecordHeader = 5;
 constexpr std::size_t kMessageHeader = 4;
-constexpr std::size_t kLongestFragment = std::size_t{1} << 14U;  // RFC 8446 §5.1
 constexpr std::uint8_t kHandshakeRecord = 22;
 constexpr std::uint8_t kClientHelloMessage = 1;
 constexpr std::uint8_t kMajorVersion = 3;  // SSL 3 and every TLS
@@ -280,7 +279,7 @@ class HelloRecords {
     if (!can_begin_record(bytes_)) return HelloProgress::NotTls;
     while (bytes_.size() - length_ >= kRecordHeader) {
       const std::size_t fragment = Fields(bytes_.substr(length_ + 3, 2)).number16();
-      if (fragment == 0 || fragment > kLongestFragment) return HelloProgress::NotTls;
+      if (fragment == 0) return HelloProgress::NotTls;  // RFC 8446 §5.1
       const std::size_t here = length_ + kRecordHeader;
       if (!note_header(bytes_.substr(here, fragment))) return HelloProgress::NotTls;
       // What is still to come is known to be too long before it has come.

@@ -139,6 +139,13 @@ TEST_CASE("a hello takes at most 16 KiB, and one that is longer is known by its 
   CHECK(progress_of(longer.substr(0, 5)) == Progress::NotTls);
   CHECK(progress_of(std::string("\x16\x03\x01\0\x04\x01\0\x40\0", 9)) == Progress::NotTls);  // 16 KiB without headers
   CHECK(progress_of(in_records(hello_message(std::string(16000, 'x')), 50)) == Progress::NotTls);
+  // In records, and so with more headers, of which the last one would be too many.
+  const std::string message = hello_message(std::string(16372, 'x'));
+  const std::string all_but_one = in_records(message.substr(0, 16375));
+  CHECK(progress_of(all_but_one.substr(0, 16379)) == Progress::Incomplete);
+  CHECK(progress_of(all_but_one) == Progress::NotTls);
+  const std::string long_message = hello_message(HelloSpec{}.with(21, std::string(12000, '\0')).body());
+  CHECK(progress_of(in_records(long_message, 8000)) == Progress::Complete);
   CHECK(progress_of(in_records("\x01", 1) + in_records(std::string(20000, '\0'), 1)) == Progress::NotTls);
 }
 
