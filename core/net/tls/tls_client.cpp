@@ -62,8 +62,7 @@ void set_up(SSL_CTX* context) {
   // The system's openssl.cnf may demand more than TLS 1.2.
   if (SSL_CTX_get_min_proto_version(context) < TLS1_2_VERSION) SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);  // else an idle connection holds 33 KiB of them
-  SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);     // TlsSession counts the messages without data
+  SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);  // TlsSession counts the messages without data
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
   SSL_CTX_set_max_cert_list(context, kMostOfCertificates);
   SSL_CTX_set_verify_depth(context, kLongestChain);

@@ -138,6 +138,7 @@ void TlsSession::complete_handshake() {
   if (!is_1_3 && resumed()) keep(SSL_get0_session(ssl_));
   free_chains();
   allow_late_request();
+  SSL_set_mode(ssl_, SSL_MODE_RELEASE_BUFFERS);  // else an idle connection holds 33 KiB of them
   state_ = is_1_3 && certificate_requested_ ? State::AwaitingVerdict : State::Open;
 }
 
