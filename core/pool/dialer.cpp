@@ -150,8 +150,11 @@ void Dialer::secure(std::unique_ptr<net::TcpStream> stream) {
 void Dialer::on_secured() {
   times_.tls = net::Loop::now() - step_began_;
   const std::string_view protocol = tls_->protocol();
-  const bool resumed = tls_->resumed();
-  done({.stream = std::move(tls_), .tls_protocol = protocol, .tls_resumed = resumed});
+  const bool resumed = tls_->resumed(), requested = tls_->certificate_requested();
+  done({.stream = std::move(tls_),
+        .tls_protocol = protocol,
+        .tls_resumed = resumed,
+        .client_certificate_requested = requested});
 }
 
 void Dialer::on_handshake_failed(const net::TlsFailure& why) {

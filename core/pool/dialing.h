@@ -24,6 +24,9 @@ struct Dialed {
   std::string early{};              ///< what came after the parent's answer (client tunnels only)
   std::string_view tls_protocol{};  ///< "TLSv1.3"; empty: plain
   bool tls_resumed = false;
+  /// The server has asked for a client certificate, on this connection or on that whose session was resumed; it went on
+  /// with ours, or without. (If it did not go on: DialFailure::tls.)
+  bool client_certificate_requested = false;
 };
 
 class DialEvents {

@@ -15,7 +15,9 @@ struct TlsFailure {
   };
   Kind kind = Kind::Protocol;
   std::uint8_t alert = 0;  ///< Kind::Alert: its number
-  std::string text;        ///< what happened, for the client to read: which certificate and why, …; without the host
+  /// The server had asked for a client certificate before.
+  bool certificate_requested = false;
+  std::string text;  ///< what happened, for the client to read: which certificate and why, …; without the host
 };
 
 }  // namespace keepwarm::net

@@ -35,13 +35,21 @@ std::string without_certificate(const std::string& session) {
 
 }  // namespace
 
-std::string kept_session(const ssl_session_st* session) {
+std::string kept_session(ssl_session_st* session, bool certificate_requested) {
+  // A place for servers, which OpenSSL keeps for clients too.
+  if (certificate_requested && SSL_SESSION_set1_ticket_appdata(session, "c", 1) != 1) return {};
   const int size = i2d_SSL_SESSION(session, nullptr);
   if (size <= 0) return {};
   std::string der(static_cast<std::size_t>(size), '\0');
   auto* to = reinterpret_cast<unsigned char*>(der.data());
   i2d_SSL_SESSION(session, &to);
   return without_certificate(der);
+}
+
+bool was_certificate_requested(ssl_session_st* session) noexcept {
+  void* note = nullptr;
+  std::size_t size = 0;
+  return SSL_SESSION_get0_ticket_appdata(session, &note, &size) == 1 && size > 0;
 }
 
 void resume_session(ssl_st* ssl, std::string_view kept) {

@@ -263,6 +263,10 @@ TlsPeer TlsSession::peer() const noexcept {
   return SSL_is_server(ssl_) == 1 ? TlsPeer::Client : TlsPeer::Server;
 }
 
+bool TlsSession::certificate_ever_requested() const noexcept {
+  return certificate_requested_ || (resumed() && was_certificate_requested(SSL_get0_session(ssl_)));
+}
+
 bool TlsSession::resumed() const noexcept {
   return SSL_session_reused(ssl_) == 1;
 }
@@ -293,7 +297,7 @@ int TlsSession::on_new_session(ssl_st* ssl, ssl_session_st* session) {
 
 void TlsSession::keep(ssl_session_st* session) {
   if (!tickets_ || SSL_SESSION_is_resumable(session) != 1) return;
-  std::string kept = kept_session(session);
+  std::string kept = kept_session(session, certificate_requested_);
   if (!kept.empty()) tickets_->put(std::move(kept));
 }
 
@@ -311,6 +315,7 @@ void TlsSession::fail_by_queue() {
     state_ = State::Failed;
   } else {
     TlsFailure failure = queued_failure(peer(), phase);
+    failure.certificate_requested = certificate_requested_;
     if (failure.kind == TlsFailure::Kind::Alert && certificate_requested_) {
       failure.text += ", after it had asked for a client certificate";
     }

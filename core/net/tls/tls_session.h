@@ -97,6 +97,8 @@ class TlsSession {
 
   /// As a client: the server has asked for a certificate, in the handshake or later.
   [[nodiscard]] bool certificate_requested() const noexcept { return certificate_requested_; }
+  /// Or it had done so before on the connection whose session was resumed: it does not ask again then.
+  [[nodiscard]] bool certificate_ever_requested() const noexcept;
   /// Why it Failed; nullptr else.
   [[nodiscard]] const TlsFailure* failure() const noexcept { return failure_.get(); }
 

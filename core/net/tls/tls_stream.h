@@ -62,8 +62,9 @@ class TlsStream final : public Stream, private StreamEvents {
   /// From on_secured() on: was a kept session resumed; "TLSv1.3".
   [[nodiscard]] bool resumed() const noexcept { return session_.resumed(); }
   [[nodiscard]] std::string_view protocol() const noexcept { return session_.protocol(); }
-  /// As a client: whether the server has asked for a certificate, though it may go on without one.
-  [[nodiscard]] bool certificate_requested() const noexcept { return session_.certificate_requested(); }
+  /// As a client: whether the server has asked for a certificate, though it may go on without one; on this connection,
+  /// or on that whose session was resumed.
+  [[nodiscard]] bool certificate_requested() const noexcept { return session_.certificate_ever_requested(); }
 
   void set_events(StreamEvents& events) noexcept override;
   [[nodiscard]] WriteResult write(std::span<const std::string_view> pieces) override;

@@ -116,10 +116,20 @@ TEST_CASE("a handshake that fails is told as such") {
     fixture.accept();
     fixture.peer = Fd();
   }
+  bool demands = false;
+  SUBCASE("a certificate is demanded") {
+    kind = net::TlsFailure::Kind::Alert;
+    demands = true;
+    SSL_CTX_set_verify(fixture.server.get(), SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+    fixture.dial(hop);
+    fixture.accept();
+    fixture.secure_peer();
+  }
   fixture.run_until_told();
   CHECK(fixture.events.told == Told{"failed"});
   CHECK(fixture.events.failure.step == Step::Tls);
   CHECK(fixture.events.failure.tls.kind == kind);
+  CHECK(fixture.events.failure.tls.certificate_requested == demands);
   CHECK_FALSE(fixture.events.failure.tried_to_resume);
 }
 

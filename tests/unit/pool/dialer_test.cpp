@@ -146,11 +146,40 @@ TEST_CASE("TLS is spoken, and a later connection resumes") {
     const Dialed& dialed = *fixture.events.dialed;
     CHECK(dialed.tls_protocol == "TLSv1.3");
     CHECK(dialed.tls_resumed == resumed);
+    CHECK_FALSE(dialed.client_certificate_requested);
     CHECK(dialed.times.tls > Duration::zero());
     CHECK(dialed.times.total() <= fixture.elapsed());
     check_works(fixture);
     CHECK(fixture.secure->tls.resumed == resumed);
     CHECK(fixture.secure->tls.server_name() == "server.example");
+  }
+}
+
+TEST_CASE("a server that asks for a client certificate, and goes on without one, is told of; also when it resumes") {
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    for (const bool through_parent : {false, true}) {
+      CAPTURE(version);
+      CAPTURE(through_parent);
+      DialFixture fixture;
+      SSL_CTX_set_verify(fixture.server.get(), SSL_VERIFY_PEER, nullptr);
+      SSL_CTX_set_max_proto_version(fixture.server.get(), version);
+      for (const bool resumed : {false, true, true}) {
+        CAPTURE(resumed);
+        fixture.events.told.clear();
+        fixture.dial(fixture.with_tls(through_parent ? fixture.parent() : fixture.direct()));
+        fixture.accept();
+        if (through_parent) {
+          fixture.hear_head();
+          fixture.say(kEstablished);
+        }
+        fixture.secure_peer();
+        fixture.run_until_told();
+        REQUIRE(fixture.events.told == Told{"dialed"});
+        CHECK(fixture.events.dialed->tls_resumed == resumed);
+        CHECK(fixture.events.dialed->client_certificate_requested);
+        check_works(fixture);
+      }
+    }
   }
 }
 
