@@ -15,9 +15,8 @@ struct TlsFailure {
   };
   Kind kind = Kind::Protocol;
   std::uint8_t alert = 0;  ///< Kind::Alert: its number
-  /// The server had asked for a client certificate before.
-  bool certificate_requested = false;
-  std::string text;  ///< what happened, for the client to read: which certificate and why, …; without the host
+  std::string text{};      ///< what happened, for the client to read: which certificate and why, …; without the host
+  bool certificate_requested = false;  ///< the server had asked for one of the client before
 };
 
 }  // namespace keepwarm::net

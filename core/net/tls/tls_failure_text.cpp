@@ -191,7 +191,7 @@ TlsFailure closed_failure(int error, bool certificate_requested) {
     text += "failed within the TLS handshake: " + std::string(error_text(error));
   }
   if (certificate_requested) text += ", after the server had asked for a client certificate";
-  return {.kind = TlsFailure::Kind::Closed, .certificate_requested = certificate_requested, .text = std::move(text)};
+  return {.kind = TlsFailure::Kind::Closed, .text = std::move(text), .certificate_requested = certificate_requested};
 }
 
 TlsFailure too_many_empty_messages(TlsPeer peer) {
