@@ -45,9 +45,9 @@ std::uint32_t interface_of(const SocketAddress& address) noexcept {
   return scope != 0 ? scope : kLoopbackInterface;
 }
 
-PeerPresence presence_by_error(int error) noexcept {
+OtherEnd unknown_by_error(int error) noexcept {
   const bool passes = error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EMFILE || error == ENFILE;
-  return passes ? PeerPresence::NotAnswered : PeerPresence::Unknown;
+  return {.presence = passes ? PeerPresence::NotAnswered : PeerPresence::Unknown};
 }
 
 /// Which directions of the socket are shut down, from the attributes behind an answer.
@@ -82,23 +82,24 @@ SockDiagQuestion sock_diag_question(const SocketAddress& own, const SocketAddres
   return bytes;
 }
 
-std::optional<PeerPresence> read_sock_diag_answer(std::string_view answer, const SockDiagQuestion& question) noexcept {
+std::optional<OtherEnd> read_sock_diag_answer(std::string_view answer, const SockDiagQuestion& question) noexcept {
   DiagRequest asked{};
   std::memcpy(&asked, question.data(), sizeof asked);
   nlmsghdr header{};
   if (!take_struct(answer, header) || header.nlmsg_seq != asked.header.nlmsg_seq) return std::nullopt;
   if (header.nlmsg_type == NLMSG_ERROR) {
     int error = 0;
-    return take_struct(answer, error) ? presence_by_error(-error) : PeerPresence::Unknown;
+    return take_struct(answer, error) ? unknown_by_error(-error) : OtherEnd();
   }
   inet_diag_msg socket{};
-  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY || !take_struct(answer, socket)) return PeerPresence::Unknown;
+  if (header.nlmsg_type != SOCK_DIAG_BY_FAMILY || !take_struct(answer, socket)) return OtherEnd();
   // If there is no such connection, the kernel names a listener at its own address.
   if (socket.idiag_state == TCP_LISTEN || socket.id.idiag_dport != asked.socket.id.idiag_dport) {
-    return PeerPresence::Unknown;
+    return OtherEnd();
   }
   const bool is_read = (shut_down_in(answer) & kClosedToReading) == 0;
-  return socket.idiag_inode != 0 && is_read ? PeerPresence::Present : PeerPresence::Gone;
+  if (socket.idiag_inode == 0 || !is_read) return OtherEnd{.presence = PeerPresence::Gone};
+  return OtherEnd{.presence = PeerPresence::Present, .uid = socket.idiag_uid};
 }
 
 int SockDiag::open() noexcept {
@@ -106,21 +107,21 @@ int SockDiag::open() noexcept {
   return socket_ ? 0 : errno;
 }
 
-PeerPresence SockDiag::presence_of(const SocketAddress& own, const SocketAddress& peer) noexcept {
+OtherEnd SockDiag::find(const SocketAddress& own, const SocketAddress& peer) noexcept {
   const int error = socket_ ? 0 : open();
-  if (error != 0) return presence_by_error(error);
+  if (error != 0) return unknown_by_error(error);
   const SockDiagQuestion question = sock_diag_question(own, peer, ++number_);
   const ssize_t sent = ::send(socket_.get(), question.data(), question.size(), MSG_DONTWAIT);
-  return sent < 0 ? presence_by_error(errno) : read_answer(question);
+  return sent < 0 ? unknown_by_error(errno) : read_answer(question);
 }
 
-PeerPresence SockDiag::read_answer(const SockDiagQuestion& question) noexcept {
+OtherEnd SockDiag::read_answer(const SockDiagQuestion& question) noexcept {
   std::array<char, kMaxAnswer> buffer;  // NOLINT(cppcoreguidelines-pro-type-member-init): what is set is used
   while (true) {
     const ssize_t size = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (size < 0) return presence_by_error(errno);
-    const auto presence = read_sock_diag_answer({buffer.data(), static_cast<std::size_t>(size)}, question);
-    if (presence) return *presence;
+    if (size < 0) return unknown_by_error(errno);
+    const auto other = read_sock_diag_answer({buffer.data(), static_cast<std::size_t>(size)}, question);
+    if (other) return *other;
   }
 }
 

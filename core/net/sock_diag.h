@@ -22,9 +22,17 @@ using SockDiagQuestion = std::array<char, 72>;
 [[nodiscard]] SockDiagQuestion sock_diag_question(const SocketAddress& own, const SocketAddress& peer,
                                                   std::uint32_t number) noexcept;
 
-/// What an answer says of the other end. nullopt: it is the answer to another question.
-[[nodiscard]] std::optional<PeerPresence> read_sock_diag_answer(std::string_view answer,
-                                                                const SockDiagQuestion& question) noexcept;
+/// What an answer says of the other end.
+struct OtherEnd {
+  PeerPresence presence = PeerPresence::Unknown;
+  std::uint32_t uid = 0;  ///< whose process has it, if it is Present
+
+  bool operator==(const OtherEnd&) const = default;
+};
+
+/// nullopt: it is the answer to another question.
+[[nodiscard]] std::optional<OtherEnd> read_sock_diag_answer(std::string_view answer,
+                                                            const SockDiagQuestion& question) noexcept;
 
 /// Asks such questions: two system calls each, which do not wait, since the kernel answers within the first one. Owned
 /// by a Loop. Its socket is opened at once, so that a look at a client fails for no want of descriptors; if that was
@@ -35,11 +43,11 @@ class SockDiag {
 
   /// Of the socket of this machine, and of the network namespace in which the process was when the socket was opened,
   /// whose own address is `own` and whose peer's is `peer`.
-  [[nodiscard]] PeerPresence presence_of(const SocketAddress& own, const SocketAddress& peer) noexcept;
+  [[nodiscard]] OtherEnd find(const SocketAddress& own, const SocketAddress& peer) noexcept;
 
  private:
   int open() noexcept;
-  [[nodiscard]] PeerPresence read_answer(const SockDiagQuestion& question) noexcept;
+  [[nodiscard]] OtherEnd read_answer(const SockDiagQuestion& question) noexcept;
 
   Descriptor socket_;
   std::uint32_t number_ = 0;  ///< of the last question

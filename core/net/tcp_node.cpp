@@ -69,7 +69,7 @@ PeerState TcpNode::peer_state() noexcept {
   if (own && own->family() == AF_UNIX) {
     state.presence = PeerPresence::Present;
   } else {
-    state.presence = own && peer ? loop().sock_diag().presence_of(*peer, *own) : PeerPresence::Gone;
+    state.presence = own && peer ? loop().sock_diag().find(*peer, *own).presence : PeerPresence::Gone;
   }
   return state;
 }
@@ -77,6 +77,24 @@ PeerState TcpNode::peer_state() noexcept {
 std::optional<IpAddress> TcpNode::local_address() const noexcept {
   const auto own = address_by(::getsockname, fd());
   return own ? own->ip() : std::nullopt;
+}
+
+std::optional<Endpoint> TcpNode::accepted_at() const {
+  return Endpoint::bound_to(fd());
+}
+
+std::optional<std::uint32_t> TcpNode::peer_uid() noexcept {
+  const auto own = address_by(::getsockname, fd());
+  if (!own) return std::nullopt;
+  if (own->family() == AF_UNIX) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(fd(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return std::nullopt;
+    return peer.uid;
+  }
+  const auto peer = address_by(::getpeername, fd());
+  const OtherEnd other = peer ? loop().sock_diag().find(*peer, *own) : OtherEnd();
+  return other.presence == PeerPresence::Present ? std::optional(other.uid) : std::nullopt;
 }
 
 void TcpNode::enable_keepalive() noexcept {

@@ -49,6 +49,8 @@ struct TcpNode final : TcpPath {
   [[nodiscard]] std::optional<SendState> send_state() noexcept override;
   [[nodiscard]] PeerState peer_state() noexcept override;
   [[nodiscard]] std::optional<IpAddress> local_address() const noexcept override;
+  [[nodiscard]] std::optional<Endpoint> accepted_at() const override;
+  [[nodiscard]] std::optional<std::uint32_t> peer_uid() noexcept override;
   void enable_keepalive() noexcept override;
   void limit_unacknowledged(Duration limit) noexcept override;
   void acknowledge_now() noexcept override;

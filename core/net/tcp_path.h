@@ -8,6 +8,7 @@
 #include "core/base/ip.h"
 #include "core/base/peer_state.h"
 #include "core/base/round_trip.h"
+#include "core/net/endpoint.h"
 
 /// What pool and proxy may ask of the TCP connection under a stream, and set on it.
 namespace keepwarm::net {
@@ -47,6 +48,12 @@ class TcpPath {
   [[nodiscard]] virtual PeerState peer_state() noexcept { return {}; }
   /// The address of this machine from which it was opened. nullopt: it is not TCP. One system call.
   [[nodiscard]] virtual std::optional<IpAddress> local_address() const noexcept { return std::nullopt; }
+
+  /// Where a client's connection was accepted: the address that it connected to, or the path of the unix socket. One
+  /// system call.
+  [[nodiscard]] virtual std::optional<Endpoint> accepted_at() const { return std::nullopt; }
+  /// The user whose process is at the other end; nullopt: that is on another machine, or gone. Up to four system calls.
+  [[nodiscard]] virtual std::optional<std::uint32_t> peer_uid() noexcept { return std::nullopt; }
 
   /// From here on TCP asks the peer for a sign of life (keepalive) when nothing was heard of it for 15 s, then each
   /// 4 s. Three questions without an answer break the connection, so an idle one whose peer has died ends within 30 s.

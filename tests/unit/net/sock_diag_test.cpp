@@ -1,7 +1,9 @@
 #include "core/net/sock_diag.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <unistd.h>
 
 #include <doctest/doctest.h>
 
@@ -60,6 +62,11 @@ std::string refusal(const std::string& error) {
   return "240000000200000007000000ef230000" + error + "4800000014000100";
 }
 
+std::optional<PeerPresence> presence_in(std::string_view answer) {
+  const auto other = read_sock_diag_answer(answer, asked());
+  return other ? std::optional(other->presence) : std::nullopt;
+}
+
 }  // namespace
 
 TEST_CASE("a question names the other end's socket, and any cookie") {
@@ -97,7 +104,7 @@ TEST_CASE("what an answer says of the other end") {
   };
   for (const Case& each : cases) {
     CAPTURE(each.name);
-    CHECK(read_sock_diag_answer(from_hex(each.answer), asked()) == each.presence);
+    CHECK(presence_in(from_hex(each.answer)) == each.presence);
   }
 }
 
@@ -111,10 +118,10 @@ TEST_CASE("an answer that is cut anywhere says nothing wrong of a client") {
   const std::string whole = from_hex(kHalfClosed);
   for (std::size_t size = 16; size < whole.size(); ++size) {
     CAPTURE(size);
-    const auto presence = read_sock_diag_answer(std::string_view(whole).substr(0, size), asked());
+    const auto presence = presence_in(std::string_view(whole).substr(0, size));
     CHECK(presence == (size < 88 ? PeerPresence::Unknown : PeerPresence::Present));
   }
-  CHECK(read_sock_diag_answer(from_hex(refusal("")).substr(0, 18), asked()) == PeerPresence::Unknown);
+  CHECK(presence_in(from_hex(refusal("")).substr(0, 18)) == PeerPresence::Unknown);
 }
 
 TEST_CASE("attributes whose sizes make no sense are passed over, to the end") {
@@ -131,8 +138,8 @@ TEST_CASE("a socket that does not exist is unknown, and the next question is ans
   const Fd client = connect_to(listening.address());
   const SocketAddress own = local_address_of(client.get());
   for (int i = 0; i < 3; ++i) {
-    CHECK(kernel.presence_of(literal("127.0.0.1", 1), literal("127.0.0.1", 2)) == PeerPresence::Unknown);
-    CHECK(kernel.presence_of(own, listening.address()) == PeerPresence::Present);
+    CHECK(kernel.find(literal("127.0.0.1", 1), literal("127.0.0.1", 2)) == OtherEnd());
+    CHECK(kernel.find(own, listening.address()) == OtherEnd{PeerPresence::Present, ::getuid()});
   }
 }
 
