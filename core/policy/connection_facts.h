@@ -16,8 +16,9 @@ struct ConnectionFacts {
   TimePoint returned_at{};         ///< when it joined the pool, which is later if the client read slowly
   std::optional<Duration> hint{};  ///< Keep-Alive: timeout= of its last response; of an unused one, of the host's last
   RoundTrip round_trip{};
-  std::uint32_t served = 0;  ///< requests whose response came whole
-  bool lapse_test = false;   ///< left for the server to close, so that its idle timeout is seen (idle_history.h)
+  std::uint32_t served = 0;            ///< requests whose response came whole
+  bool certificate_requested = false;  ///< by the server, in the TLS handshake
+  bool lapse_test = false;  ///< left for the server to close, so that its idle timeout is seen (idle_history.h)
 };
 
 }  // namespace keepwarm::policy
