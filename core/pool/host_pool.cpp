@@ -93,6 +93,14 @@ void HostPool::settled() noexcept {
   if (!in_use() && context_.owner != nullptr) context_.owner->host_unused(*this);
 }
 
+ServerProof HostPool::proof(bool local_client) const {
+  for (const auto& connection : connections_.all()) {
+    if (!target_.reachable(*connection, local_client)) continue;
+    return connection->facts.certificate_requested ? ServerProof::WantsCertificate : ServerProof::Verified;
+  }
+  return peers_->full() ? ServerProof::Verified : ServerProof::None;
+}
+
 // ---- A lease ends ----
 
 /// A response came whole. Returns why its connection cannot serve another request; nullopt: it can.
@@ -129,6 +137,7 @@ void HostPool::hold_bound(BoundHolder& holder, TimePoint now) {
 void HostPool::give_back(Connection& connection, const GiveBack& how, TimePoint now) {
   const SettleScope scope(*this, now);
   connection.stream().set_events(connection);
+  if (how.unused) return offer_or_pool(connection, {}, now);
   if (const auto reason = answered(connection, how, now)) return close(connection, *reason, now);
   // A waiter gets it at once, before the armed read could report that something has come: so the socket is checked.
   if (!waiters_.empty() && !connection.stream().check_idle_alive()) {
@@ -140,10 +149,15 @@ void HostPool::give_back(Connection& connection, const GiveBack& how, TimePoint 
     peers_->pass_on(std::move(transferred));
     if (passed) return;
   }
-  if (!offer(connection, {}, now)) make_idle(connection, now);
+  offer_or_pool(connection, {}, now);
 }
 
-void HostPool::make_idle(Connection& connection, TimePoint now) {
+/// Gives a connection that is in order to whoever waits for one, else it lies idle from now on.
+void HostPool::offer_or_pool(Connection& connection, const OpeningTimes& times, TimePoint now) {
+  if (offer(connection, times, now)) return;
+  if (context_.draining) return close(connection, CloseReason::Shutdown, now);
+  if (!settings_->reuse || life_.retired) return close(connection, CloseReason::Unused, now);
+  connection.request_sent(now);  // if none was: none will soon
   if (settings_->max_idle == 0) return close(connection, CloseReason::PoolFull, now);
   const TimePoint due = server_.held_until(connection.facts, now);
   if (due <= now) {
@@ -192,16 +206,14 @@ void HostPool::connected(ConnectAttempt& attempt, Dialed dialed, TimePoint now) 
   Connection& connection = connections_.add(std::move(dialed.stream), dialed.address, now);
   ++context_.stats.connections;
   connection.facts.hint = server_.last_hint();
+  connection.facts.certificate_requested = dialed.client_certificate_requested;
   connection.prewarmed = attempt.prewarms();
   const std::unique_ptr<ConnectAttempt> done = attempts_.take(attempt);
   // The waiter that it was opened for may not be the first in line: then that one's connect serves it in turn.
   if (Waiter* const waiter = done->waiter()) waiters_.connect_lost(*waiter);
   pacing_.opened(now);
   if (context_.disruption.struck(done->began())) return close(connection, context_.disruption.reason, now);
-  if (offer(connection, dialed.times, now)) return;
-  if (!settings_->reuse || context_.draining || life_.retired) return close(connection, CloseReason::Unused, now);
-  connection.request_sent(now);  // none will soon
-  make_idle(connection, now);
+  offer_or_pool(connection, dialed.times, now);
 }
 
 void HostPool::connect_failed(ConnectAttempt& attempt, const DialFailure& failure, TimePoint now) {
@@ -267,9 +279,7 @@ void HostPool::received_from_peer(std::unique_ptr<TransferredConnection> transfe
   if (context_.disruption.struck(connection.opened_at())) return close(connection, context_.disruption.reason, now);
   // Nobody has listened to it on its way.
   if (!connection.stream().check_idle_alive()) return idle_.idle_ended(connection, CloseReason::ServerClosedIdle, now);
-  if (offer(connection, {}, now)) return;
-  if (context_.draining) return close(connection, CloseReason::Shutdown, now);
-  make_idle(connection, now);
+  offer_or_pool(connection, {}, now);
 }
 
 // ---- keep_warm ----

@@ -81,8 +81,8 @@ class HostPool final : public ListHook<HostPool>,
   [[nodiscard]] std::uint32_t waiting() const noexcept { return waiters_.size(); }
   /// Mean time that opening a connection took lately: what each reuse saves.
   [[nodiscard]] Duration opening_cost() const noexcept { return attempts_.opening_cost(); }
-  /// What is believed of the server's idle timeout after its last response.
-  [[nodiscard]] policy::ExpectedIdle expected_idle() const noexcept { return server_.expected(); }
+  [[nodiscard]] policy::ExpectedIdle expected_idle() const noexcept { return server_.expected(); }  ///< of the server
+  [[nodiscard]] ServerProof proof(bool local_client) const;  ///< by connections that such a client could have opened
 
   // ---- Lifetime ----
 
@@ -115,7 +115,7 @@ class HostPool final : public ListHook<HostPool>,
   [[nodiscard]] bool prewarm(TimePoint now) override;
 
   [[nodiscard]] std::optional<CloseReason> answered(Connection& connection, const GiveBack& how, TimePoint now);
-  void make_idle(Connection& connection, TimePoint now);
+  void offer_or_pool(Connection& connection, const OpeningTimes& times, TimePoint now);
   void keep_warm(TimePoint now);
   [[nodiscard]] Connection* take_idle(const CheckoutRequirements& requirements, TimePoint now);
   [[nodiscard]] std::unique_ptr<Connection> remove(Connection& connection, TimePoint now);

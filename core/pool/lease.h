@@ -12,8 +12,9 @@ namespace keepwarm::pool {
 
 /// How an exchange that ended cleanly leaves its connection.
 struct GiveBack {
-  TimePoint idle_since;      ///< policy::idle_since()
-  http::KeepAliveHint hint;  ///< of the last response
+  TimePoint idle_since{};      ///< policy::idle_since()
+  http::KeepAliveHint hint{};  ///< of the last response
+  bool unused = false;         ///< nothing was sent: it joins the pool as it was, and nothing else of this counts
 };
 
 /// The move-only right to use one connection for one attempt. Whoever holds it sets the events of the stream. Ends in
