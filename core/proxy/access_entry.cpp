@@ -55,6 +55,9 @@ AccessRecord access_record(const net::SocketAddress& client, const RequestName& 
   record.ended = result.outcome;
   record.delivered = result.delivered;
   record.failure = result.failure;
+  record.road = result.road;
+  record.client_tls = times.client_tls;
+  record.why = result.why;
   return record;
 }
 

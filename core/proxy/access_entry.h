@@ -25,6 +25,9 @@ struct RequestName {
   std::string_view path{};
 };
 
+/// Stands for the path of an intercepted request, which no log shows unless it is to (`intercept.log_paths`).
+inline constexpr std::string_view kHiddenPath = "/...";
+
 /// A RequestName that owns its text, for as long as a request takes. It is used again in place, so that it allocates
 /// nothing in the long run.
 class KeptRequestName {
@@ -68,6 +71,7 @@ struct AccessTimes {
   Duration tls{};
   Duration first_byte{};
   Duration total{};
+  Duration client_tls{};
 };
 
 /// What became of a request.
@@ -80,6 +84,8 @@ struct AccessResult {
   Delivered delivered = Delivered::No;
   FailureNote failure{};
   std::optional<policy::ExpectedIdle> expected_idle{};  ///< of the server, now that the request is over
+  Road road = Road::Proxy;
+  std::string_view why{};  ///< AccessRecord::why
 };
 
 /// Of an answer of our own. `sent`: the client was there to be told.

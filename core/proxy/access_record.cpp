@@ -23,4 +23,13 @@ std::string_view describe(Delivered delivered) noexcept {
   return "maybe";
 }
 
+std::string_view describe(Road road) noexcept {
+  switch (road) {
+    case Road::Proxy: return "proxy";
+    case Road::Tunnel: return "tunnel";
+    case Road::Intercept: return "intercept";
+  }
+  return "proxy";
+}
+
 }  // namespace keepwarm::proxy

@@ -31,6 +31,14 @@ enum class Delivered : std::uint8_t {
 };
 [[nodiscard]] std::string_view describe(Delivered delivered) noexcept;
 
+/// By which way a request came, and went on.
+enum class Road : std::uint8_t {
+  Proxy,     ///< in the clear, to us as a proxy
+  Tunnel,    ///< CONNECT, byte for byte
+  Intercept  ///< in a tunnel that we answer in the place of its server
+};
+[[nodiscard]] std::string_view describe(Road road) noexcept;
+
 /// Why an exchange failed, in words and names; all empty for one that did not.
 struct FailureNote {
   std::string_view error{};                     ///< Proxy-Status error token
@@ -67,6 +75,9 @@ struct AccessRecord {
   ExchangeOutcome ended = ExchangeOutcome::Completed;
   Delivered delivered = Delivered::No;
   FailureNote failure{};
+  Road road = Road::Proxy;
+  Duration client_tls{};   ///< the client's handshake, of the first request after it
+  std::string_view why{};  ///< why a CONNECT that might be intercepted became a tunnel; empty: it did not
 };
 
 /// Where the records go. Must not block.

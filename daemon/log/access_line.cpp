@@ -153,6 +153,9 @@ void write_access_text(std::string& out, const AccessRecord& record, WallTime no
   append_text_ms(out, "total", record.total);
   append_all(out, " end=", describe(record.ended), " error=", or_dash(record.failure.error));
   if (record.ended != ExchangeOutcome::Completed) append_text_failure(out, record);
+  append_all(out, " road=", describe(record.road));
+  append_text_ms(out, "client_tls", record.client_tls);
+  append_all(out, " why=", or_dash(record.why));
 }
 
 void write_access_json(std::string& out, const AccessRecord& record, WallTime now) {
@@ -189,6 +192,9 @@ void write_access_json(std::string& out, const AccessRecord& record, WallTime no
   append_json_word(out, "end", describe(record.ended));
   append_json_word(out, "error", record.failure.error);
   if (record.ended != ExchangeOutcome::Completed) append_json_failure(out, record);
+  append_json_word(out, "road", describe(record.road));
+  append_json_ms(out, "client_tls_ms", record.client_tls);
+  append_json_word(out, "why", record.why);
   out += '}';
 }
 

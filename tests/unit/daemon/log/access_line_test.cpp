@@ -143,7 +143,7 @@ TEST_CASE("an exchange is one line of text") {
         "upstream=192.0.2.1:80 reused requests=7 idle=1500.0 trust=trusted expected=5000/hint retries=1 queue=3.0 "
         "dns=0.2 "
         "connect=1.6 tls=0.0 first=12.3 total=2000.0 "
-        "end=completed error=-");
+        "end=completed error=- road=proxy client_tls=0.0 why=-");
 }
 
 TEST_CASE("an exchange is one line of JSON") {
@@ -155,7 +155,7 @@ TEST_CASE("an exchange is one line of JSON") {
       R"("upstream":"[2001:db8::1]:8080","connection":"reused","requests_on_connection":7,"idle_ms":1500.000,"trust":"trusted",)"
       R"("expected_idle_timeout_ms":5000,"expected_idle_timeout_source":"hint","retries":1,"queue_ms":3.000,)"
       R"("dns_ms":0.250,"connect_ms":1.550,"tls_ms":0.000,"first_byte_ms":12.346,"total_ms":2000.000,)"
-      R"("end":"completed","error":null})");
+      R"("end":"completed","error":null,"road":"proxy","client_tls_ms":0.000,"why":null})");
 }
 
 TEST_CASE("what was answered without an upstream says so") {
@@ -175,7 +175,7 @@ TEST_CASE("what was answered without an upstream says so") {
         "idle=0.0 trust=none expected=- "
         "retries=0 queue=0.0 dns=0.0 connect=0.0 tls=0.0 first=0.0 total=0.0 end=keepwarm error=http_request_denied "
         "rule=bad_ports delivered=no tried=- "
-        "reason=\"requests to example.com:25 are refused: \\\"bad_ports\\\"\"");
+        "reason=\"requests to example.com:25 are refused: \\\"bad_ports\\\"\" road=proxy client_tls=0.0 why=-");
   const auto members = FlatObject::parse(json(record));
   REQUIRE(members);
   CHECK(members->at("upstream") == "null");
@@ -272,16 +272,30 @@ TEST_CASE("the line of a failure says why") {
   CHECK(
       text(record).ends_with(" error=tls_certificate_error rule=- delivered=maybe "
                              "tried=192.0.2.1:443,[2001:db8::1]:443 "
-                             "reason=\"x:443: its certificate 'CN=a\\\\x0ab\\\\xff\\\"' is self-signed\""));
+                             "reason=\"x:443: its certificate 'CN=a\\\\x0ab\\\\xff\\\"' is self-signed\" road=proxy client_tls=0.0 why=-"));
   CHECK(json(record).ends_with(R"("error":"tls_certificate_error","rule":null,"delivered":"maybe",)"
                                R"("tried":["192.0.2.1:443","[2001:db8::1]:443"],)"
-                               R"("reason":"x:443: its certificate 'CN=a\\x0ab\\xff\"' is self-signed"})"));
+                               R"("reason":"x:443: its certificate 'CN=a\\x0ab\\xff\"' is self-signed","road":"proxy","client_tls_ms":0.000,"why":null})"));
 }
 
 TEST_CASE("an exchange that ended well has none of the fields of a failure") {
   const net::SocketAddress upstream = address("192.0.2.1", 80);
   CHECK(json(ordinary(upstream)).find("reason") == std::string::npos);
-  CHECK(text(ordinary(upstream)).ends_with(" end=completed error=-"));
+  CHECK(text(ordinary(upstream)).ends_with(" end=completed error=- road=proxy client_tls=0.0 why=-"));
+}
+
+TEST_CASE("a line says by which way a request went, and why it was a tunnel") {
+  const net::SocketAddress upstream = address("192.0.2.1", 443);
+  AccessRecord record = ordinary(upstream);
+  record.road = proxy::Road::Intercept;
+  record.client_tls = 2'345'678ns;
+  CHECK(text(record).ends_with(" road=intercept client_tls=2.3 why=-"));
+  CHECK(json(record).ends_with(R"(,"road":"intercept","client_tls_ms":2.346,"why":null})"));
+  record.road = proxy::Road::Tunnel;
+  record.client_tls = {};
+  record.why = "client-certificate";
+  CHECK(text(record).ends_with(" road=tunnel client_tls=0.0 why=client-certificate"));
+  CHECK(json(record).ends_with(R"(,"road":"tunnel","client_tls_ms":0.000,"why":"client-certificate"})"));
 }
 
 TEST_CASE("milliseconds are rounded") {
