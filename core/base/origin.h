@@ -52,6 +52,9 @@ struct OriginEqual {
   bool operator()(const OriginView& a, const OriginView& b) const noexcept { return a == b; }
 };
 
+/// "example.com", "[::1]": as a host stands in a URL.
+[[nodiscard]] std::string host_in_url(std::string_view host);
+
 /// "example.com:80", "[::1]:8080": for messages and logs.
 [[nodiscard]] std::string host_and_port(std::string_view host, std::uint16_t port);
 

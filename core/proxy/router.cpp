@@ -52,11 +52,7 @@ Route route_tunnel(const http::Target& target, const http::BodyFraming& framing,
   return route;
 }
 
-Route route_forward(const http::RequestHead& head, const http::Target& target, const policy::ProxySettings& settings) {
-  if (!policy::may_forward_to(settings, target.port)) {
-    return refuse(FailureKind::RequestDenied,
-                  "requests to " + host_and_port(target.host, target.port) + " are refused: bad_ports", "bad_ports");
-  }
+Route forward(const http::RequestHead& head) {
   Route route;
   route.kind = Route::Kind::Forward;
   route.upgrade = http::wants_upgrade(head);
@@ -70,12 +66,57 @@ Route route_forward(const http::RequestHead& head, const http::Target& target, c
   return route;
 }
 
-Route route_target(const http::RequestHead& head, const http::Target& target, const http::BodyFraming& framing,
-                   const policy::ProxySettings& settings, std::string_view pseudonym) {
+Route route_forward(const http::RequestHead& head, const http::Target& target, const policy::ProxySettings& settings) {
+  if (!policy::may_forward_to(settings, target.port)) {
+    return refuse(FailureKind::RequestDenied,
+                  "requests to " + host_and_port(target.host, target.port) + " are refused: bad_ports", "bad_ports");
+  }
+  return forward(head);
+}
+
+/// Does the target name the server in whose place we answer, if it names any?
+bool is_for(const http::Target& target, const Origin& origin) {
+  if (target.form != http::TargetForm::Absolute) return true;
+  std::string host;
+  http::normalize_host(target.host, host);
+  return target.scheme == origin.scheme && target.port == origin.port && host == origin.host;
+}
+
+std::string_view host_of(const http::RequestHead& head) noexcept {
+  for (const http::Field& field : head.fields) {
+    if (field.id == http::FieldId::Host) return field.value;
+  }
+  return {};
+}
+
+/// Of an intercepted client. `target` gets what its form left out. Host goes out as it came, even if it names another
+/// server: the bytes would have gone to this one, too, if we had not come between.
+Route route_fixed(const http::RequestHead& head, http::Target& target, const FixedOrigin& fixed) {
+  if (head.method == "CONNECT") return refuse_unframed("CONNECT to a server that is no proxy");
+  if (target.form == http::TargetForm::Asterisk && head.method != "OPTIONS") {
+    return refuse_target(http::TargetFault::Malformed);
+  }
+  if (!is_for(target, fixed.origin)) {
+    return refuse(FailureKind::BadRequest, "the request is for another server than its connection, which is one to " +
+                                               host_and_port(fixed.origin.host, fixed.origin.port));
+  }
+  if (target.form != http::TargetForm::Absolute) {
+    const std::string_view host = host_of(head);
+    target.authority = host.empty() ? fixed.authority : host;
+  }
+  target.scheme = fixed.origin.scheme;
+  target.host = fixed.origin.host;
+  target.port = fixed.origin.port;
+  return forward(head);
+}
+
+Route route_target(const http::RequestHead& head, http::Target& target, const http::BodyFraming& framing,
+                   const policy::ProxySettings& settings, std::string_view pseudonym, const FixedOrigin* fixed) {
   if (http::via_names(head.fields, pseudonym)) {
     return refuse(FailureKind::LoopDetected, "the request for " + host_and_port(target.host, target.port) +
                                                  " has been here before (Via names this proxy)");
   }
+  if (fixed != nullptr) return route_fixed(head, target, *fixed);
   if (head.method == "CONNECT") return route_tunnel(target, framing, settings);
   if (target.form != http::TargetForm::Absolute) {
     return refuse(FailureKind::NotForAProxy, "this is a proxy, and the request is not for one: send an absolute URL");
@@ -84,25 +125,26 @@ Route route_target(const http::RequestHead& head, const http::Target& target, co
 }
 
 Route route_framed(const http::RequestHead& head, const http::BodyFraming& framing,
-                   const policy::ProxySettings& settings, std::string_view pseudonym) {
-  const auto target = http::parse_target(head.target, head.method == "CONNECT", http::wants_upgrade(head));
+                   const policy::ProxySettings& settings, std::string_view pseudonym, const FixedOrigin* fixed) {
+  auto target = http::parse_target(head.target, head.method == "CONNECT", http::wants_upgrade(head));
   const std::string_view authority = target ? target->authority : std::string_view();
   if (!http::host_is_valid(head, authority)) {
     // Host mostly repeats the target, whose fault is then the better hint.
     return refuse_unframed(target ? describe(http::Fault::BadHost) : describe(target.failure()));
   }
   if (!target) return refuse_target(target.failure());
-  Route route = route_target(head, *target, framing, settings, pseudonym);
-  route.target = *target;
+  Route route = route_target(head, target.value(), framing, settings, pseudonym, fixed);
+  route.target = target.value();
   return route;
 }
 
 }  // namespace
 
-Route route_request(const http::RequestHead& head, const policy::ProxySettings& settings, std::string_view pseudonym) {
+Route route_request(const http::RequestHead& head, const policy::ProxySettings& settings, std::string_view pseudonym,
+                    const FixedOrigin* fixed) {
   const auto framing = http::request_framing(head);
   if (!framing) return refuse_unframed(describe(framing.failure()));
-  Route route = route_framed(head, *framing, settings, pseudonym);
+  Route route = route_framed(head, *framing, settings, pseudonym, fixed);
   route.framing = *framing;
   return route;
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/base/origin.h"
 #include "core/http/framing.h"
 #include "core/http/head.h"
 #include "core/http/target.h"
@@ -34,9 +35,16 @@ struct Route {
   bool unframed = false;    ///< refused since the end of the request cannot be known: nothing behind it may be read
 };
 
-/// `pseudonym`: our name in Via. The views of the route point into `head`.
+/// The server in whose place we answer an intercepted client.
+struct FixedOrigin {
+  const Origin& origin;        ///< what every request is for; https
+  std::string_view authority;  ///< the same, for a request without a Host
+};
+
+/// `pseudonym`: our name in Via. `fixed`: of an intercepted client, else nullptr. The views of the route point into
+/// `head` and `fixed`.
 [[nodiscard]] Route route_request(const http::RequestHead& head, const policy::ProxySettings& settings,
-                                  std::string_view pseudonym);
+                                  std::string_view pseudonym, const FixedOrigin* fixed = nullptr);
 
 /// What goes into the request line of a forwarded request: path and query byte for byte, "/" if there is none, "*" for
 /// OPTIONS without a path (RFC 9112 §3.2.4). `scratch` holds the text when it is not a part of the request.
