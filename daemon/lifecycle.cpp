@@ -160,7 +160,11 @@ void Lifecycle::stop() {
 }
 
 proxy::EngineSettings engine_settings(const config::Config& config, net::TrustStore authorities) {
-  return {config.proxy, config.hosts, config.dns, std::move(authorities)};
+  return {.proxy = config.proxy,
+          .hosts = config.hosts,
+          .dns = config.dns,
+          .intercept = config.intercept,
+          .authorities = std::move(authorities)};
 }
 
 }  // namespace keepwarm::daemon

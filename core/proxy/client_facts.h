@@ -7,8 +7,9 @@ namespace keepwarm::proxy {
 
 struct ClientFacts {
   net::SocketAddress address;
-  bool local = true;   ///< came over loopback or a unix socket
-  bool ended = false;  ///< its FIN was read
+  bool local = true;         ///< came over loopback or a unix socket
+  bool ended = false;        ///< its FIN was read, or over TLS its close_notify
+  bool intercepted = false;  ///< it speaks TLS, to us in the place of its server
 };
 
 }  // namespace keepwarm::proxy

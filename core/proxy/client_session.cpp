@@ -52,8 +52,9 @@ void ClientSession::on_bytes(std::string_view bytes) {
     case State::AwaitingHead: return read_requests(bytes);
     case State::InExchange: return exchange_bytes(bytes);
     case State::Connecting: return connect_request().client_bytes(bytes);
+    case State::Handshaking:
     case State::Tunnelling:
-    case State::Upgraded: return;  // the tunnel gets these events
+    case State::Upgraded: return;  // others get these events
     case State::Flushing: return stream_->pause_reading();
     case State::Lingering: return linger(bytes);
     case State::Closed: return;
@@ -152,7 +153,7 @@ std::string_view ClientSession::begin_request(const http::RequestHead& head, std
     close();
     return {};
   }
-  const Route route = route_request(head, *context_.mode.settings, context_.mode.pseudonym);
+  const Route route = this->route(head);
   switch (route.kind) {
     case Route::Kind::Forward: {
       state_ = State::InExchange;
@@ -188,7 +189,7 @@ void ClientSession::exchange_over(AfterExchange after) {
       return read_requests({});
     case AfterExchange::Close: return close_after_flush(!pending_.empty());
     case AfterExchange::CloseLingering: return close_after_flush(true);
-    case AfterExchange::Cut: return close_after_flush(true);
+    case AfterExchange::Cut: stream_->mark_cut(); return close_after_flush(true);
     case AfterExchange::Reset: stream_->reset_on_close(); return close();
   }
 }
@@ -197,15 +198,17 @@ void ClientSession::on_end() {
   facts_.ended = true;
   switch (state_) {
     case State::AwaitingHead:
-      if (!waits_to_read()) close_after_flush(false);
-      return;
+      if (waits_to_read()) return;
+      left_without_request();
+      return close_after_flush(false);
     case State::InExchange:
       if (exchange_->request_ended()) return end_unless_awaited(policy::ClientCheck::AtEvent);
       cut(ExchangeOutcome::Client);
       return close();
     case State::Connecting: connect_request().client_ended(); return end_unless_awaited(policy::ClientCheck::AtEvent);
+    case State::Handshaking:
     case State::Tunnelling:
-    case State::Upgraded: return;  // the tunnel gets these events
+    case State::Upgraded: return;  // others get these events
     case State::Flushing: lingering_ = false; return;
     case State::Lingering:
     case State::Closed: return close();
@@ -235,19 +238,20 @@ void ClientSession::end_unless_awaited(policy::ClientCheck why) {
 }
 
 void ClientSession::on_broken(int) {
+  if (state_ == State::AwaitingHead) left_without_request();
   cut(ExchangeOutcome::Client);
   close();
 }
 
 void ClientSession::cut(ExchangeOutcome outcome) {
   const State state = state_;
-  const bool tunnels = state == State::Connecting || state == State::Tunnelling || state == State::Upgraded;
+  const bool tunnels = state == State::Connecting || state == State::Handshaking || state == State::Tunnelling ||
+                       state == State::Upgraded;
   // What the client got of an answer or a tunnel must not look like all there was.
   const bool looks_whole = tunnels || (exchange_ != nullptr && exchange_->cut_looks_whole());
   if (stream_ && looks_whole) stream_->reset_on_close();
   if (exchange_ != nullptr) std::exchange(exchange_, nullptr)->client_left(outcome);
-  if (state == State::Connecting) connect_request().log_end(outcome, 0);
-  if (state == State::Tunnelling) connect_request().log_end(outcome, 200);
+  if (tunnels && state != State::Upgraded) connect_request().log_end(outcome);
   if (state == State::Upgraded) context_.pool.tunnel_ended(upgraded_tunnel().to);
 }
 
@@ -255,54 +259,6 @@ void ClientSession::on_drained() {
   if (state_ == State::InExchange) return exchange_->client_drained();
   if (state_ == State::Flushing) return flushed();
   if (state_ == State::AwaitingHead && !pending_.empty()) read_requests({});
-}
-
-// ---- Tunnels ----
-
-void ClientSession::begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early) {
-  state_ = State::Connecting;
-  tunnel_ = std::make_unique<ConnectRequest>(context_, *stream_, facts_, target, *this);
-  connect_request().start(early, http::via_value(head.fields, head.version, context_.mode.via()));
-}
-
-void ClientSession::on_connected() {
-  DeadlineWheel::disarm(*this);
-  state_ = State::Tunnelling;
-}
-
-void ClientSession::on_connect_refused(FailureKind kind, std::string_view explanation, const FailureDetails& details) {
-  if (state_ == State::Closed) return;  // aborted in the same turn of the loop
-  const OwnAnswer answer = context_.own_answers.failure(
-      {.kind = kind, .explanation = explanation, .parameters = details.parameters, .rule = details.rule});
-  const bool sent = send_answer(answer);
-  connect_request().log(result_of(answer, sent, details.tried));
-  after_answer(answer);
-}
-
-void ClientSession::on_connect_ended(ExchangeOutcome outcome) {
-  if (state_ == State::Closed) return;  // both streams may end in one turn of the loop
-  connect_request().log_end(outcome, 200);
-  close();
-}
-
-void ClientSession::upgraded(std::unique_ptr<net::Stream> upstream, std::string upstream_name, std::string_view early,
-                             Duration tunnel_timeout) {
-  exchange_ = nullptr;
-  DeadlineWheel::disarm(*this);
-  state_ = State::Upgraded;
-  ++context_.stats.tunnels;
-  // By `new`, since a Tunnel cannot be moved.
-  tunnel_ = std::unique_ptr<UpgradedTunnel>(new UpgradedTunnel{
-      std::move(upstream_name), Tunnel(context_.deadlines, *stream_, std::move(upstream),
-                                       policy::tunnel_limits(tunnel_timeout), context_.stats.open_tunnels, *this)});
-  const std::string from_client = std::exchange(pending_, {});
-  upgraded_tunnel().tunnel.start(from_client, early, facts_.ended);
-}
-
-void ClientSession::on_tunnel_ended(ExchangeOutcome) {
-  if (state_ == State::Closed) return;
-  context_.pool.tunnel_ended(upgraded_tunnel().to);
-  close();
 }
 
 // ---- Connection-bound authentication ----
@@ -320,13 +276,16 @@ pool::Lease ClientSession::take_bound_connection(const pool::HostPool& host) {
 void ClientSession::answer(const OwnAnswer& answer, const RequestName& name) {
   const bool sent = send_answer(answer);
   if (context_.access.enabled()) {
-    context_.access.write(access_record(facts_.address, name, {}, {}, result_of(answer, sent, {})));
+    AccessResult result = result_of(answer, sent, {});
+    if (facts_.intercepted) result.road = Road::Intercept;
+    context_.access.write(access_record(facts_.address, name, {}, {.client_tls = take_client_handshake()}, result));
   }
   after_answer(answer);
 }
 
 void ClientSession::answer_to(const OwnAnswer& own, const http::RequestHead& head, const http::Target& target) {
   if (!context_.access.enabled()) return answer(own, {});
+  if (facts_.intercepted) return answer_inside(own, head.method);
   if (target.form == http::TargetForm::Absolute && !target.host.empty()) {
     const std::string authority = host_and_port(target.host, target.port);
     return answer(own, {.method = head.method,
@@ -340,6 +299,7 @@ void ClientSession::answer_to(const OwnAnswer& own, const http::RequestHead& hea
 
 void ClientSession::answer_to_half(const OwnAnswer& own, std::string_view head) {
   if (!context_.access.enabled()) return answer(own, {});
+  if (facts_.intercepted) return answer_inside(own, {});
   const http::RequestWords words = http::request_words(head);
   const std::string shown = http::shown_target(words.target);
   answer(own, {.method = words.method, .path = shown});
@@ -385,6 +345,10 @@ void ClientSession::on_deadline(TimePoint now) {
   if (state_ == State::InExchange || state_ == State::Connecting) {
     return end_unless_awaited(policy::ClientCheck::ByClock);
   }
+  if (state_ == State::Handshaking) {
+    cut(ExchangeOutcome::Timeout);
+    return close();
+  }
   if (resting_) return read_requests({});
   // A slow reader empties the queue without an event of ours: it is not idle.
   const std::size_t before = std::exchange(unsent_mark_, stream_->unacknowledged_bytes());
@@ -413,6 +377,7 @@ void ClientSession::abort() {
 
 void ClientSession::close() {
   if (state_ == State::Closed) return;
+  if (facts_.intercepted && !has_asked_) log_unused_interception();
   state_ = State::Closed;
   DeadlineWheel::disarm(*this);
   context_.owner.retire_session(*this);

@@ -18,7 +18,9 @@
 #include "core/proxy/connect_request.h"
 #include "core/proxy/downstream.h"
 #include "core/proxy/exchange.h"
+#include "core/proxy/intercepted_client.h"
 #include "core/proxy/proxy_context.h"
+#include "core/proxy/router.h"
 #include "core/proxy/tunnel.h"
 
 /// One client connection, from its first byte to its end.
@@ -30,6 +32,8 @@ namespace keepwarm::proxy {
 // clang-format off
 ///   AwaitingHead ◀──────▶ InExchange ──101──▶ Upgraded
 ///        └──CONNECT──▶ Connecting ──200──▶ Tunnelling
+///        ▲                  └──▶ Handshaking
+///        └────intercepted────────────┘
 ///
 ///   From each: ──▶ Flushing (our answer goes out) ──▶ Lingering (RFC 9112 §9.6) ──▶ Closed
 // clang-format on
@@ -64,10 +68,11 @@ class ClientSession final : public net::StreamEvents,
  private:
   enum class State : std::uint8_t {
     AwaitingHead,
-    InExchange,  ///< exchange_ has the request
-    Connecting,  ///< CONNECT: the ConnectRequest has no connection yet, and keeps what the client sends meanwhile
-    Tunnelling,  ///< CONNECT: the ConnectRequest has a tunnel, which gets the events of the client's stream
-    Upgraded,    ///< after a 101: the UpgradedTunnel gets them
+    InExchange,   ///< exchange_ has the request
+    Connecting,   ///< CONNECT: the ConnectRequest has no connection yet, and keeps what the client sends meanwhile
+    Handshaking,  ///< CONNECT: the client's TLS handshake is under way, with us
+    Tunnelling,   ///< CONNECT: the ConnectRequest has a tunnel, which gets the events of the client's stream
+    Upgraded,     ///< after a 101: the UpgradedTunnel gets them
     Flushing,
     Lingering,
     Closed
@@ -85,6 +90,9 @@ class ClientSession final : public net::StreamEvents,
   void on_broken(int error) override;
   void on_drained() override;
   // Downstream
+  [[nodiscard]] Duration take_client_handshake() noexcept override {
+    return facts_.intercepted && intercepted() != nullptr ? intercepted()->take_handshake() : Duration::zero();
+  }
   [[nodiscard]] net::Stream& client_stream() noexcept override { return *stream_; }
   [[nodiscard]] bool client_awaits_answer() override { return check_client(policy::ClientCheck::AtEvent); }
   void client_paused() override;
@@ -100,6 +108,8 @@ class ClientSession final : public net::StreamEvents,
   void on_connect_refused(policy::FailureKind kind, std::string_view explanation,
                           const FailureDetails& details) override;
   void on_connect_ended(ExchangeOutcome outcome) override;
+  [[nodiscard]] bool begin_handshake(std::string_view received, const InterceptedHello& hello) override;
+  void on_intercepted(std::unique_ptr<InterceptedClient> client) override;
   void on_tunnel_ended(ExchangeOutcome outcome) override;
   // Time
   void on_deadline(TimePoint now) override;
@@ -114,6 +124,9 @@ class ClientSession final : public net::StreamEvents,
   [[nodiscard]] bool waits_to_read() const noexcept;
   void begin_tunnel(const http::RequestHead& head, const http::Target& target, std::string_view early);
   void await_head();
+  [[nodiscard]] Route route(const http::RequestHead& head);
+  void left_without_request();
+  void log_unused_interception();
   void keep_for_later(std::string_view bytes);
   void keep_unclaimed(std::string_view input, std::string& earlier);
   void wait_or_read_on();
@@ -122,9 +135,15 @@ class ClientSession final : public net::StreamEvents,
   void answer_to(const OwnAnswer& own, const http::RequestHead& head, const http::Target& target);
   /// `head`: what has come of one that is not whole, or could not be parsed.
   void answer_to_half(const OwnAnswer& own, std::string_view head);
+  void answer_inside(const OwnAnswer& own, std::string_view method);
   [[nodiscard]] bool send_answer(const OwnAnswer& answer);
   void after_answer(const OwnAnswer& answer);
   [[nodiscard]] ConnectRequest& connect_request() { return *std::get<std::unique_ptr<ConnectRequest>>(tunnel_); }
+  /// nullptr: it is not, or has been upgraded.
+  [[nodiscard]] InterceptedClient* intercepted() noexcept {
+    const auto* const client = std::get_if<std::unique_ptr<InterceptedClient>>(&tunnel_);
+    return client != nullptr ? client->get() : nullptr;
+  }
   [[nodiscard]] UpgradedTunnel& upgraded_tunnel() { return *std::get<std::unique_ptr<UpgradedTunnel>>(tunnel_); }
   void close_after_flush(bool lingering);
   void linger(std::string_view bytes);
@@ -138,7 +157,7 @@ class ClientSession final : public net::StreamEvents,
   bool reading_requests_ = false;  ///< read_requests() is on the stack
   bool resting_ = false;           ///< requests in pending_ wait for the deadline, since many were answered at once
   bool head_begun_ = false;
-  bool has_asked_ = false;  ///< a whole request head came
+  bool has_asked_ = false;  ///< a whole request head came; of an intercepted client, within its TLS
   bool lingering_ = false;  ///< what Flushing leads to
   ClientFacts facts_;
   http::HeadScan head_scan_;
@@ -147,9 +166,12 @@ class ClientSession final : public net::StreamEvents,
   Exchange* exchange_ = nullptr;  ///< lent by the owner of sessions
   std::string pending_;           ///< bytes that no request has claimed yet
   std::size_t unsent_mark_ = 0;   ///< what the client had not acknowledged when the deadline last came
-  /// The first from Connecting on, the second from Upgraded on. Either stays until the session is destroyed, since it
-  /// may be on the stack when it ends.
-  std::variant<std::monostate, std::unique_ptr<ConnectRequest>, std::unique_ptr<UpgradedTunnel>> tunnel_;
+  /// The first from Connecting on; the second once the client is intercepted; the third from Upgraded on. The first and
+  /// the last stay until the session is destroyed, or until their own last call, since they may be on the stack when
+  /// they end.
+  std::variant<std::monostate, std::unique_ptr<ConnectRequest>, std::unique_ptr<InterceptedClient>,
+               std::unique_ptr<UpgradedTunnel>>
+      tunnel_;
   std::unique_ptr<BoundConnection> bound_;
 };
 

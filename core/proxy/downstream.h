@@ -47,6 +47,9 @@ class Downstream {
   /// The one bound to this client for `host`; empty if there is none.
   [[nodiscard]] virtual pool::Lease take_bound_connection(const pool::HostPool& host) = 0;
 
+  /// How long the client's TLS handshake with us took: for the first request after it, else zero.
+  [[nodiscard]] virtual Duration take_client_handshake() noexcept { return {}; }
+
  protected:
   ~Downstream() = default;
 };

@@ -47,12 +47,14 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       dialers_(dial_context_),
       pool_context_{dialers_, deadlines_, local_filter_, remote_filter_, log, pool_stats_, all_hosts_},
       pool_(pool_context_, std::move(settings.hosts)),
+      interception_(log, tls_),
       context_{
           .deadlines = deadlines_,
           .pool = pool_,
           .log = log,
           .access = access,
           .owner = *this,
+          .interception = interception_,
           .mode = {.settings = &settings_, .pseudonym = std::move(pseudonym)},
       },
       after_turn_(loop, [this] { turn_ended(); }),
@@ -62,6 +64,7 @@ Engine::Engine(net::Loop& loop, EngineSettings settings, Log& log, AccessSink& a
       exchanges_(context_, loop, trimmer_),
       grace_(loop, [this] { abort_all(); }) {
   apply_rules();
+  interception_.configure(settings.intercept, std::move(settings.ca));
   if (!network_.works()) log.write(LogLevel::Info, "changes of this machine's addresses and routes cannot be watched");
   loop_.on_clock_jump([this](const ClockJump& jump) { clocks_jumped(jump); });
   if (slot_.shared_pool == nullptr) return;
@@ -86,6 +89,7 @@ void Engine::reconfigure(EngineSettings settings) {
   apply_rules();
   tls_.reload(std::move(settings.authorities));
   pool_.reconfigure(std::move(settings.hosts));
+  interception_.configure(settings.intercept, std::move(settings.ca));
 }
 
 void Engine::apply_rules() {

@@ -30,7 +30,9 @@ struct EngineSettings {
   policy::ProxySettings proxy;
   policy::HostTable hosts;
   policy::DnsSettings dns;
-  net::TrustStore authorities{};  ///< of the system
+  policy::InterceptSettings intercept{};
+  std::shared_ptr<const net::LocalCa> ca{};  ///< nullptr: nothing is intercepted
+  net::TrustStore authorities{};             ///< of the system
 };
 
 /// One event loop's proxy: owner of listeners, client sessions, exchanges, the pool and the resolver. Nothing in it is
@@ -122,6 +124,7 @@ class Engine final : public net::AcceptEvents, public SessionOwner {
   policy::CloseRiskEstimator all_hosts_;
   pool::PoolContext pool_context_;
   pool::Pool pool_;
+  Interception interception_;
   ProxyContext context_;
   net::AfterTurn after_turn_;
   net::NetworkWatch network_;

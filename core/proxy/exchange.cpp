@@ -152,6 +152,10 @@ void Exchange::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
 void Exchange::on_checkout_failed(const pool::CheckoutFailure& failure) {
   const ExplainedFailure explained = explain(failure);
   waited(failure.dial.times);
+  if (client_->intercepted && context_.interception.server_failed(origin_, failure.dial, net::Loop::event_time()) !=
+                                  policy::TunnelReason::None) {
+    request_.persistence = ClientPersistence::No;  // its next connection will be a tunnel
+  }
   fail(explained.kind, explained.text, CloseReason::Unused,
        {.parameters = explained.parameters, .rule = explained.rule, .tried = failure.dial.tried});
 }
@@ -369,6 +373,10 @@ void Exchange::log(ExchangeOutcome outcome, const FailureNote& failure, std::uin
                       .outcome = outcome,
                       .delivered = delivered(),
                       .failure = failure};
+  if (client_->intercepted) {
+    result.road = Road::Intercept;
+    times.client_tls = downstream_->take_client_handshake();
+  }
   if (!upstream_.reached()) upstream_.unix_path = host_->hop().unix_path;
   if (upstream_.reached()) result.expected_idle = host_->expected_idle();
   context_.access.write(access_record(client_->address, name, upstream_, times, result));

@@ -114,6 +114,10 @@ class Exchange final : public net::StreamEvents,
     return state_ == ExchangeState::Relaying || state_ == ExchangeState::Draining;
   }
 
+  [[nodiscard]] std::string_view via() const noexcept {
+    return client_->intercepted ? context_.mode.via_intercepted() : context_.mode.via();
+  }
+
   // exchange_request.cpp: the request on its way upstream
   [[nodiscard]] std::string_view host_field(const http::Target& target) const noexcept;
   void remember_for_log(const http::RequestHead& head, const Route& route);

@@ -22,7 +22,9 @@ constexpr std::uint64_t kDrainLimit = 256 * 1024;
 }  // namespace
 
 void Exchange::remember_for_log(const http::RequestHead& head, const Route& route) {
-  name_.assign(head.method, where(), forwarded_target(head, route.target, context_.scratch.target));
+  const bool hidden = client_->intercepted && !context_.interception.log_paths();
+  name_.assign(head.method, where(),
+               hidden ? kHiddenPath : forwarded_target(head, route.target, context_.scratch.target));
 }
 
 std::string_view Exchange::host_field(const http::Target& target) const noexcept {
@@ -52,7 +54,7 @@ void Exchange::write_head(const http::RequestHead& head, const Route& route) {
   how.target = host_->hop().absolute_form() ? target_for_parent(head, route.target, target)
                                             : forwarded_target(head, route.target, target);
   how.host = host_field(route.target);
-  how.via = context_.mode.via();
+  how.via = via();
   how.proxy_authorization = host_->proxy_authorization();
   how.framing = route.framing;
   how.keep_alive = host_->settings().reuse;

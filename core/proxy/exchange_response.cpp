@@ -113,7 +113,7 @@ bool Exchange::relay_interim(const http::ResponseHead& head) {
   if (request_.version == http::Version::Http10) return true;
   std::string& out = context_.scratch.head_out;
   out.clear();
-  http::write_interim_head(out, head, context_.mode.via(), strips_secure());
+  http::write_interim_head(out, head, via(), strips_secure());
   const net::WriteResult result = net::write_all(downstream_->client_stream(), out);
   if (result == net::WriteResult::Failed) {
     client_gone();
@@ -161,7 +161,7 @@ void Exchange::switch_protocols(const http::ResponseHead& head, std::string_view
   }
   response_.status = head.status;
   http::ForwardedResponse how;
-  how.via = context_.mode.via();
+  how.via = via();
   how.date = context_.scratch.date.now();
   how.upgrade = true;
   how.strip_secure = strips_secure();
@@ -209,7 +209,7 @@ void Exchange::begin_response(const http::ResponseHead& head, const http::BodyFr
   http::ForwardedResponse how;
   how.framing = body_.client_framing();
   how.keeps_length_field = request_.is_head || head.status == 304;
-  how.via = context_.mode.via();
+  how.via = via();
   how.keep_alive = response_.after == AfterExchange::Continue;
   how.keep_alive_timeout = settings.client_idle_timeout;
   how.date = context_.scratch.date.now();

@@ -5,6 +5,7 @@
 #include "core/pool/pool.h"
 #include "core/proxy/access_record.h"
 #include "core/proxy/host_watch.h"
+#include "core/proxy/interception.h"
 #include "core/proxy/own_answer.h"
 #include "core/proxy/proxy_stats.h"
 #include "core/proxy/scratch_buffers.h"
@@ -23,6 +24,7 @@ struct ProxyContext {
   Log& log;
   AccessSink& access;
   SessionOwner& owner;
+  Interception& interception;
 
   ServiceMode mode;
   ProxyStats stats{};

@@ -100,11 +100,15 @@ class SessionScene final : public SessionOwner, public AccessSink {
   }
 
   policy::ProxySettings settings_;
+  net::Loop loop_;
+  net::TlsClient tls_{loop_, net::TrustStore()};
+  Interception interception_{upstream.log, tls_};
   ProxyContext context_{.deadlines = upstream.wheel,
                         .pool = *upstream.pool,
                         .log = upstream.log,
                         .access = *this,
                         .owner = *this,
+                        .interception = interception_,
                         .mode = {.settings = &settings_, .pseudonym = "keepwarm-test"}};
   std::unique_ptr<Exchange> exchange_ = std::make_unique<Exchange>(context_);
   std::unique_ptr<ClientSession> session_;

@@ -235,11 +235,15 @@ class Scene final : public Downstream, public SessionOwner, public AccessSink {
   pool::test::Fixture upstream_;
   policy::ProxySettings settings_;
   ClientFacts facts_{net::test::literal("127.0.0.1"), true};
+  net::Loop loop_;
+  net::TlsClient tls_{loop_, net::TrustStore()};
+  Interception interception_{upstream_.log, tls_};
   ProxyContext context_{.deadlines = upstream_.wheel,
                         .pool = *upstream_.pool,
                         .log = upstream_.log,
                         .access = *this,
                         .owner = *this,
+                        .interception = interception_,
                         .mode = {.settings = &settings_, .pseudonym = "keepwarm-test"}};
   std::optional<FakeStream> stream_;
   std::string text_;
