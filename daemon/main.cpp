@@ -4,6 +4,8 @@
 
 #include "daemon/cli/commands.h"
 #include "daemon/cli/help.h"
+#include "daemon/command/ca_bundle.h"
+#include "daemon/command/ca_create.h"
 #include "daemon/command/check.h"
 #include "daemon/command/explain.h"
 #include "daemon/command/probe.h"
@@ -24,6 +26,8 @@ int main(int argc, char** argv) {
     case Command::Check: return run_check(*line, std::cout, std::cerr);
     case Command::Explain: return run_explain(*line, std::cout, std::cerr);
     case Command::Probe: return run_probe(*line, std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1);
+    case Command::CaCreate: return run_ca_create(*line, std::cin, std::cout, std::cerr);
+    case Command::CaBundle: return run_ca_bundle(*line, std::cout, std::cerr);
     case Command::Help: std::cout << help_text(program(), line->help_on); return kDone;
     case Command::Version: std::cout << version_text(); return kDone;
   }

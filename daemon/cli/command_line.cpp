@@ -1,5 +1,6 @@
 #include "daemon/cli/command_line.h"
 
+#include <charconv>
 #include <utility>
 
 #include "config/checks.h"
@@ -29,7 +30,23 @@ Problem set_max(CommandLine& line, const std::string& value) {
   return std::nullopt;
 }
 
+Problem set_days(CommandLine& line, const std::string& value) {
+  constexpr int kMost = 3650;
+  int days = 0;
+  const char* const end = value.data() + value.size();
+  const auto [stopped, error] = std::from_chars(value.data(), end, days);
+  if (error != std::errc{} || stopped != end || days < 1 || days > kMost) {
+    return "--days is a number from 1 to " + std::to_string(kMost) + ", not " + quote(value);
+  }
+  line.ca.lifetime = std::chrono::days(days);
+  return std::nullopt;
+}
+
 Problem apply(CommandLine& line, const GivenOption& given) {
+  if (given.spec == &kDaysOption) return set_days(line, given.value);
+  if (given.spec == &kPermitOption) line.ca.permit.push_back(given.value);
+  if (given.spec == &kAnyHostOption) line.ca.any_host = true;
+  if (given.spec == &kOutputOption) line.ca.output = given.value;
   if (given.spec == &kListenOption) return set_listen(line, given.value);
   if (given.spec == &kMaxOption) return set_max(line, given.value);
   if (given.spec == &kConfigOption) line.config_file = given.value;
@@ -58,6 +75,9 @@ Result<CommandLine, UsageError> with_values(const ParsedArguments& parsed) {
   line.command = *command.command;
   for (const GivenOption& given : parsed.options) {
     if (Problem problem = apply(line, given)) return UsageError{*std::move(problem), full_name(program(), command)};
+  }
+  if (line.ca.any_host && !line.ca.permit.empty()) {
+    return UsageError{"--any-host permits more than --permit can name: one of the two", full_name(program(), command)};
   }
   if (!parsed.words.empty()) line.url = parsed.words.front();
   return line;

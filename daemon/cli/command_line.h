@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,6 +14,14 @@
 /// says which commands and options there are.
 namespace keepwarm::daemon {
 
+/// What the commands of `ca` are told.
+struct CaArguments {
+  std::vector<std::string> permit;         ///< --permit, as it was typed
+  bool any_host = false;                   ///< --any-host
+  std::chrono::days lifetime{1095};        ///< --days
+  std::optional<std::string> output = {};  ///< --output
+};
+
 /// A command line that makes sense.
 struct CommandLine {
   Command command = Command::Run;
@@ -22,6 +31,7 @@ struct CommandLine {
                                            ///< override_listen() in config/load.h says
   std::string url;                         ///< with Explain and Probe
   Duration max = std::chrono::minutes(2);  ///< --max, with Probe: the longest idle time that is tried
+  CaArguments ca = {};
 };
 
 /// `arguments` is argv without argv[0]. Options may stand before or behind the command; "--" ends them. Pure.

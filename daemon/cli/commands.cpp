@@ -30,6 +30,28 @@ constexpr OptionSpec kMaxOption = {
     .description =
         "Leave connections idle for no longer than this, from 1s to 24h; without the option 2m. Connecting and "
         "waiting for answers come on top of it."};
+constexpr OptionSpec kPermitOption = {
+    .name = "--permit",
+    .value = "NAME",
+    .kind = ValueKind::Text,
+    .repeats = true,
+    .description =
+        "A host that the CA may name: a name with all below it, or an address; may be given several times. "
+        "Without this option they are the hosts that say intercept = true."};
+constexpr OptionSpec kAnyHostOption = {
+    .name = "--any-host",
+    .description =
+        "The CA may name any host: who gets hold of its key can pose as every server to whoever trusts it. "
+        "Asks on the terminal whether that is meant."};
+constexpr OptionSpec kDaysOption = {
+    .name = "--days",
+    .value = "N",
+    .kind = ValueKind::Text,
+    .description = "How long the CA is valid, from 1 to 3650 days; without this option 1095."};
+constexpr OptionSpec kOutputOption = {.name = "--output",
+                                      .value = "FILE",
+                                      .kind = ValueKind::File,
+                                      .description = "Write there, and leave the known place as it is."};
 
 namespace {
 
@@ -37,6 +59,10 @@ constexpr auto kAlways = std::to_array<const OptionSpec*>({&kHelpOption, &kVersi
 constexpr auto kRunOptions = std::to_array<const OptionSpec*>({&kConfigOption, &kListenOption});
 constexpr auto kConfigAlone = std::to_array<const OptionSpec*>({&kConfigOption});
 constexpr auto kProbeOptions = std::to_array<const OptionSpec*>({&kMaxOption, &kConfigOption});
+
+constexpr auto kCaCreateOptions =
+    std::to_array<const OptionSpec*>({&kPermitOption, &kAnyHostOption, &kDaysOption, &kConfigOption});
+constexpr auto kCaBundleOptions = std::to_array<const OptionSpec*>({&kOutputOption, &kConfigOption});
 
 constexpr ArgumentSpec kUrl = {.name = "URL", .kind = ValueKind::Url, .example = "http://example.com/"};
 
@@ -58,6 +84,40 @@ constexpr auto kProbeExamples = std::to_array<Example>({
 });
 constexpr auto kHelpExamples = std::to_array<Example>({{"keepwarm help probe", "the same as keepwarm probe --help"}});
 constexpr auto kVersionExamples = std::to_array<Example>({{"keepwarm version", "the same as keepwarm --version"}});
+
+constexpr auto kCaCreateExamples = std::to_array<Example>({
+    {"keepwarm ca create", "a CA for the hosts that say intercept = true"},
+    {"keepwarm ca create --permit api.example.com --permit 192.0.2.7", "a CA for these hosts"},
+});
+constexpr auto kCaBundleExamples = std::to_array<Example>({
+    {"keepwarm ca bundle --output /tmp/roots.pem", "all that a program should trust, in one file"},
+});
+
+constexpr auto kCaCommands = std::to_array<CommandSpec>({
+    {.name = "create",
+     .command = Command::CaCreate,
+     .summary = "make a CA, or a further generation of it",
+     .description =
+         "Make a local CA in the folder that the configuration names: a root and an issuer, both constrained to the "
+         "hosts that may be named. The root's key is destroyed at once; who steals the issuer's can pose as those "
+         "hosts to who trusts the CA, and as no other. No store of the system is changed.\n\n"
+         "Beside a CA that is there, a further generation is made. The oldest one that may name a host goes on signing "
+         "for it until 14 days before its end, so adding a host and renewing are the same, and no client fails. What "
+         "everybody may read goes into the folder beside, whose name ends in -public: the certificates, and "
+         "bundle.pem. "
+         "Run by root where systemd is, it also has the service be handed the key; that takes a restart.",
+     .options = kCaCreateOptions,
+     .examples = kCaCreateExamples},
+    {.name = "bundle",
+     .command = Command::CaBundle,
+     .summary = "write the system's authorities and ours into one file",
+     .description =
+         "Write a file with the authorities of the system, or those of the file that SSL_CERT_FILE names, and all our "
+         "roots: for programs that take one file of authorities instead of the system's. It is made anew by ca create; "
+         "this does so after the system's authorities have changed, or after files of a CA were put there by hand.",
+     .options = kCaBundleOptions,
+     .examples = kCaBundleExamples},
+});
 
 constexpr auto kCommands = std::to_array<CommandSpec>({
     {.name = "run",
@@ -95,6 +155,12 @@ constexpr auto kCommands = std::to_array<CommandSpec>({
      .argument = kUrl,
      .options = kProbeOptions,
      .examples = kProbeExamples},
+    {.name = "ca",
+     .command = std::nullopt,
+     .summary = "the local CA that interception of HTTPS takes",
+     .description = "The local CA that interception of HTTPS takes, and what clients need to trust it.",
+     .examples = kCaCreateExamples,
+     .subcommands = kCaCommands},
     {.name = "help",
      .command = Command::Help,
      .summary = "print help about the program or one command",

@@ -17,6 +17,10 @@ extern const OptionSpec kVersionOption;
 extern const OptionSpec kConfigOption;
 extern const OptionSpec kListenOption;
 extern const OptionSpec kMaxOption;
+extern const OptionSpec kPermitOption;
+extern const OptionSpec kAnyHostOption;
+extern const OptionSpec kDaysOption;
+extern const OptionSpec kOutputOption;
 
 [[nodiscard]] const ProgramSpec& program() noexcept;
 

@@ -14,7 +14,7 @@
 namespace keepwarm::daemon {
 
 /// What a value is, so that a shell knows what to offer.
-enum class ValueKind : std::uint8_t { None, File, Address, Duration, Url, CommandName };
+enum class ValueKind : std::uint8_t { None, File, Address, Duration, Url, CommandName, Text };
 
 /// An option means the same with each command that takes it.
 struct OptionSpec {

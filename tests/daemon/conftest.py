@@ -9,6 +9,7 @@ retry/      failures on the way and what is sent again
 tls/        https upstream
 parent/     through a parent proxy
 tunnel/     CONNECT and Upgrade
+intercept/  interception of HTTPS, and the local CA
 lifecycle/  start, signals, reload, systemd, logs, the command probe
 workers/    several workers (run under ThreadSanitizer too)
 

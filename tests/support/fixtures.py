@@ -4,12 +4,13 @@ import pytest
 
 from .daemon import Daemon
 from .http_origin import HttpOrigin
+from .local_ca import local_ca
 from .origin import Origin, closed_port_socket
 from .shared_daemons import SharedDaemons
 from .stalls import note_waits, pytest_runtest_protocol, pytest_terminal_summary
 from .wiring import wire
 
-__all__ = ["_shared_daemons", "_daemons", "keepwarm", "origin", "http_origin", "closed_port", "wire",
+__all__ = ["_shared_daemons", "_daemons", "keepwarm", "origin", "http_origin", "closed_port", "local_ca", "wire",
            "pytest_runtest_makereport", "pytest_runtest_protocol", "pytest_terminal_summary"]
 
 

@@ -15,7 +15,7 @@ namespace keepwarm::net {
 
 /// The local CA as the daemon holds it: the issuers of all generations that can sign, with their keys. Immutable, so
 /// that all event loops share one (hence the shared_ptr); the next reload brings another. Which generation signs for a
-/// host is decided in core/policy, by the facts. (core/doc/design.md §10)
+/// host is decided in core/policy, by the facts. (core/doc/design.md §11)
 class LocalCa {
  public:
   struct Source {

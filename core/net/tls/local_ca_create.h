@@ -7,7 +7,7 @@
 #include "core/base/result.h"
 #include "core/base/secret_text.h"
 
-/// Makes a local CA (core/doc/design.md §10): a root, and the issuer that it signs, on P-256. Writes nothing.
+/// Makes a local CA (core/doc/design.md §11): a root, and the issuer that it signs, on P-256. Writes nothing.
 namespace keepwarm::net {
 
 struct LocalCaRequest {

@@ -31,8 +31,9 @@ TEST_CASE("every command and option is in the scripts of all shells") {
   for (const daemon::NamedCommand& command : all_commands(program)) {
     CAPTURE(command.name);
     CHECK(has(bash, "\n    '" + command.name + "') "));
-    CHECK(has(zsh, "\n    '" + command.name + ':'));
-    CHECK(has(fish, " -a '" + command.name + "' "));
+    const std::string word(command.spec->name);
+    CHECK(has(zsh, "\n    '" + word + ':'));
+    CHECK(has(fish, " -a '" + word + "' "));
   }
   for (const daemon::OptionSpec* option : all_options(program)) {
     const std::string name(option->name);

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <string>
+
+#include "config/config.h"
+#include "core/net/tls/local_ca.h"
+
+/// Where the files of the local CA are.
+namespace keepwarm::daemon {
+
+struct CaPlace {
+  std::string folder;         ///< of the keys
+  std::string public_folder;  ///< of what everybody may read
+
+  [[nodiscard]] std::string bundle() const { return public_folder + "/bundle.pem"; }
+  /// All our roots, and no others.
+  [[nodiscard]] std::string roots() const { return public_folder + "/roots.pem"; }
+};
+
+/// As the configuration says (config/ca_folder.h).
+[[nodiscard]] CaPlace ca_place(const config::Config& config);
+
+/// The same for who only uses the CA: if it is not where the configuration says, and that says nothing, the one of the
+/// system.
+[[nodiscard]] CaPlace ca_place_to_use(const config::Config& config);
+
+/// What the daemon reads its CA from.
+[[nodiscard]] net::LocalCa::Source ca_source(const config::Config& config);
+
+}  // namespace keepwarm::daemon
