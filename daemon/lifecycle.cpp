@@ -103,7 +103,25 @@ void Lifecycle::log_savings_of_day() {
   const proxy::Savings now = workers_.savings();
   const proxy::Savings of_day = now.since(std::exchange(told_, now));
   if (of_day != proxy::Savings{}) logging_.write(LogLevel::Info, "in the last 24 h: " + savings_text(of_day));
+  log_expiry_of_ca();
   day_.arm(kDay);
+}
+
+void Lifecycle::note_ca(const LoadedCa& loaded) {
+  for (const std::string& problem : loaded.problems) {
+    const bool told = std::find(ca_problems_.begin(), ca_problems_.end(), problem) != ca_problems_.end();
+    if (!told) logging_.write(LogLevel::Error, "local CA: " + problem);
+  }
+  ca_problems_ = loaded.problems;
+  ca_ = loaded.ca;
+  log_expiry_of_ca();
+}
+
+void Lifecycle::log_expiry_of_ca() {
+  if (!ca_) return;
+  for (const std::string& warning : expiry_warnings(*ca_, std::chrono::system_clock::now())) {
+    logging_.write(LogLevel::Warn, "local CA: " + warning);
+  }
 }
 
 void Lifecycle::log_savings() {
@@ -138,7 +156,8 @@ bool Lifecycle::apply(const Reloader::Loaded& loaded) {
     logging_.write(LogLevel::Warn, "workers = " + std::to_string(config.proxy.workers) +
                                        " takes a restart: there are " + std::to_string(workers_.count()));
   }
-  workers_.reconfigure(engine_settings(config, loaded.authorities), [this] {
+  note_ca(loaded.ca);
+  workers_.reconfigure(engine_settings(config, loaded.authorities, loaded.ca), [this] {
     logging_.write(LogLevel::Info, "configuration reloaded");
     notifier_.tell("READY=1");
   });
@@ -159,11 +178,12 @@ void Lifecycle::stop() {
   });
 }
 
-proxy::EngineSettings engine_settings(const config::Config& config, net::TrustStore authorities) {
+proxy::EngineSettings engine_settings(const config::Config& config, net::TrustStore authorities, const LoadedCa& ca) {
   return {.proxy = config.proxy,
           .hosts = config.hosts,
           .dns = config.dns,
           .intercept = config.intercept,
+          .ca = ca.ca,
           .authorities = std::move(authorities)};
 }
 

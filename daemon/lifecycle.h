@@ -33,6 +33,9 @@ class Lifecycle {
   /// Opens the listeners: systemd's sockets if there are any, else those of the configuration. Logs what went wrong.
   [[nodiscard]] bool start(const config::Config& config);
 
+  /// Tells the log what is wrong with the local CA, unless it has been told, and that it ends soon; the latter daily.
+  void note_ca(const LoadedCa& loaded);
+
   /// Tells the log what keepwarm was good for since the start.
   void log_savings();
 
@@ -55,6 +58,7 @@ class Lifecycle {
   void stop();
   void log_addresses();
   void log_savings_of_day();
+  void log_expiry_of_ca();
 
   net::Loop& loop_;
   proxy::Workers& workers_;
@@ -67,13 +71,16 @@ class Lifecycle {
   bool stopping_ = false;
   bool drained_ = false;
   std::vector<std::string> logged_addresses_;
+  std::shared_ptr<const net::LocalCa> ca_;  ///< shared with the engines
+  std::vector<std::string> ca_problems_;    ///< that the log has been told of
   TimePoint started_;
   proxy::Savings told_;  ///< what the log has been told of by the last line of a day
   net::Timer day_;
   std::vector<std::unique_ptr<Signal, CloseThenDelete>> signals_;
 };
 
-/// What an engine needs of a configuration, and the system's authorities.
-[[nodiscard]] proxy::EngineSettings engine_settings(const config::Config& config, net::TrustStore authorities);
+/// What an engine needs of a configuration, the system's authorities and the local CA.
+[[nodiscard]] proxy::EngineSettings engine_settings(const config::Config& config, net::TrustStore authorities,
+                                                    const LoadedCa& ca);
 
 }  // namespace keepwarm::daemon

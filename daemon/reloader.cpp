@@ -1,5 +1,6 @@
 #include "daemon/reloader.h"
 
+#include <chrono>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -35,7 +36,8 @@ void Reloader::start() {
 void Reloader::read() {
   // The command line is copied: the thread may outlive its owner.
   const auto work = [link = link_, line = line_] {
-    Loaded loaded{load_config_for(line), net::TrustStore::of_system()};
+    Loaded loaded{load_config_for(line), net::TrustStore::of_system(), {}};
+    if (loaded.config) loaded.ca = load_ca(loaded.config->config, std::chrono::system_clock::now());
     const std::scoped_lock lock(link->mutex);
     Reloader* const reloader = link->reloader;
     if (reloader == nullptr) return;

@@ -6,6 +6,7 @@
 #include "core/net/loop.h"
 #include "core/net/mailbox.h"
 #include "core/net/tls/trust_store.h"
+#include "daemon/ca/loaded_ca.h"
 #include "daemon/config_source.h"
 
 namespace keepwarm::daemon {
@@ -17,6 +18,7 @@ class Reloader {
   struct Loaded {
     Result<LoadedConfig, config::ConfigErrors> config;
     net::TrustStore authorities;  ///< of the system
+    LoadedCa ca;                  ///< as the configuration says, if that is right
   };
 
   /// `on_loaded` is called on the loop's thread. References must outlive it.

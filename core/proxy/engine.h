@@ -12,6 +12,7 @@
 #include "core/net/listener.h"
 #include "core/net/loop.h"
 #include "core/net/network_watch.h"
+#include "core/net/tls/local_ca.h"
 #include "core/net/tls/tls_client.h"
 #include "core/policy/host_table.h"
 #include "core/policy/settings.h"

@@ -1,10 +1,12 @@
 #include "daemon/command/check.h"
 
 #include <cerrno>
+#include <chrono>
 #include <ostream>
 #include <system_error>
 
 #include "config/review.h"
+#include "daemon/ca/ca_findings.h"
 #include "daemon/config_source.h"
 #include "daemon/log/log_outlet.h"
 #include "daemon/tls_files.h"
@@ -37,11 +39,15 @@ std::vector<config::Finding> log_file_findings(const config::Config& config) {
 std::vector<config::Finding> file_findings(const config::Config& config) {
   std::vector<config::Finding> found = tls_findings(config);
   for (config::Finding& finding : log_file_findings(config)) found.push_back(std::move(finding));
+  for (config::Finding& finding : ca_findings(config)) found.push_back(std::move(finding));
   return found;
 }
 
 std::vector<config::Finding> warnings(const config::Config& config) {
   std::vector<config::Finding> found = config::advice(config);
+  for (config::Finding& finding : ca_advice(config, std::chrono::system_clock::now())) {
+    found.push_back(std::move(finding));
+  }
   if (may_be_another_users(LogOutlet::error_of(config.log.file))) {
     found.push_back({"log.file", {}, "this user cannot write the log there, and the daemon's must be able to"});
   }

@@ -1,5 +1,6 @@
 #include "daemon/command/run.h"
 
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <ostream>
@@ -32,10 +33,12 @@ void warn_if_clients_do_not_fit(Logging& logging, std::uint64_t limit, std::uint
 int serve(const CommandLine& line, const LoadedConfig& loaded, Logging& logging, std::uint64_t descriptors,
           bool& reading) {
   warn_if_clients_do_not_fit(logging, descriptors, loaded.config.proxy.max_clients);
+  const LoadedCa ca = load_ca(loaded.config, std::chrono::system_clock::now());
   net::Loop loop;
-  proxy::Workers workers(loop, engine_settings(loaded.config, net::TrustStore::of_system()), logging, logging);
+  proxy::Workers workers(loop, engine_settings(loaded.config, net::TrustStore::of_system(), ca), logging, logging);
   workers.set_descriptor_limit(descriptors);
   Lifecycle lifecycle(loop, workers, logging, line, loaded.file);
+  lifecycle.note_ca(ca);
   if (!lifecycle.start(loaded.config)) return kCannotServe;
   loop.run();
   reading = lifecycle.reading();
