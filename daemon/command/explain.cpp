@@ -1,6 +1,7 @@
 #include "daemon/command/explain.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iomanip>
 #include <ostream>
 #include <string>
@@ -13,6 +14,7 @@
 #include "core/policy/next_hop.h"
 #include "daemon/config_source.h"
 #include "daemon/next_hop_text.h"
+#include "daemon/tunnel_text.h"
 #include "daemon/url_argument.h"
 
 namespace keepwarm::daemon {
@@ -134,11 +136,6 @@ void print_pool_rule(const HostSettings& settings, std::ostream& out) {
   print_use(settings, out);
 }
 
-bool may_connect(const policy::ProxySettings& proxy, std::uint16_t port) {
-  return std::any_of(proxy.connect_ports.begin(), proxy.connect_ports.end(),
-                     [&](const policy::PortRange& range) { return range.contains(port); });
-}
-
 }  // namespace
 
 int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err) {
@@ -160,8 +157,8 @@ int run_explain(const CommandLine& line, std::ostream& out, std::ostream& err) {
   print_table(rows_for(config.hosts, url.origin, settings), out);
   print_way(url.origin, settings, config.dns.resolver, out);
   print_pool_rule(settings, out);
-  if (url.origin.scheme == Scheme::Https && !may_connect(config.proxy, url.origin.port)) {
-    out << "\nA tunnel (CONNECT) to port " << url.origin.port << " is refused: proxy.connect_ports does not have it.\n";
+  if (url.origin.scheme == Scheme::Https) {
+    out << "\nCONNECT to this host\n\n" << connect_text(config, url.origin, std::chrono::system_clock::now());
   }
   return kDone;
 }

@@ -188,8 +188,9 @@ TEST_CASE("explain says what the settings mean for an idle connection") {
   has("http://deaf/", "502 (retry = false)\n");
   has("http://deaf/", "other requests (unsafe_reuse): none, always a fresh connection\n");
   has("http://bold/", "other requests (unsafe_reuse): any of them, at your risk\n");
-  has("https://any:8443/", "A tunnel (CONNECT) to port 8443 is refused: proxy.connect_ports does not have it.\n");
-  CHECK(explain("https://any/", file.path()).out.find("CONNECT") == std::string::npos);
+  has("https://any:8443/", "\nCONNECT to this host\n\n  refused: proxy.connect_ports does not have 8443\n");
+  has("https://any/", "\nCONNECT to this host\n\n  a tunnel: intercept = false\n");
+  CHECK(explain("http://any/", file.path()).out.find("CONNECT") == std::string::npos);
 }
 
 TEST_CASE("explain refuses what is not a URL, without repeating a password") {
