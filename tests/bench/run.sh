@@ -6,7 +6,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # shellcheck source=packaging/apt.sh
 . "$root/packaging/apt.sh"
 
-services=(haproxy nginx squid trafficserver)  # packages that bring a service of the same name
+services=(haproxy nginx squid-openssl trafficserver)  # packages that bring a service
+# Only Squid with OpenSSL intercepts. The two exclude each other: where the one with GnuTLS is, it stays, and takes no part in that.
+[ -n "$(missing_packages squid)" ] || services=("${services[@]/squid-openssl/squid}")
 packages=(
   "${services[@]}" tinyproxy-bin
   python3 openssl util-linux mount iproute2 strace valgrind
@@ -30,6 +32,7 @@ prepare() {
   status=$?
   [ -z "$made" ] || "${as_root[@]}" rm -f "$made"
   if [ ${#new[@]} -gt 0 ] && [ -d /run/systemd/system ]; then
+    new=("${new[@]/#squid-openssl/squid}")  # its service has the name of the other
     "${as_root[@]}" systemctl --quiet disable "${new[@]/%/.service}"
   fi
   return $status

@@ -15,43 +15,56 @@ Client::Outcome Client::begin(const Request& request, Nanos started) {
   request_ = &request;
   last_ = false;
   partial_.clear();
-  if (!fd_.open() && !connect()) return fail("connect: " + std::string(std::strerror(errno)));
+  if (!channel_.open() && !connect()) return fail("connect: " + std::string(std::strerror(errno)));
   if (served_ == 0 && !request.tunnel.empty()) {
     state_ = State::AwaitingTunnel;
     unsent_ = request.tunnel;
-  } else {
-    state_ = State::AwaitingHead;
-    unsent_ = request.head;
-    body_unsent_ = wire_.plan.body;
+    return push();
   }
+  return ask();
+}
+
+/// The request goes out, behind the handshake if there has to be one; that may take several calls.
+Client::Outcome Client::ask() {
+  if (wire_.plan.tls && served_ == 0) {
+    state_ = State::Handshaking;
+    if (channel_.handshake(wire_.tls) != 1) {
+      return errno == EAGAIN ? Outcome::Pending : fail("handshake: " + std::string(std::strerror(errno)));
+    }
+  }
+  state_ = State::AwaitingHead;
+  unsent_ = request_->head;
+  body_unsent_ = wire_.plan.body;
   return push();
 }
 
 bool Client::connect() {
-  fd_ = Fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   served_ = 0;
   connected_ = false;
   if (wire_.plan.per_connection == 1) {
     // From several addresses in turn: one has no more than 28,232 ports, and each rests for a while after use.
     const int late = 1;
-    ::setsockopt(fd_.number(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
+    ::setsockopt(fd.number(), IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &late, sizeof late);
     sockaddr_in source{};
     source.sin_family = AF_INET;
     source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + static_cast<std::uint32_t>(wire_.connections % 32));
-    if (::bind(fd_.number(), reinterpret_cast<const sockaddr*>(&source), sizeof source) != 0) return false;
+    if (::bind(fd.number(), reinterpret_cast<const sockaddr*>(&source), sizeof source) != 0) return false;
   }
   ++wire_.connections;
   const sockaddr_in& target = wire_.plan.target;
-  if (::connect(fd_.number(), reinterpret_cast<const sockaddr*>(&target), sizeof target) != 0 && errno != EINPROGRESS) {
+  if (::connect(fd.number(), reinterpret_cast<const sockaddr*>(&target), sizeof target) != 0 && errno != EINPROGRESS) {
     return false;
   }
-  wire_.poller.add_connection(fd_, this);
+  wire_.poller.add_connection(fd, this);
+  channel_ = Channel(std::move(fd));
   return true;
 }
 
 Client::Outcome Client::on_event(std::uint32_t events) {
-  if (!fd_.open()) return Outcome::Pending;
+  if (!channel_.open()) return Outcome::Pending;
   if ((events & EPOLLOUT) != 0) connected_ = true;
+  if (state_ == State::Handshaking) return ask();
   if ((events & EPOLLOUT) != 0 && state_ != State::Idle) {
     const Outcome outcome = push();
     if (outcome != Outcome::Pending) return outcome;
@@ -67,7 +80,7 @@ Client::Outcome Client::push() {
     const std::string_view part =
         in_head ? unsent_
                 : std::string_view(wire_.filler).substr(0, std::min<std::uint64_t>(body_unsent_, wire_.filler.size()));
-    const ssize_t sent = ::send(fd_.number(), part.data(), part.size(), in_head && body_unsent_ > 0 ? MSG_MORE : 0);
+    const ssize_t sent = channel_.send(part, in_head && body_unsent_ > 0);
     if (sent < 0 && errno == EAGAIN) return Outcome::Pending;
     if (sent < 0) return fail("send: " + std::string(std::strerror(errno)));
     if (in_head) {
@@ -81,25 +94,26 @@ Client::Outcome Client::push() {
 }
 
 Client::Outcome Client::pull(bool to_the_end) {
-  while (fd_.open()) {
-    const ssize_t got = ::recv(fd_.number(), wire_.buffer.data(), wire_.buffer.size(), 0);
+  while (channel_.open()) {
+    const ssize_t got = channel_.receive(wire_.buffer.data(), wire_.buffer.size());
     if (got < 0 && errno == EAGAIN) return Outcome::Pending;
     if (got <= 0) {
       if (state_ != State::Idle) return fail(got == 0 ? "closed" : "receive: " + std::string(std::strerror(errno)));
-      fd_.reset();
+      channel_.reset();
       return Outcome::Pending;
     }
     if (state_ == State::Idle) {  // nobody asked
-      fd_.reset();
+      channel_.reset();
       return Outcome::Pending;
     }
     const Outcome outcome = take({wire_.buffer.data(), static_cast<std::size_t>(got)});
     if (outcome != Outcome::Pending) {
       // The end that may have come along would not be told again.
-      if (to_the_end) fd_.reset();
+      if (to_the_end) channel_.reset();
       return outcome;
     }
-    if (got < static_cast<ssize_t>(wire_.buffer.size()) && !to_the_end) return Outcome::Pending;
+    // Of TLS a call gives one record at most, and more may have been read from the socket.
+    if (got < static_cast<ssize_t>(wire_.buffer.size()) && !channel_.secure() && !to_the_end) return Outcome::Pending;
   }
   return Outcome::Pending;
 }
@@ -130,10 +144,7 @@ Client::Outcome Client::take_head(std::string_view head) {
   const std::string_view status = head.substr(0, head.find("\r\n")).substr(std::string_view("HTTP/1.1 ").size(), 3);
   if (!status.starts_with('2')) return fail("status " + std::string(status));
   if (state_ == State::AwaitingTunnel) {
-    state_ = State::AwaitingHead;
-    unsent_ = request_->head;
-    body_unsent_ = wire_.plan.body;
-    return push();
+    return ask();
   }
   const std::optional<std::uint64_t> length = content_length(head);
   if (!length) return fail("no Content-Length");
@@ -146,14 +157,14 @@ Client::Outcome Client::take_head(std::string_view head) {
 Client::Outcome Client::complete() {
   state_ = State::Idle;
   ++served_;
-  if (last_ || body_unsent_ > 0 || served_ == wire_.plan.per_connection) fd_.reset();
+  if (last_ || body_unsent_ > 0 || served_ == wire_.plan.per_connection) channel_.reset();
   return Outcome::Completed;
 }
 
 Client::Outcome Client::fail(std::string what) {
   state_ = State::Idle;
   failure_ = std::move(what);
-  fd_.reset();
+  channel_.reset();
   return Outcome::Failed;
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "tests/bench/load/channel.h"
 #include "tests/bench/load/plan.h"
 #include "tests/bench/tools/clock.h"
 #include "tests/bench/tools/socket.h"
@@ -15,6 +16,7 @@ namespace keepwarm::bench {
 struct Wire {
   const Plan& plan;
   Poller& poller;
+  const TlsClients& tls;
   std::string buffer;          ///< received bytes; between calls nothing in it matters
   std::string filler;          ///< request bodies are made of it
   std::uint64_t bytes_in = 0;  ///< of bodies
@@ -41,15 +43,16 @@ class Client {
   /// True once, after its first request has ended: from then on it takes part.
   [[nodiscard]] bool joins() noexcept { return !std::exchange(joined_, true); }
   /// Its connection is established.
-  [[nodiscard]] bool connected() const noexcept { return fd_.open() && connected_; }
+  [[nodiscard]] bool connected() const noexcept { return channel_.open() && connected_; }
   [[nodiscard]] bool busy() const noexcept { return state_ != State::Idle; }
   /// What failed, for the report.
   [[nodiscard]] const std::string& failure() const noexcept { return failure_; }
 
  private:
-  enum class State { Idle, AwaitingTunnel, AwaitingHead, ReadingBody };
+  enum class State { Idle, AwaitingTunnel, Handshaking, AwaitingHead, ReadingBody };
 
   bool connect();
+  Outcome ask();
   Outcome push();
   Outcome pull(bool to_the_end);
   Outcome take(std::string_view bytes);
@@ -59,7 +62,7 @@ class Client {
 
   Wire& wire_;
   std::size_t number_;
-  Fd fd_;
+  Channel channel_;
   const Request* request_ = nullptr;
   State state_ = State::Idle;
   Nanos started_ = 0;

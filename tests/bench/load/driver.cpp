@@ -14,7 +14,10 @@ constexpr Nanos kNever = kSecond * 1'000'000;
 }  // namespace
 
 Driver::Driver(const Plan& plan)
-    : plan_(plan), wire_{plan, poller_, std::string(kBuffer, '\0'), std::string(kBuffer, 'x')}, window_(plan.watched) {}
+    : plan_(plan),
+      tls_(plan.server_name),
+      wire_{plan, poller_, tls_, std::string(kBuffer, '\0'), std::string(kBuffer, 'x')},
+      window_(plan.watched) {}
 
 void Driver::run() {
   began_ = time_ = next_arrival_ = now();

@@ -45,6 +45,7 @@ class Driver {
 
   const Plan& plan_;
   Poller poller_;
+  TlsClients tls_;
   Wire wire_;
   std::deque<Client> clients_;
   std::vector<Client*> idle_;   ///< at a fixed rate: clients without a request

@@ -31,6 +31,7 @@ std::vector<pid_t> process_ids(const std::string& text) {
 
 Plan::Plan(Arguments& arguments)
     : target(parse_address(arguments.text("target"))),
+      tls(arguments.whole("tls", 0) != 0),
       body(static_cast<std::uint64_t>(arguments.whole("body", 0))),
       clients(static_cast<std::size_t>(arguments.whole("clients", 1))),
       burst(static_cast<std::size_t>(arguments.whole("burst", 0))),
@@ -58,6 +59,7 @@ Plan::Plan(Arguments& arguments)
 
   for (long i = 0; i < std::max(hosts, 1L); ++i) {
     const std::string authority = hosts == 0 ? origin : host_name(first + i, names) + origin.substr(origin.rfind(':'));
+    if (i == 0) server_name = authority.substr(0, authority.rfind(':'));
     Request request;
     const std::string version_and_host = " HTTP/1.1\r\nHost: " + authority + "\r\n";
     if (form == "tunnel") {

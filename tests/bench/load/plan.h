@@ -22,6 +22,8 @@ struct Plan {
 
   sockaddr_in target;             ///< where clients connect: a proxy, or an origin
   std::vector<Request> requests;  ///< one for each host, taken in turn
+  bool tls = false;               ///< the requests go over TLS: through the tunnel if there is one, else to the target
+  std::string server_name;        ///< what its hello asks for: the first host
   std::uint64_t body = 0;         ///< bytes of each request's body
   std::size_t clients = 1;
   std::size_t burst = 0;  ///< of the clients, those that only connect, and ask all at once when the first window opens

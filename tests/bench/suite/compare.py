@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from .hosts import isolated
+from .local_ca import local_ca
 from .peers import ALL, Peer, Relay, Setting
 from .tools import Measured, Origin, TlsOrigin, load
 
@@ -23,11 +24,17 @@ class Scenario:
     needs: frozenset[str] = frozenset()
     bodies: bool = False      # CPU is counted for each GiB, else for each 100,000 exchanges
     tls: bool = False
+    intercept: bool = False   # clients speak TLS with the peer, which has a certificate of ours for the origin
     fresh: bool = False       # the relay connects upstream for each client
     warm_up: float = 0.3
     window: float = 1.2
     threads: bool = False     # show how the threads shared the work
     counts: tuple[str, ...] = ()  # peers whose system calls and instructions are counted too
+    note: str = ""            # stands below the table
+
+    def surroundings(self) -> dict:
+        """The arguments of running()."""
+        return {"tls": self.tls, "intercept": self.intercept, "fresh": self.fresh}
 
     def unit(self) -> str:
         return "CPU s/GiB" if self.bodies else "CPU s/100k"
@@ -87,8 +94,13 @@ def settle(peers: list[Peer]) -> None:
 def load_options(scenario: Scenario, peer: Peer) -> dict:
     options = dict(scenario.load)
     origin = peer.setting.origin
-    if scenario.tls and peer.absolute_https:
+    if peer.setting.ca:
+        options |= {"tls": 1, "form": "tunnel" if peer.tls_after_connect else "origin"}
+        origin = peer.setting.tls_origin
+    elif scenario.tls and peer.absolute_https:
         options["scheme"] = "https"
+        origin = peer.setting.tls_origin
+    elif peer.upgrade and scenario.tls:
         origin = peer.setting.tls_origin
     if "tunnels" in scenario.needs and isinstance(peer, Relay):
         options["form"] = "origin"
@@ -99,7 +111,7 @@ def load_options(scenario: Scenario, peer: Peer) -> dict:
 
 
 def run_once(scenario: Scenario, peer: Peer, quick: bool) -> Row:
-    origin = peer.setting.process
+    origin = peer.setting.tls_process or peer.setting.process
     before, threads = origin.counters(), peer.thread_nanoseconds()
     measured = load(**load_options(scenario, peer), watch=peer.pids(), warm_up=scenario.warm_up,
                     window=scenario.window / 2 if quick else scenario.window)
@@ -114,20 +126,23 @@ def run_once(scenario: Scenario, peer: Peer, quick: bool) -> Row:
 
 
 @contextlib.contextmanager
-def running(kind: type[Peer], *, tls: bool = False, origin: tuple[str, ...] = (), wrapper: tuple[str, ...] = (), **setting):
+def running(kind: type[Peer], *, tls: bool = False, intercept: bool = False, origin: tuple[str, ...] = (),
+            wrapper: tuple[str, ...] = (), **setting):
     """A peer, and behind it an origin of its own, which takes the arguments `origin`. `setting` is more of a Setting."""
     with Origin(*origin) as process, contextlib.ExitStack() as stack:
         setting = Setting(origin=process.at, process=process, **setting)
         if tls and kind is not Relay:  # which shows the machine's mood, on http://
             secure = stack.enter_context(TlsOrigin(process))
-            setting.tls_origin, setting.authority = secure.at, secure.authority
+            setting.tls_origin, setting.tls_process, setting.authority = secure.at, secure, secure.authority
+            if intercept and not kind.upgrade:
+                setting.ca = local_ca()
         yield stack.enter_context(kind(setting, wrapper))
 
 
 def chosen_peers(scenario: Scenario, wanted: list[str] | None, more: list[type[Peer]]) -> list[type[Peer]]:
     """The scenario's, or those wanted of all that can do it, and the further builds of keepwarm. The relay is always in."""
-    able = [name for name in wanted or scenario.peers if name != Relay.name and not ALL[name].lacks & scenario.needs]
-    return [Relay, *(ALL[name] for name in able), *more]
+    able = [ALL[name] for name in wanted or scenario.peers if name != Relay.name] + more
+    return [Relay, *(kind for kind in able if not kind.lacks & scenario.needs)]
 
 
 def prime(scenario: Scenario, peer: Peer) -> None:
@@ -140,7 +155,7 @@ def prime(scenario: Scenario, peer: Peer) -> None:
 def compare(scenario: Scenario, peer_types: list[type[Peer]], repetitions: int, quick: bool) -> Comparison:
     result = Comparison(scenario)
     with contextlib.ExitStack() as stack:
-        peers = [stack.enter_context(running(kind, tls=scenario.tls, fresh=scenario.fresh)) for kind in peer_types]
+        peers = [stack.enter_context(running(kind, **scenario.surroundings())) for kind in peer_types]
         if "hosts" in scenario.load:
             for peer in peers:
                 prime(scenario, peer)

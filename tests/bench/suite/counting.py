@@ -52,7 +52,7 @@ def _instructions(scenario: Scenario, kind: type[Peer], exchanges: int) -> int:
     with Program() as valgrind:
         log = valgrind.folder / "log"
         wrapper = (program("valgrind"), "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}")
-        with running(kind, tls=scenario.tls, fresh=scenario.fresh, wrapper=wrapper) as peer:
+        with running(kind, **scenario.surroundings(), wrapper=wrapper) as peer:
             _ask(scenario, peer, exchanges)
         found = COLLECTED.search(log.read_text())
         if not found:
@@ -69,7 +69,7 @@ def instructions(scenario: Scenario, kind: type[Peer]) -> float:
 def count(scenario: Scenario, kind: type[Peer]) -> dict:
     """{"system_calls": {...}, "instructions": number}; what could not be counted is missing."""
     counted = {}
-    with running(kind, tls=scenario.tls, fresh=scenario.fresh) as peer:
+    with running(kind, **scenario.surroundings()) as peer:
         counted["system_calls"] = system_calls(scenario, peer)
     if kind.single is not None:
         counted["instructions"] = instructions(scenario, kind)

@@ -3,6 +3,7 @@
 import itertools
 import selectors
 import socket
+import ssl
 import time
 from pathlib import Path
 
@@ -12,16 +13,22 @@ LIMIT = 60.0  # seconds, of one round of requests
 ESTABLISHED = "01"
 
 
-def _request(url: str) -> bytes:
-    host = url.split("/")[2]
-    return f"GET {url} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: hold/1.0\r\nAccept: */*\r\n\r\n".encode()
+def _request(url: str, origin_form: bool) -> bytes:
+    host, path = url.split("/", 3)[2:]
+    return f"GET {'/' + path if origin_form else url} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: hold/1.0\r\nAccept: */*\r\n\r\n".encode()
 
 
 class Clients:
-    """Persistent connections to a proxy on loopback."""
+    """Persistent connections to a proxy on loopback. tls_to: HOST:PORT, for which they speak TLS with the proxy, as with one
+    that answers for that host; connect: they send CONNECT before."""
 
-    def __init__(self, port: int):
+    def __init__(self, port: int, tls_to: str | None = None, connect: bool = True):
         self._port = port
+        self._tls_to = tls_to
+        self._connect = connect
+        self._context = ssl.create_default_context()
+        self._context.check_hostname = False
+        self._context.verify_mode = ssl.CERT_NONE
         self._sockets: list[socket.socket] = []
 
     def __len__(self) -> int:
@@ -29,11 +36,25 @@ class Clients:
 
     def add(self, number: int) -> None:
         for _ in range(number):
-            self._sockets.append(socket.create_connection(("127.0.0.1", self._port), 10))
+            sock = socket.create_connection(("127.0.0.1", self._port), 10)
+            self._sockets.append(self._secured(sock) if self._tls_to else sock)
+
+    def _secured(self, sock: socket.socket) -> ssl.SSLSocket:
+        if self._connect:
+            sock.sendall(f"CONNECT {self._tls_to} HTTP/1.1\r\nHost: {self._tls_to}\r\n\r\n".encode())
+            answer = b""
+            while not answer.endswith(b"\r\n\r\n"):
+                got = sock.recv(4096)
+                if not got:
+                    raise ConnectionError(f"not an answer to CONNECT: {answer!r}")
+                answer += got
+            if not answer.startswith(b"HTTP/1.1 200"):
+                raise ConnectionError(f"not a 200: {answer!r}")
+        return self._context.wrap_socket(sock, server_hostname=self._tls_to.partition(":")[0])
 
     def ask(self, *urls: str, at_a_time: int) -> None:
         """One GET by each, of the URLs in turn, `at_a_time` of them in flight; all must get a 200."""
-        requests = itertools.cycle([_request(url) for url in urls])
+        requests = itertools.cycle([_request(url, bool(self._tls_to)) for url in urls])
         waiting = list(self._sockets)
         end = time.monotonic() + LIMIT
         with selectors.DefaultSelector() as selector:

@@ -4,11 +4,14 @@ Buffers and timeouts are the ones that a program comes with. What a peer cannot 
 `needs` it leaves the peer out.
 """
 
+import functools
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from .hosts import host_address, host_name
+from .local_ca import LocalCa
 from .process import DESCRIPTORS, PROXY_CPU, Program, free_port, program
 from .tools import tool
 
@@ -22,7 +25,9 @@ class Setting:
     origin: str                     # answers DNS there too
     process: Program                # the program that listens there
     tls_origin: str | None = None   # https:// there, in place of http:// to `origin`
+    tls_process: Program | None = None  # the program that listens there
     authority: Path | None = None   # PEM, whom to trust for it
+    ca: LocalCa | None = None       # clients speak TLS with the peer, which has a certificate by it for the origin
     fresh: bool = False             # relay: an upstream connection of its own for each client
     max_connections: int = MANY     # keepwarm: to a host
     hosts: int = 0                  # nginx: has so many hosts (host_name) as upstreams, in place of the one origin
@@ -30,8 +35,10 @@ class Setting:
 
 class Peer(Program):
     name = ""
-    lacks: frozenset[str] = frozenset()   # of "any host", "tunnels", "tls"
+    lacks: frozenset[str] = frozenset()   # of "any host", "tunnels", "tls", "interception"
     absolute_https = False                # takes https:// URLs; else its configuration says that the origin is TLS
+    upgrade = False                       # takes http:// URLs for an origin that is TLS; its clients have no TLS then
+    tls_after_connect = True              # clients that it speaks TLS with send CONNECT before
     single: tuple[str, ...] | None = ()   # arguments that make it one process, for callgrind; None: it does not run there
 
     def __init__(self, setting: Setting, wrapper: tuple[str, ...] = ()):
@@ -53,7 +60,7 @@ class Peer(Program):
 
 class Relay(Peer):
     name = "relay"
-    lacks = frozenset({"tls"})
+    lacks = frozenset({"tls", "interception"})
 
     def command(self):
         return [tool("relay"), "--listen", self.at, "--upstream", self.setting.origin, "--fresh", int(self.setting.fresh)]
@@ -69,6 +76,7 @@ class Keepwarm(Peer):
 
     def command(self):
         trust = f'ca_file = "{self.setting.authority}"\n' if self.setting.authority else ""
+        intercept = f'ca = "{self.setting.ca.folder}"' if self.setting.ca else ""
         config = self.write("keepwarm.toml", f"""
 [proxy]
 listen = ["{self.at}"]
@@ -79,8 +87,11 @@ workers = {self.workers}
 listen = ""
 [log]
 level = "warn"
+{f"[intercept]{chr(10)}{intercept}" if intercept else ""}
 [host."*"]
 {self.limits.format(most=self.setting.max_connections)}
+{"intercept = true" if intercept else ""}
+{"upgrade = true" if self.upgrade and self.setting.tls_origin else ""}
 [host."*".tls]
 {trust}
 """)
@@ -99,9 +110,20 @@ class KeepwarmTwoWorkers(Keepwarm):
     workers = 2
 
 
+class KeepwarmUpgrade(Keepwarm):
+    """Clients ask for http://, and it speaks TLS with the origin: what is left of TLS when the client has none."""
+
+    name = "keepwarm-upgrade"
+    absolute_https = False
+    upgrade = True
+
+
 class Haproxy(Peer):
+    """It terminates TLS on its listener, as in front of a server: it cannot answer CONNECT."""
+
     name = "haproxy"
     lacks = frozenset({"tunnels"})
+    tls_after_connect = False
     # A name is looked up, and an address taken as it is: do-resolve cannot.
     route = """
   http-request set-var(txn.address) url_ip
@@ -130,7 +152,7 @@ defaults
   timeout server 60s
   http-reuse always
 frontend forward
-  bind {self.at}
+  bind {self.at} {f"ssl crt {self.setting.ca.leaf}" if self.setting.ca else ""}
   {"" if self.setting.tls_origin else self.route}
   default_backend hosts
 backend hosts
@@ -143,7 +165,7 @@ class HaproxyNoNames(Haproxy):
     """All requests go to one address: what HAProxy costs when it need not look at names, as nginx never does."""
 
     name = "haproxy-no-names"
-    lacks = frozenset({"any host", "tunnels"})
+    lacks = frozenset({"any host", "tunnels", "interception"})
     route = ""
 
     def server(self) -> str:
@@ -154,7 +176,7 @@ class Nginx(Peer):
     """No forward proxy by itself: it has the origin as an upstream, as in front of a server."""
 
     name = "nginx"
-    lacks = frozenset({"any host", "tunnels"})
+    lacks = frozenset({"any host", "tunnels", "interception"})
     single = ("-g", "master_process off;")
 
     def command(self):
@@ -200,13 +222,41 @@ http {{
         return [program("nginx"), "-p", self.folder, "-c", config]
 
 
+@functools.cache
+def squid_has_openssl() -> bool:
+    """Debian has two packages of it. The one with GnuTLS answers 502 for https:// URLs, and cannot intercept."""
+    try:
+        said = subprocess.run([program("squid"), "-v"], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return False
+    return "--with-openssl" in said
+
+
 class Squid(Peer):
     name = "squid"
-    lacks = frozenset({"tls"})  # Debian's, with GnuTLS, answers 502
+    lacks = frozenset() if squid_has_openssl() else frozenset({"tls", "interception"})
+    absolute_https = True
+
+    def bumping(self) -> tuple[str, str]:
+        """What makes it intercept: behind its address, and the lines for it. It asks the server only after the client's
+        handshake, since it shares connections to servers between clients in that way alone."""
+        if not self.setting.ca:
+            return "", ""
+        helper = "/usr/lib/squid/security_file_certgen"
+        made = self.folder / "certificates"
+        subprocess.run([helper, "-c", "-s", str(made), "-M", "16MB"], check=True, capture_output=True)
+        for file in (made, *made.rglob("*")):  # it gives up root
+            file.chmod(0o777 if file.is_dir() else 0o666)
+        return (f"ssl-bump generate-host-certificates=on cert={self.setting.ca.issuer} key={self.setting.ca.key}",
+                f"sslcrtd_program {helper} -s {made} -M 16MB\nssl_bump bump all")
 
     def command(self):
+        options, bump = self.bumping()
+        trust = f"tls_outgoing_options cafile={self.setting.authority}" if self.setting.authority else ""
         config = self.write("squid.conf", f"""
-http_port {self.at}
+http_port {self.at} {options}
+{bump}
+{trust}
 acl everybody src all
 http_access allow everybody
 cache deny all
@@ -230,6 +280,7 @@ memory_pools on
 
 class TrafficServer(Peer):
     name = "trafficserver"
+    lacks = frozenset({"interception"})
     single = None
 
     FOLDERS = {"prefix": "/usr", "exec_prefix": "/usr", "bindir": "/usr/bin", "sbindir": "/usr/bin",
@@ -271,7 +322,7 @@ class TrafficServer(Peer):
 
 class Tinyproxy(Peer):
     name = "tinyproxy"
-    lacks = frozenset({"tls"})
+    lacks = frozenset({"tls", "interception"})
 
     def command(self):
         config = self.write("tinyproxy.conf", f"""
@@ -286,10 +337,12 @@ DisableViaHeader Yes
 
 
 ALL = {peer.name: peer for peer in
-       (Relay, Keepwarm, KeepwarmDefaults, KeepwarmTwoWorkers, Haproxy, HaproxyNoNames, Nginx, TrafficServer, Squid,
-        Tinyproxy)}
+       (Relay, Keepwarm, KeepwarmDefaults, KeepwarmTwoWorkers, KeepwarmUpgrade, Haproxy, HaproxyNoNames, Nginx,
+        TrafficServer, Squid, Tinyproxy)}
 
 
 def another_keepwarm(name: str, binary: str) -> type[Peer]:
     """A peer that is another build of keepwarm, with the same configuration."""
-    return type(name, (Keepwarm,), {"name": name, "binary": binary})
+    has_ca = subprocess.run([binary, "ca", "--help"], capture_output=True, check=False).returncode == 0
+    lacks = frozenset() if has_ca else frozenset({"interception"})
+    return type(name, (Keepwarm,), {"name": name, "binary": binary, "lacks": lacks})

@@ -50,7 +50,7 @@ def compared(result: Comparison) -> str:
                 number(result.ratio(OURS, peer)), number(result.ratio(peer, "relay")), number(median(speed), 0),
                 number(median(lambda row: row.measured.p50), 0), number(median(lambda row: row.measured.p99), 0),
                 number(median(lambda row: row.measured.p999), 0),
-                "–" if scenario.tls or scenario.bodies else number(100 * median(lambda row: row.reused), 1),
+                "–" if scenario.bodies else number(100 * median(lambda row: row.reused), 1),
                 number(max(row.memory for row in done) / 2**20, 1), str(sum(row.measured.failed for row in done))]
         if result.counting:
             line += _counts(result, peer)
@@ -58,7 +58,8 @@ def compared(result: Comparison) -> str:
             line.append(number(100 * median(lambda row: row.busiest), 0))
         rows.append(line)
     total = len(next(iter(result.rows.values())))
-    return f"### {scenario.title}\n\n{len(counted)} of {total} repetitions count.\n\n{table(header, rows)}\n"
+    note = f"\n{scenario.note}\n" if scenario.note else ""
+    return f"### {scenario.title}\n\n{len(counted)} of {total} repetitions count.\n\n{table(header, rows)}\n{note}"
 
 
 def _counts(result: Comparison, peer: str) -> list[str]:

@@ -8,8 +8,14 @@ TUNNELS = ("relay", "keepwarm", "trafficserver", "squid", "tinyproxy")
 MANY_CLIENTS = ("relay", "keepwarm", "haproxy", "nginx", "trafficserver", "squid")
 BEST = ("relay", "keepwarm", "haproxy", "nginx", "trafficserver")
 COUNTED = ("relay", "keepwarm", "haproxy", "nginx", "trafficserver", "squid")
+INTERCEPTING = ("relay", "keepwarm", "haproxy", "squid")
 OURS = ("keepwarm",)
 BODY = 64 << 20
+
+
+ABOUT_PEERS = """\
+Certificates and keys are ECDSA P-256. Clients of keepwarm and Squid send CONNECT and speak TLS in it; HAProxy cannot answer
+CONNECT, its clients speak TLS with it at once, which is an exchange less. The relay has no TLS: it shows the machine's mood."""
 
 
 def clients(number: int) -> Scenario:
@@ -49,6 +55,17 @@ COMPARED = {
                          ("relay", "keepwarm", "keepwarm-2-workers"), threads=True)],
     "tls": [Scenario("tls", "Small exchanges with an https:// origin (TLS 1.3), 64 keep-alive clients", {"clients": 64},
                      BEST, needs=frozenset({"tls"}), tls=True)],
+    "intercept": [
+        Scenario("intercept-newclient", "HTTPS interception: CONNECT, TLS handshake, one GET and close, 64 at a time",
+                 {"clients": 64, "per_connection": 1}, INTERCEPTING, needs=frozenset({"interception"}), tls=True,
+                 intercept=True, warm_up=0.5, window=2.0,
+                 note="To be at most 30 CPU s/100k for keepwarm; keepwarm ÷ HAProxy at most 0.9, ÷ Squid at most 0.3.\n"
+                 + ABOUT_PEERS),
+        Scenario("intercept-keepalive", "HTTPS interception: small exchanges, 64 keep-alive clients",
+                 {"clients": 64}, (*INTERCEPTING, "keepwarm-upgrade"), needs=frozenset({"interception"}), tls=True,
+                 intercept=True, counts=(*OURS, "keepwarm-upgrade"),
+                 note="keepwarm ÷ keepwarm-upgrade, whose clients have no TLS, to be at most 1.6.\n" + ABOUT_PEERS),
+    ],
 }
 
 # Each part of a scenario by its own name, to be measured alone: "clients-9000".

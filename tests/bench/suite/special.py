@@ -13,14 +13,15 @@ from .report import number, table
 from .tools import Measured, load
 
 HOLDERS = ("keepwarm", "haproxy", "nginx", "trafficserver", "squid")
+INTERCEPTORS = ("keepwarm", "haproxy", "squid")
 VISITORS = ("keepwarm", "haproxy", "trafficserver", "squid", "tinyproxy")
 RACERS = ("keepwarm", "keepwarm-defaults", "haproxy", "nginx", "trafficserver", "squid")
 
 
 def able(names: tuple[str, ...], given, lacking: str | None = None) -> list[type[Peer]]:
     """Those of `names` (or of the wanted ones) that do not lack it, and the further builds of keepwarm."""
-    kinds = [ALL[name] for name in given.peers or names if name != "relay"]
-    return [kind for kind in kinds if lacking not in kind.lacks] + given.more
+    kinds = [ALL[name] for name in given.peers or names if name != "relay"] + given.more
+    return [kind for kind in kinds if lacking not in kind.lacks]
 
 
 # Memory
@@ -63,20 +64,38 @@ def _memory_of_hosts(kind: type[Peer], hosts: int) -> float:
     return (after - before) / (many - few) if many > few else float("nan")
 
 
+def _memory_of_intercepted(kind: type[Peer], number_of_clients: int) -> float:
+    """Bytes for each idle client that the peer speaks TLS with."""
+    with running(kind, tls=True, intercept=True) as peer:
+        origin = peer.setting.tls_origin.replace("127.0.0.1", "localhost")
+        with holding.Clients(peer.port, tls_to=origin, connect=peer.tls_after_connect) as clients:
+            clients.add(8)
+            clients.ask(f"https://{origin}/", at_a_time=8)
+            base = holding.settled_memory(peer)
+            clients.add(number_of_clients)
+            clients.ask(f"https://{origin}/", at_a_time=8)
+            return (holding.settled_memory(peer) - base) / number_of_clients
+
+
 def memory(given) -> tuple[str, dict]:
-    plain_clients, tls_clients = (1000, 500) if given.quick else (4000, 2000)
+    plain_clients, tls_clients, intercepted_clients = (1000, 500, 1000) if given.quick else (4000, 2000, 5000)
     plain = {kind.name: _memory_of(kind, plain_clients, tls=False) for kind in able(HOLDERS, given)}
     many = {kind.name: _memory_of_hosts(kind, plain_clients // 2) for kind in able(HOLDERS, given, "any host")}
     secure = {kind.name: _memory_of(kind, tls_clients, tls=True) for kind in able(HOLDERS, given, "tls")}
+    intercepted = {kind.name: _memory_of_intercepted(kind, intercepted_clients)
+                   for kind in able(INTERCEPTORS, given, "interception")}
     rows = [[name, number(found["base"] / 2**20, 1), number(found["client"], 0), number(found["upstream"], 0),
              number(many[name], 0) if name in many else "–",
-             number(secure[name]["upstream"], 0) if name in secure else "–"] for name, found in plain.items()]
+             number(secure[name]["upstream"], 0) if name in secure else "–",
+             number(intercepted[name], 0) if name in intercepted else "–"] for name, found in plain.items()]
     text = table(["peer", "base MiB", "B / idle client", "B / idle upstream", "the same, many hosts",
-                  "B / idle TLS upstream"], rows)
-    return (f"### Memory beyond the kernel's (PSS), {plain_clients:,} connections of each kind, {tls_clients:,} of TLS\n\n"
+                  "B / idle TLS upstream", "B / idle intercepted client"], rows)
+    return (f"### Memory beyond the kernel's (PSS), {plain_clients:,} connections of each kind, {tls_clients:,} of TLS, "
+            f"{intercepted_clients:,} intercepted clients\n\n"
             f"{text}\n\nUpstream figures hold what so many exchanges at a time left behind. Many hosts: the second "
-            f"connection of each of {plain_clients // 2:,}, without what a host and such a crowd take by themselves.\n",
-            {"plain": plain, "hosts": many, "tls": secure})
+            f"connection of each of {plain_clients // 2:,}, without what a host and such a crowd take by themselves. "
+            "An intercepted client is to take at most 22 KiB (22,528 B) of keepwarm.\n",
+            {"plain": plain, "hosts": many, "tls": secure, "intercepted": intercepted})
 
 
 # First visits

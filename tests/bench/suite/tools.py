@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import urllib.request
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from .process import DESCRIPTORS, LOAD_CPU, Program, free_port, on_cpu, program
 
 def tool(name: str) -> str:
     return str(Path(os.environ["KEEPWARM_BENCH_TOOLS"]) / name)
+
+
+def _fetch(url: str) -> bytes:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=5) as answer:
+        return answer.read()
 
 
 class Tool(Program):
@@ -40,9 +46,7 @@ class Origin(Tool):
 
     def counters(self) -> dict:
         """Connections and requests since its start; this question is not counted."""
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"http://{self.at}/counters", timeout=5) as answer:
-            return json.load(answer)
+        return json.loads(_fetch(f"http://{self.at}/counters"))
 
 
 @dataclass
@@ -97,7 +101,8 @@ class TlsOrigin(Program):
         # Tests keep their certificates to themselves; servers that give up root must read them.
         self.authority.parent.parent.chmod(0o755)
         self.authority.parent.chmod(0o755)
-        self.port = free_port()
+        self._asked = 0
+        self.port, self._status_port = free_port(), free_port()
         temporary = "\n".join(f"  {kind}_temp_path {self.folder}/{kind};"
                               for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
         config = self.write("nginx.conf", f"""
@@ -121,6 +126,10 @@ http {{
     location / {{ return 200 "The quick brown fox jumps over the lazy dog, every time. \\n"; }}
     location /gather/ {{ proxy_pass http://{origin.at}; }}
   }}
+  server {{
+    listen 127.0.0.1:{self._status_port};
+    location / {{ stub_status; }}
+  }}
 }}
 """)
         self.spawn(LOAD_CPU, program("nginx"), "-p", self.folder, "-c", config)
@@ -129,3 +138,10 @@ http {{
     @property
     def at(self) -> str:
         return f"127.0.0.1:{self.port}"
+
+    def counters(self) -> dict:
+        """As Origin.counters(), but who connected without asking anything is counted too."""
+        status = _fetch(f"http://127.0.0.1:{self._status_port}/")
+        accepted, _, requests = map(int, re.search(rb"^ *(\d+) (\d+) (\d+) *$", status, re.MULTILINE).groups())
+        self._asked += 1
+        return {"connections": accepted - self._asked, "requests": requests - self._asked}
