@@ -48,12 +48,15 @@ test_packages=(
   doctest-dev clang-format                                            # unit tests and layout
   python3 python3-pytest python3-pytest-xdist python3-pytest-timeout iproute2  # what drives the daemon
   curl wget git netcat-openbsd socat                                  # real clients
-  python3-requests python3-aiohttp python3-websocket
+  python3-requests python3-aiohttp python3-websocket python3-pip libwww-perl liblwp-protocol-https-perl
   nginx apache2-bin gunicorn tinyproxy-bin                            # real servers and proxies
   openssl systemd                                                     # certificates; the unit file
   mandoc man-db zsh fish                                              # who reads manual pages and completions
 )
 command -v node >/dev/null || test_packages+=(nodejs)
+# Of a long run only: clients that are hundreds of megabytes.
+long_packages=(default-jdk-headless golang-go php-cli php-curl ruby node-undici)
+command -v npm >/dev/null || long_packages+=(npm)
 # squid-openssl serves as well, and the two exclude each other.
 mapfile -t squid < <(missing_packages squid squid-openssl)
 if [ ${#squid[@]} -eq 2 ]; then squid=(squid); else squid=(); fi
@@ -339,6 +342,7 @@ run_fuzz() {
 parts=("$@")
 if [ "${1-}" = long ]; then
   export KEEPWARM_TEST_LONG=1
+  test_packages+=("${long_packages[@]}")
   parts=("${@:2}")
 else
   unset KEEPWARM_TEST_LONG

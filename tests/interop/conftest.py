@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-pytest.register_assert_rewrite("support", "servers")
+pytest.register_assert_rewrite("support", "servers", "intercepting")
 
 import servers  # noqa: E402
 from support import stalls  # noqa: E402

@@ -1,0 +1,4 @@
+# Prints the page at a URL, by open-uri.
+require 'open-uri'
+
+puts URI.open(ARGV[0]).read
