@@ -1,9 +1,9 @@
 // Prints the page at a URL, by undici, which is also what fetch() is made of.
 'use strict';
-const {ProxyAgent, request} = require('undici');
+const {Agent, ProxyAgent, request} = require('undici');
 
 async function main() {
-  const dispatcher = new ProxyAgent(process.env.https_proxy);
+  const dispatcher = process.env.https_proxy ? new ProxyAgent(process.env.https_proxy) : new Agent();
   const {statusCode, body} = await request(process.argv[2], {dispatcher});
   if (statusCode !== 200) throw new Error(`GET: ${statusCode}`);
   console.log(await body.text());
