@@ -89,6 +89,7 @@ void ClientSession::on_intercepted(std::unique_ptr<InterceptedClient> client) {
   stream_->set_events(*this);
   stream_->resume_reading();
   await_head();
+  if (context_.mode.draining) drain();
 }
 
 Route ClientSession::route(const http::RequestHead& head) {
