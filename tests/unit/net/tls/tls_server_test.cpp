@@ -254,9 +254,14 @@ TEST_CASE("a client may update its keys some times in a row, not without end") {
   CHECK(fixture.stream->tls_failure()->text == "the client sent too many TLS messages without data");
 }
 
-TEST_CASE("a renegotiation is refused") {
+TEST_CASE("a renegotiation is refused, before and after bytes were written") {
   TlsAcceptFixture fixture;
   fixture.start_secured({.newest = TLS1_2_VERSION});
+  SUBCASE("before") {}
+  SUBCASE("after") {
+    CHECK(write_all(*fixture.stream, "an interim answer") == WriteResult::Done);
+    fixture.pump_until([&] { return !fixture.peer->tls.got.empty(); });
+  }
   fixture.peer->tls.ask_to_renegotiate();
   fixture.pump_until([&] { return fixture.peer->tls.alert == SSL_AD_NO_RENEGOTIATION; });
   CHECK(fixture.events.got.empty());
