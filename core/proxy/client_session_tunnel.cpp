@@ -86,6 +86,9 @@ void ClientSession::on_intercepted(std::unique_ptr<InterceptedClient> client) {
   tunnel_ = std::move(client);  // destroys the CONNECT request, whose last call this is
   facts_.intercepted = true;
   has_asked_ = false;
+  // In TLS 1.3 we send nothing behind the client's Finished. A client with Nagle's algorithm holds its request back
+  // until that is acknowledged, which the kernel does only after 40 ms.
+  stream_->path().acknowledge_now();
   stream_->set_events(*this);
   stream_->resume_reading();
   await_head();
