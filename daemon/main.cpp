@@ -6,7 +6,10 @@
 #include "daemon/cli/help.h"
 #include "daemon/command/ca_bundle.h"
 #include "daemon/command/ca_create.h"
+#include "daemon/command/ca_status.h"
 #include "daemon/command/check.h"
+#include "daemon/command/env.h"
+#include "daemon/command/exec.h"
 #include "daemon/command/explain.h"
 #include "daemon/command/probe.h"
 #include "daemon/command/run.h"
@@ -28,6 +31,9 @@ int main(int argc, char** argv) {
     case Command::Probe: return run_probe(*line, std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1);
     case Command::CaCreate: return run_ca_create(*line, std::cin, std::cout, std::cerr);
     case Command::CaBundle: return run_ca_bundle(*line, std::cout, std::cerr);
+    case Command::CaStatus: return run_ca_status(*line, std::cout, std::cerr);
+    case Command::Env: return run_env(*line, std::cout, std::cerr);
+    case Command::Exec: return run_exec(*line, std::cerr);
     case Command::Help: std::cout << help_text(program(), line->help_on); return kDone;
     case Command::Version: std::cout << version_text(); return kDone;
   }

@@ -13,6 +13,8 @@ struct CaPlace {
   std::string public_folder;  ///< of what everybody may read
 
   [[nodiscard]] std::string bundle() const { return public_folder + "/bundle.pem"; }
+  /// The same authorities as in the bundle, for Java.
+  [[nodiscard]] std::string java_trust_store() const { return public_folder + "/truststore.jks"; }
   /// All our roots, and no others.
   [[nodiscard]] std::string roots() const { return public_folder + "/roots.pem"; }
 };

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
+#include "core/net/tls/java_trust_store.h"
 #include "core/net/tls/trust_store.h"
 #include "daemon/ca/new_file.h"
 
@@ -75,7 +77,9 @@ std::string publish(const CaPlace& place, const SystemAuthorities& system,
     write(folder + "/root.crt", each.root_pem);
   }
   write(place.roots(), roots_text(ours));
-  write(place.bundle(), bundle_text(system, ours));
+  const std::string bundle = bundle_text(system, ours);
+  write(place.java_trust_store(), net::java_trust_store(bundle, std::chrono::system_clock::now()));
+  write(place.bundle(), bundle);
   return problem;
 }
 

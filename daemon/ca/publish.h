@@ -20,7 +20,8 @@ struct SystemAuthorities {
 /// The text of a bundle: the system's authorities, and all roots of ours.
 [[nodiscard]] std::string bundle_text(const SystemAuthorities& system, const std::vector<net::CaCertificates>& ours);
 
-/// Makes the public folder what it should be: copies of the certificates, roots.pem and bundle.pem. What went wrong;
+/// Makes the public folder what it should be: copies of the certificates, roots.pem, bundle.pem and truststore.jks.
+/// What went wrong;
 /// "": nothing.
 [[nodiscard]] std::string publish(const CaPlace& place, const SystemAuthorities& system,
                                   const std::vector<net::CaCertificates>& ours);

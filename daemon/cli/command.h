@@ -14,7 +14,19 @@ enum ExitCode : int {
   kCannotServe = 3,  ///< the daemon cannot start or be reached
 };
 
-enum class Command : std::uint8_t { Run, Check, Explain, Probe, CaCreate, CaBundle, Help, Version };
+enum class Command : std::uint8_t {
+  Run,
+  Check,
+  Explain,
+  Probe,
+  CaCreate,
+  CaBundle,
+  CaStatus,
+  Env,
+  Exec,
+  Help,
+  Version
+};
 
 /// Why a command line makes no sense.
 struct UsageError {

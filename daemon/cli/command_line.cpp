@@ -1,5 +1,6 @@
 #include "daemon/cli/command_line.h"
 
+#include <array>
 #include <charconv>
 #include <utility>
 
@@ -42,7 +43,23 @@ Problem set_days(CommandLine& line, const std::string& value) {
   return std::nullopt;
 }
 
+Problem set_format(CommandLine& line, const std::string& value) {
+  using enum EnvironmentFormat;
+  constexpr std::array<std::pair<std::string_view, EnvironmentFormat>, 4> kFormats = {
+      {{"sh", Sh}, {"fish", Fish}, {"systemd", Systemd}, {"docker", Docker}}};
+  for (const auto& [word, format] : kFormats) {
+    if (word != value) continue;
+    line.environment.format = format;
+    return std::nullopt;
+  }
+  return "--format is sh, fish, systemd or docker, not " + quote(value);
+}
+
 Problem apply(CommandLine& line, const GivenOption& given) {
+  if (given.spec == &kFormatOption) return set_format(line, given.value);
+  if (given.spec == &kCaOption) line.environment.ca = true;
+  if (given.spec == &kJavaOption) line.environment.java = true;
+  if (given.spec == &kJsonOption) line.ca.json = true;
   if (given.spec == &kDaysOption) return set_days(line, given.value);
   if (given.spec == &kPermitOption) line.ca.permit.push_back(given.value);
   if (given.spec == &kAnyHostOption) line.ca.any_host = true;
@@ -79,6 +96,7 @@ Result<CommandLine, UsageError> with_values(const ParsedArguments& parsed) {
   if (line.ca.any_host && !line.ca.permit.empty()) {
     return UsageError{"--any-host permits more than --permit can name: one of the two", full_name(program(), command)};
   }
+  line.words = parsed.words;
   if (!parsed.words.empty()) line.url = parsed.words.front();
   return line;
 }

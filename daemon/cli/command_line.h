@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,7 +20,18 @@ struct CaArguments {
   std::vector<std::string> permit;         ///< --permit, as it was typed
   bool any_host = false;                   ///< --any-host
   std::chrono::days lifetime{1095};        ///< --days
+  bool json = false;                       ///< --json
   std::optional<std::string> output = {};  ///< --output
+};
+
+/// Who reads what `env` prints.
+enum class EnvironmentFormat : std::uint8_t { Sh, Fish, Systemd, Docker };
+
+/// What `env` and `exec` are told.
+struct EnvironmentArguments {
+  bool ca = false;    ///< --ca
+  bool java = false;  ///< --java
+  EnvironmentFormat format = EnvironmentFormat::Sh;
 };
 
 /// A command line that makes sense.
@@ -32,6 +44,8 @@ struct CommandLine {
   std::string url;                         ///< with Explain and Probe
   Duration max = std::chrono::minutes(2);  ///< --max, with Probe: the longest idle time that is tried
   CaArguments ca = {};
+  EnvironmentArguments environment = {};
+  std::vector<std::string> words = {};  ///< the arguments of the command, all of them
 };
 
 /// `arguments` is argv without argv[0]. Options may stand before or behind the command; "--" ends them. Pure.

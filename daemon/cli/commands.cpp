@@ -52,6 +52,24 @@ constexpr OptionSpec kOutputOption = {.name = "--output",
                                       .value = "FILE",
                                       .kind = ValueKind::File,
                                       .description = "Write there, and leave the known place as it is."};
+constexpr OptionSpec kJsonOption = {.name = "--json", .description = "Print JSON, for programs."};
+constexpr OptionSpec kCaOption = {
+    .name = "--ca",
+    .description =
+        "Also the variables that have programs trust the local CA; the proxy's address is then one whose "
+        "clients are intercepted."};
+constexpr OptionSpec kJavaOption = {
+    .name = "--java",
+    .description =
+        "Also JAVA_TOOL_OPTIONS, since Java knows none of the other variables. Java says on standard error "
+        "that it has picked it up."};
+constexpr OptionSpec kFormatOption = {
+    .name = "--format",
+    .value = "FORMAT",
+    .kind = ValueKind::Text,
+    .description =
+        "How the variables are written: sh, fish, systemd (for a unit's drop-in) or docker (for its "
+        "--env-file); without this option sh."};
 
 namespace {
 
@@ -63,6 +81,11 @@ constexpr auto kProbeOptions = std::to_array<const OptionSpec*>({&kMaxOption, &k
 constexpr auto kCaCreateOptions =
     std::to_array<const OptionSpec*>({&kPermitOption, &kAnyHostOption, &kDaysOption, &kConfigOption});
 constexpr auto kCaBundleOptions = std::to_array<const OptionSpec*>({&kOutputOption, &kConfigOption});
+
+constexpr auto kCaStatusOptions = std::to_array<const OptionSpec*>({&kJsonOption, &kConfigOption});
+constexpr auto kEnvOptions =
+    std::to_array<const OptionSpec*>({&kCaOption, &kJavaOption, &kFormatOption, &kConfigOption});
+constexpr auto kExecOptions = std::to_array<const OptionSpec*>({&kJavaOption, &kConfigOption});
 
 constexpr ArgumentSpec kUrl = {.name = "URL", .kind = ValueKind::Url, .example = "http://example.com/"};
 
@@ -92,6 +115,17 @@ constexpr auto kCaCreateExamples = std::to_array<Example>({
 constexpr auto kCaBundleExamples = std::to_array<Example>({
     {"keepwarm ca bundle --output /tmp/roots.pem", "all that a program should trust, in one file"},
 });
+constexpr auto kCaStatusExamples = std::to_array<Example>({
+    {"keepwarm ca status && echo all is well", "look at the CA, and at the hosts that are intercepted"},
+});
+constexpr auto kEnvExamples = std::to_array<Example>({
+    {"eval \"$(keepwarm env)\"", "have the programs of this shell use the proxy"},
+    {"keepwarm env --ca --format systemd", "what a service's drop-in needs, trust in the local CA included"},
+});
+constexpr auto kExecExamples = std::to_array<Example>({
+    {"keepwarm exec -- curl https://api.example.com/", "one request of a program that trusts the local CA"},
+    {"keepwarm exec --java -- mvn package", "the same for a program in Java"},
+});
 
 constexpr auto kCaCommands = std::to_array<CommandSpec>({
     {.name = "create",
@@ -117,6 +151,15 @@ constexpr auto kCaCommands = std::to_array<CommandSpec>({
          "this does so after the system's authorities have changed, or after files of a CA were put there by hand.",
      .options = kCaBundleOptions,
      .examples = kCaBundleExamples},
+    {.name = "status",
+     .command = Command::CaStatus,
+     .summary = "show the CA, and which hosts it may name",
+     .description =
+         "Show each generation of the local CA: whom it may name, until when, its fingerprint, and whether its key is "
+         "there; and for each host that says intercept = true which generation signs. Exit with 1 if something is "
+         "wrong: no CA, files that are of no use, an end within 14 days, a host that may not be named.",
+     .options = kCaStatusOptions,
+     .examples = kCaStatusExamples},
 });
 
 constexpr auto kCommands = std::to_array<CommandSpec>({
@@ -161,6 +204,29 @@ constexpr auto kCommands = std::to_array<CommandSpec>({
      .description = "The local CA that interception of HTTPS takes, and what clients need to trust it.",
      .examples = kCaCreateExamples,
      .subcommands = kCaCommands},
+    {.name = "env",
+     .command = Command::Env,
+     .summary = "print the variables that have programs use the proxy",
+     .description =
+         "Print the variables that have programs use the proxy; with --ca also those that have them trust the local "
+         "CA, "
+         "all of them together, since an older value of one hides another. PHP's curl, wget and Java follow no "
+         "variable: they need --java, or the CA in the system's store.",
+     .options = kEnvOptions,
+     .examples = kEnvExamples},
+    {.name = "exec",
+     .command = Command::Exec,
+     .summary = "run a program that uses the proxy and trusts the local CA",
+     .description = "Run a program with the variables of env --ca: it and what it starts trust the local CA, and no "
+                    "store is changed. Exit as that program does; with 127 if it is not found, and with 126 if it "
+                    "cannot be run.",
+     .argument = {.name = "COMMAND",
+                  .kind = ValueKind::Text,
+                  .repeats = true,
+                  .example = "-- curl https://api.example.com/",
+                  .behind_options = true},
+     .options = kExecOptions,
+     .examples = kExecExamples},
     {.name = "help",
      .command = Command::Help,
      .summary = "print help about the program or one command",
@@ -174,7 +240,7 @@ constexpr auto kCommands = std::to_array<CommandSpec>({
      .examples = kVersionExamples},
 });
 
-constexpr auto kNotBuilt = std::to_array<std::string_view>({"status", "env"});
+constexpr auto kNotBuilt = std::to_array<std::string_view>({"status"});
 
 constexpr ProgramSpec kProgram = {.name = "keepwarm",
                                   .summary = "a local forward proxy that keeps upstream connections warm",

@@ -21,6 +21,10 @@ extern const OptionSpec kPermitOption;
 extern const OptionSpec kAnyHostOption;
 extern const OptionSpec kDaysOption;
 extern const OptionSpec kOutputOption;
+extern const OptionSpec kJsonOption;
+extern const OptionSpec kCaOption;
+extern const OptionSpec kJavaOption;
+extern const OptionSpec kFormatOption;
 
 [[nodiscard]] const ProgramSpec& program() noexcept;
 

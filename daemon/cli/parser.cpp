@@ -17,8 +17,8 @@ namespace {
 
 using config::quote;
 
-/// Marks a word behind "--" that looks like an option. CLI11 2.1 ends the options of a subcommand there, but then goes
-/// on with those of the program, so it never gets to see the "--" itself.
+/// Marks a word behind "--", which might look like an option or be called as a command is. CLI11 2.1 ends the options
+/// of a subcommand there, but then goes on with those of the program, so it never gets to see the "--" itself.
 constexpr char kMark = '\x01';
 
 bool looks_like_option(std::string_view word) {
@@ -30,7 +30,7 @@ bool is_named(const OptionSpec& option, std::string_view word) {
 }
 
 std::string marked(std::string_view word) {
-  return looks_like_option(word) ? kMark + std::string(word) : std::string(word);
+  return kMark + std::string(word);
 }
 
 std::string unmarked(std::string word) {
@@ -87,21 +87,31 @@ class Parse {
     return found == all_.end() ? nullptr : *found;
   }
 
+  [[nodiscard]] bool runs_others(std::string_view word) const {
+    const auto& commands = program_.commands;
+    return std::any_of(commands.begin(), commands.end(), [&](const CommandSpec& command) {
+      return command.name == word && command.argument.behind_options;
+    });
+  }
+
   /// Takes "--" out, and finds "--config=", for which CLI11 would take the next word.
   std::optional<UsageError> prepare(std::span<const char* const> arguments, std::vector<std::string>& words) const {
     bool is_value = false;
     bool options_ended = false;
+    bool is_other_program = false;  // behind "--" stand the words of another program, whatever they are
     for (const std::string_view argument : arguments) {
       if (!options_ended && !is_value && argument == "--") {
         options_ended = true;
         continue;
       }
-      words.push_back(options_ended ? marked(argument) : std::string(argument));
+      const bool mark = options_ended && (is_other_program || looks_like_option(argument));
+      words.push_back(mark ? marked(argument) : std::string(argument));
       if (options_ended) continue;
       if (!is_value && argument.ends_with('=') && option_named(argument.substr(0, argument.size() - 1)) != nullptr) {
         return missing_value(argument.substr(0, argument.size() - 1));
       }
       const OptionSpec* option = is_value ? nullptr : option_named(argument);
+      if (!is_value && runs_others(argument)) is_other_program = true;
       is_value = option != nullptr && !option->value.empty();
     }
     return std::nullopt;
@@ -167,7 +177,8 @@ class Parse {
       }
       const ArgumentSpec& argument = command->argument;
       const bool fits = !argument.name.empty() && (argument.repeats || parsed.words.empty());
-      if (!fits || plain.empty() || command_follows)
+      const bool is_nothing = plain.empty() && !argument.behind_options;
+      if (!fits || is_nothing || command_follows)
         return about(program_, command, "unexpected argument " + quote(plain));
       parsed.words.push_back(std::move(plain));
     }

@@ -60,8 +60,10 @@ std::vector<std::string> usage_of(const ProgramSpec& program, const CommandSpec&
   const bool is_meant_without = &command == &program.commands.front();
   std::vector<std::string> pieces = {std::string(program.name) + ' ' + (is_meant_without ? '[' + name + ']' : name)};
   if (!command.command) pieces.emplace_back("COMMAND");
-  if (!command.argument.name.empty()) pieces.push_back(usage_of(command.argument));
+  const ArgumentSpec& argument = command.argument;
+  if (!argument.name.empty() && !argument.behind_options) pieces.push_back(usage_of(argument));
   for (const OptionSpec* option : command.options) pieces.push_back(usage_of(*option));
+  if (argument.behind_options) pieces.push_back("-- " + usage_of(argument));
   return pieces;
 }
 

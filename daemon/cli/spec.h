@@ -33,6 +33,7 @@ struct ArgumentSpec {
   bool optional = false;
   bool repeats = false;           ///< several may follow
   std::string_view example = {};  ///< shown when it is missing
+  bool behind_options = false;    ///< they are shown behind "--", since they have options of their own
 };
 
 struct Example {

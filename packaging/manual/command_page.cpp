@@ -24,7 +24,8 @@ std::string marked(const daemon::ArgumentSpec& argument) {
 /// "check", "explain URL"
 std::string marked(const NamedCommand& command) {
   const auto& argument = command.spec->argument;
-  return argument.name.empty() ? bold(command.name) : bold(command.name) + ' ' + marked(argument);
+  const bool is_elsewhere = argument.name.empty() || argument.behind_options;
+  return is_elsewhere ? bold(command.name) : bold(command.name) + ' ' + marked(argument);
 }
 
 void add_synopsis(Page& page, const ProgramSpec& program) {
@@ -35,6 +36,7 @@ void add_synopsis(Page& page, const ProgramSpec& program) {
     const bool is_meant_without = command.spec == &program.commands.front();
     std::string text = bold(program.name) + ' ' + (is_meant_without ? '[' + marked(command) + ']' : marked(command));
     for (const OptionSpec* option : command.spec->options) text += " [" + marked(*option) + ']';
+    if (command.spec->argument.behind_options) text += ' ' + bold("--") + ' ' + marked(command.spec->argument);
     first ? page.paragraph(text) : page.line(text);
     first = false;
   }

@@ -13,7 +13,8 @@ from support.local_ca import run
 from support.waiting import binary, scaled
 
 FILES = {"": 0o40700, "root.crt": 0o100644, "issuer.crt": 0o100644, "issuer.key": 0o100600}
-PUBLIC = {"": 0o40755, "root.crt": 0o100644, "issuer.crt": 0o100644, "roots.pem": 0o100644, "bundle.pem": 0o100644}
+PUBLIC = {"": 0o40755, "root.crt": 0o100644, "issuer.crt": 0o100644, "roots.pem": 0o100644, "bundle.pem": 0o100644,
+          "truststore.jks": 0o100644}
 
 
 def modes(folder: Path) -> dict[str, int]:

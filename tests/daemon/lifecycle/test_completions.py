@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.waiting import binary, scaled
 
-COMMANDS = {"run", "check", "explain", "probe", "ca", "help", "version"}
+COMMANDS = {"run", "check", "explain", "probe", "ca", "env", "exec", "help", "version"}
 ALWAYS = {"--help", "--version"}
 
 

@@ -70,7 +70,7 @@ def test_a_configuration_that_is_not_there_is_exit_code_1(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["bogus"], ["run", "--bogus"], ["run", "extra"], ["--config"], ["run", "--listen"],
-                                       ["status"], ["env"], ["explain"], ["probe"], ["probe", "http://x/", "--max", "1"]], ids=" ".join)
+                                       ["status"], ["exec"], ["exec", "--"], ["env", "--format", "csh"], ["ca"], ["explain"], ["probe"], ["probe", "http://x/", "--max", "1"]], ids=" ".join)
 def test_a_wrong_command_line_is_exit_code_2(arguments):
     result = run(*arguments)
     assert result.returncode == 2
