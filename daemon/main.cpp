@@ -6,6 +6,7 @@
 #include "daemon/cli/help.h"
 #include "daemon/command/ca_bundle.h"
 #include "daemon/command/ca_create.h"
+#include "daemon/command/ca_install.h"
 #include "daemon/command/ca_status.h"
 #include "daemon/command/check.h"
 #include "daemon/command/env.h"
@@ -32,6 +33,8 @@ int main(int argc, char** argv) {
     case Command::CaCreate: return run_ca_create(*line, std::cin, std::cout, std::cerr);
     case Command::CaBundle: return run_ca_bundle(*line, std::cout, std::cerr);
     case Command::CaStatus: return run_ca_status(*line, std::cout, std::cerr);
+    case Command::CaInstall: return run_ca_install(*line, std::cout, std::cerr);
+    case Command::CaUninstall: return run_ca_uninstall(*line, std::cout, std::cerr);
     case Command::Env: return run_env(*line, std::cout, std::cerr);
     case Command::Exec: return run_exec(*line, std::cerr);
     case Command::Help: std::cout << help_text(program(), line->help_on); return kDone;

@@ -22,6 +22,8 @@ enum class Command : std::uint8_t {
   CaCreate,
   CaBundle,
   CaStatus,
+  CaInstall,
+  CaUninstall,
   Env,
   Exec,
   Help,

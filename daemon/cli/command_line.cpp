@@ -43,6 +43,18 @@ Problem set_days(CommandLine& line, const std::string& value) {
   return std::nullopt;
 }
 
+Problem set_store(CommandLine& line, const std::string& value) {
+  using enum CaStore;
+  constexpr std::array<std::pair<std::string_view, CaStore>, 4> kStores = {
+      {{"system", System}, {"nss", Nss}, {"java", Java}, {"all", All}}};
+  for (const auto& [word, store] : kStores) {
+    if (word != value) continue;
+    line.ca.store = store;
+    return std::nullopt;
+  }
+  return "--store is system, nss, java or all, not " + quote(value);
+}
+
 Problem set_format(CommandLine& line, const std::string& value) {
   using enum EnvironmentFormat;
   constexpr std::array<std::pair<std::string_view, EnvironmentFormat>, 4> kFormats = {
@@ -56,7 +68,9 @@ Problem set_format(CommandLine& line, const std::string& value) {
 }
 
 Problem apply(CommandLine& line, const GivenOption& given) {
+  if (given.spec == &kStoreOption) return set_store(line, given.value);
   if (given.spec == &kFormatOption) return set_format(line, given.value);
+  if (given.spec == &kDryRunOption) line.ca.dry_run = true;
   if (given.spec == &kCaOption) line.environment.ca = true;
   if (given.spec == &kJavaOption) line.environment.java = true;
   if (given.spec == &kJsonOption) line.ca.json = true;

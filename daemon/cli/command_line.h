@@ -15,12 +15,17 @@
 /// says which commands and options there are.
 namespace keepwarm::daemon {
 
+/// Which stores of authorities are meant: the system's, those of NSS (Firefox, Chrome), Java's.
+enum class CaStore : std::uint8_t { System, Nss, Java, All };
+
 /// What the commands of `ca` are told.
 struct CaArguments {
   std::vector<std::string> permit;         ///< --permit, as it was typed
   bool any_host = false;                   ///< --any-host
   std::chrono::days lifetime{1095};        ///< --days
   bool json = false;                       ///< --json
+  bool dry_run = false;                    ///< --dry-run
+  CaStore store = CaStore::System;         ///< --store
   std::optional<std::string> output = {};  ///< --output
 };
 

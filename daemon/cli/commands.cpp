@@ -53,6 +53,14 @@ constexpr OptionSpec kOutputOption = {.name = "--output",
                                       .kind = ValueKind::File,
                                       .description = "Write there, and leave the known place as it is."};
 constexpr OptionSpec kJsonOption = {.name = "--json", .description = "Print JSON, for programs."};
+constexpr OptionSpec kStoreOption = {
+    .name = "--store",
+    .value = "STORE",
+    .kind = ValueKind::Text,
+    .description =
+        "Which store: system, nss (that of Chrome and Firefox, of this user), java (where it has one of its "
+        "own) or all; without this option system."};
+constexpr OptionSpec kDryRunOption = {.name = "--dry-run", .description = "Only say what would be done."};
 constexpr OptionSpec kCaOption = {
     .name = "--ca",
     .description =
@@ -83,6 +91,7 @@ constexpr auto kCaCreateOptions =
 constexpr auto kCaBundleOptions = std::to_array<const OptionSpec*>({&kOutputOption, &kConfigOption});
 
 constexpr auto kCaStatusOptions = std::to_array<const OptionSpec*>({&kJsonOption, &kConfigOption});
+constexpr auto kCaStoreOptions = std::to_array<const OptionSpec*>({&kStoreOption, &kDryRunOption, &kConfigOption});
 constexpr auto kEnvOptions =
     std::to_array<const OptionSpec*>({&kCaOption, &kJavaOption, &kFormatOption, &kConfigOption});
 constexpr auto kExecOptions = std::to_array<const OptionSpec*>({&kJavaOption, &kConfigOption});
@@ -115,6 +124,13 @@ constexpr auto kCaCreateExamples = std::to_array<Example>({
 constexpr auto kCaBundleExamples = std::to_array<Example>({
     {"keepwarm ca bundle --output /tmp/roots.pem", "all that a program should trust, in one file"},
 });
+constexpr auto kCaInstallExamples = std::to_array<Example>({
+    {"keepwarm ca install --dry-run", "see what would be changed"},
+    {"keepwarm ca install --store all", "have all programs of this machine trust the CA"},
+});
+constexpr auto kCaUninstallExamples = std::to_array<Example>({
+    {"keepwarm ca uninstall --store all", "have none of them trust it any more"},
+});
 constexpr auto kCaStatusExamples = std::to_array<Example>({
     {"keepwarm ca status && echo all is well", "look at the CA, and at the hosts that are intercepted"},
 });
@@ -142,6 +158,19 @@ constexpr auto kCaCommands = std::to_array<CommandSpec>({
          "Run by root where systemd is, it also has the service be handed the key; that takes a restart.",
      .options = kCaCreateOptions,
      .examples = kCaCreateExamples},
+    {.name = "install",
+     .command = Command::CaInstall,
+     .summary = "have a store of authorities trust the CA",
+     .description = "Have a store of authorities trust all roots of the CA, by its own tools, and say what is run. For "
+                    "programs that follow no variable; see exec for those that do. Exit with 1 if a store failed.",
+     .options = kCaStoreOptions,
+     .examples = kCaInstallExamples},
+    {.name = "uninstall",
+     .command = Command::CaUninstall,
+     .summary = "take the CA out of a store again",
+     .description = "Take the roots of the CA out of a store again. Exit with 1 if a store failed.",
+     .options = kCaStoreOptions,
+     .examples = kCaUninstallExamples},
     {.name = "bundle",
      .command = Command::CaBundle,
      .summary = "write the system's authorities and ours into one file",

@@ -22,6 +22,8 @@ extern const OptionSpec kAnyHostOption;
 extern const OptionSpec kDaysOption;
 extern const OptionSpec kOutputOption;
 extern const OptionSpec kJsonOption;
+extern const OptionSpec kStoreOption;
+extern const OptionSpec kDryRunOption;
 extern const OptionSpec kCaOption;
 extern const OptionSpec kJavaOption;
 extern const OptionSpec kFormatOption;

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace keepwarm::daemon {
+
+/// Runs a program to its end, with our own standard streams. Its exit code; 127 if it cannot be started, 128 and the
+/// number of the signal that ended it.
+[[nodiscard]] int run_to_end(const std::vector<std::string>& command);
+
+}  // namespace keepwarm::daemon
