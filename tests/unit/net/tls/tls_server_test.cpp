@@ -1,11 +1,14 @@
+#include <array>
 #include <chrono>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 #include <vector>
 
 #include <doctest/doctest.h>
 
 #include "core/net/tls/client_hello.h"
+#include "tests/unit/net/tls/hello_builder.h"
 #include "tests/unit/net/tls/tls_accept_fixture.h"
 
 namespace keepwarm::net::test {
@@ -59,6 +62,27 @@ TEST_CASE("the hello may come in pieces, before and after the stream is accepted
     TlsAcceptFixture fixture;
     fixture.start({}, size);
     fixture.pump_until([&] { return fixture.peer->tls.secured && fixture.events.secured == 1; });
+  }
+}
+
+TEST_CASE("a hello that there is no time for is read in the next turn") {
+  TlsAcceptFixture fixture;
+  fixture.connect();
+  const std::string hello = in_records(std::string_view(fixture.peer->tls.take_output()).substr(5), 20);
+  Loop::begin_event();
+  static_cast<void>(Loop::event_time());
+  keep_busy_for(Loop::kShare);
+  fixture.peer->send_raw(hello.substr(300));  // and this must wait for what is before it
+  const std::string received = hello.substr(0, 300);
+  fixture.stream = fixture.server.accept(fixture.transport, received, fixture.host, 0, fixture.events);
+  std::array<char, 1> byte{};
+  CHECK(::recv(fixture.peer->fd.get(), byte.data(), 1, MSG_DONTWAIT | MSG_PEEK) < 0);  // no answer yet
+  SUBCASE("and the stream is served") {
+    fixture.pump_until([&] { return fixture.events.secured == 1; });
+  }
+  SUBCASE("and the stream may be gone by then") {
+    fixture.stream.reset();
+    fixture.settle();
   }
 }
 
