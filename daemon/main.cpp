@@ -8,6 +8,7 @@
 #include "daemon/command/ca_create.h"
 #include "daemon/command/ca_install.h"
 #include "daemon/command/ca_status.h"
+#include "daemon/command/ca_test.h"
 #include "daemon/command/check.h"
 #include "daemon/command/env.h"
 #include "daemon/command/exec.h"
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
     case Command::CaStatus: return run_ca_status(*line, std::cout, std::cerr);
     case Command::CaInstall: return run_ca_install(*line, std::cout, std::cerr);
     case Command::CaUninstall: return run_ca_uninstall(*line, std::cout, std::cerr);
+    case Command::CaTest: return run_ca_test(*line, std::cout, std::cerr);
     case Command::Env: return run_env(*line, std::cout, std::cerr);
     case Command::Exec: return run_exec(*line, std::cerr);
     case Command::Help: std::cout << help_text(program(), line->help_on); return kDone;

@@ -22,16 +22,15 @@ bool can_look_into(const std::string& folder) {
   return ::access(folder.c_str(), R_OK | X_OK) == 0;
 }
 
-/// The oldest that can sign for it and goes on for 14 days, else the one that goes on longest.
+/// The number of the one that signs, of those that can.
 std::optional<unsigned> signer_of(const std::vector<CaReport::Generation>& generations, const std::string& host,
                                   WallTime now) {
-  const CaGeneration* best = nullptr;
+  std::vector<CaGeneration> able;
   for (const CaReport::Generation& each : generations) {
-    if (!each.can_sign || !each.facts.scope.permits(host)) continue;
-    if (each.facts.not_after >= now + kRotatedBefore) return each.facts.number;
-    if (best == nullptr || each.facts.not_after > best->not_after) best = &each.facts;
+    if (each.can_sign) able.push_back(each.facts);
   }
-  return best == nullptr ? std::nullopt : std::optional(best->number);
+  const std::optional<std::size_t> index = signing_generation(able, host, now);
+  return index ? std::optional(able[*index].number) : std::nullopt;
 }
 
 void add_generations(CaReport& report, const config::Config& config, WallTime now) {
@@ -116,6 +115,18 @@ std::string listed_json(const std::vector<Element>& elements) {
 }
 
 }  // namespace
+
+std::optional<std::size_t> signing_generation(std::span<const CaGeneration> generations, std::string_view host,
+                                              WallTime now) {
+  std::optional<std::size_t> best;
+  for (std::size_t i = 0; i < generations.size(); ++i) {
+    const CaGeneration& each = generations[i];
+    if (each.not_after <= now || !each.scope.permits(host)) continue;
+    if (each.not_after >= now + kRotatedBefore) return i;
+    if (!best || each.not_after > generations[*best].not_after) best = i;
+  }
+  return best;
+}
 
 CaReport ca_report(const config::Config& config, WallTime now) {
   CaReport report;

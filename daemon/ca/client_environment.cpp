@@ -24,6 +24,7 @@ constexpr auto kTakeBundle = std::to_array<const char*>({
     "CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE",  // gcloud
     "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",    // gRPC
     "NIX_SSL_CERT_FILE",                   // Nix
+    "HTTPLIB2_CA_CERTS",                   // httplib2
 });
 /// These take a file with further ones.
 constexpr auto kTakeRoots = std::to_array<const char*>({"NODE_EXTRA_CA_CERTS", "DENO_CERT"});

@@ -24,6 +24,7 @@ enum class Command : std::uint8_t {
   CaStatus,
   CaInstall,
   CaUninstall,
+  CaTest,
   Env,
   Exec,
   Help,

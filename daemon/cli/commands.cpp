@@ -131,6 +131,10 @@ constexpr auto kCaInstallExamples = std::to_array<Example>({
 constexpr auto kCaUninstallExamples = std::to_array<Example>({
     {"keepwarm ca uninstall --store all", "have none of them trust it any more"},
 });
+constexpr auto kCaTestExamples = std::to_array<Example>({
+    {"keepwarm ca test", "try them as this shell runs them"},
+    {"keepwarm exec -- keepwarm ca test", "try them with the variables of exec"},
+});
 constexpr auto kCaStatusExamples = std::to_array<Example>({
     {"keepwarm ca status && echo all is well", "look at the CA, and at the hosts that are intercepted"},
 });
@@ -189,6 +193,19 @@ constexpr auto kCaCommands = std::to_array<CommandSpec>({
          "wrong: no CA, files that are of no use, an end within 14 days, a host that may not be named.",
      .options = kCaStatusOptions,
      .examples = kCaStatusExamples},
+    {.name = "test",
+     .command = Command::CaTest,
+     .summary = "try which programs trust the CA",
+     .description =
+         "Have each known program of this machine (curl, wget, Python, requests, pip, git, Node.js, npm, PHP, Java, "
+         "Ruby, Perl, Go) make one request, as this shell would run it, and say whether it trusts the CA, and what to "
+         "do "
+         "if not. The requests end at a listener on loopback with a certificate for HOST, or for the first host that "
+         "the "
+         "CA may name; nothing leaves the machine. It needs to read the CA's key. Exit with 1 if a program refuses.",
+     .argument = {.name = "HOST", .kind = ValueKind::Text, .optional = true},
+     .options = kConfigAlone,
+     .examples = kCaTestExamples},
 });
 
 constexpr auto kCommands = std::to_array<CommandSpec>({
