@@ -14,6 +14,7 @@ import errno
 import fcntl
 import re
 import socket
+import ssl
 import struct
 import termios
 from collections.abc import Callable, Coroutine, Iterable
@@ -42,11 +43,17 @@ class Answer:
 
 
 async def ask(proxy: tuple[str, int], method: str, url: str, body: bytes | None = None,
-              limit: float = 2 * DEFAULT_LIMIT) -> Answer:
-    """One request on a client connection of its own."""
+              limit: float = 2 * DEFAULT_LIMIT, tls: ssl.SSLContext | None = None) -> Answer:
+    """One request on a client connection of its own; with `tls` over TLS, behind a CONNECT for the host of `url`, port 443."""
     async with asyncio.timeout(scaled(limit)):
         reader, writer = await asyncio.open_connection(*proxy)
         try:
+            if tls:
+                host = url.split("/")[2]
+                writer.write(f"CONNECT {host}:443 HTTP/1.1\r\nHost: {host}:443\r\n\r\n".encode())
+                answer = await reader.readuntil(b"\r\n\r\n")
+                assert answer.startswith(b"HTTP/1.1 200 "), answer
+                await writer.start_tls(tls, server_hostname=host)
             writer.write(request_bytes(method, url, "Connection: close", body=body))
             data = await reader.read()
         finally:
@@ -161,7 +168,7 @@ class TimingOut:
         if not data:
             self._end(sock, end_with_fin)
             return
-        self._partial[sock] += data
+        self._partial[sock] += self._decrypted(sock, data)
         while sock in self._open and (request := self._take_request(sock)):
             self._execute(sock, *request)
 
@@ -181,5 +188,40 @@ class TimingOut:
             self._end(sock, self._lapse)
             return
         with contextlib.suppress(ConnectionResetError, BrokenPipeError):
-            sock.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            sock.send(self._encrypted(sock, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"))
         self._wait(sock, self._timeout)
+
+    def _decrypted(self, sock: socket.socket, data: bytes) -> bytes:
+        return data
+
+    def _encrypted(self, sock: socket.socket, data: bytes) -> bytes:
+        return data
+
+
+class TlsTimingOut(TimingOut):
+    """The same over TLS. Its ends are those of TCP alone."""
+
+    def __init__(self, context: ssl.SSLContext, *arguments):
+        super().__init__(*arguments)
+        self._context = context
+        self._tls: dict[socket.socket, tuple[ssl.MemoryBIO, ssl.MemoryBIO, ssl.SSLObject]] = {}
+
+    def _decrypted(self, sock: socket.socket, data: bytes) -> bytes:
+        if sock not in self._tls:
+            came, goes = ssl.MemoryBIO(), ssl.MemoryBIO()
+            self._tls[sock] = came, goes, self._context.wrap_bio(came, goes, server_side=True)
+        came, goes, tls = self._tls[sock]
+        came.write(data)
+        clear = b""
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.do_handshake()
+            while piece := tls.read(65536):
+                clear += piece
+        with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+            sock.send(goes.read())
+        return clear
+
+    def _encrypted(self, sock: socket.socket, data: bytes) -> bytes:
+        _, goes, tls = self._tls[sock]
+        tls.write(data)
+        return goes.read()

@@ -39,13 +39,13 @@ MAY_FAIL = {**{(end, "defaults"): 0.01 for end in ENDS}, ("RST", "reused at any 
 class Race:
     """A daemon, an origin, hosts that all lead there, and what became of their requests."""
 
-    def __init__(self, link, daemon, lapse, refuses=lambda number: False):
+    def __init__(self, link, daemon, lapse, refuses=lambda number: False, origin=TimingOut):
         self.seed = random.SystemRandom().randrange(10**6)  # printed: a failed run can be had again, nearly
         self._link = link
-        self._proxy = daemon.address()
+        self._daemon = daemon
         with link.far():
             self._listener = socket.create_server(("0.0.0.0", 0), backlog=1000)
-        self.origin = TimingOut(self._listener, TIMEOUT, lapse, refuses)
+        self.origin = origin(self._listener, TIMEOUT, lapse, refuses)
         self.answers: list[Answer] = []
 
     def run(self, gaps: tuple[float, float], hosts: int = HOSTS, each: int = EACH) -> None:
@@ -61,11 +61,20 @@ class Race:
         methods = ["GET", "POST"] * each
         choice.shuffle(methods)
         await asyncio.sleep(choice.uniform(0, gaps[1]))  # not all at once
-        at = f"{self._link.host(number)}:{self._listener.getsockname()[1]}"
         for turn, method in enumerate(methods):
             body = b"body" if method == "POST" else None
-            self.answers.append(await ask(self._proxy, method, f"http://{at}/{number}/{turn}", body))
+            self.answers.append(await self.ask(number, method, f"/{number}/{turn}", body))
             await asyncio.sleep(choice.uniform(*gaps))
+
+    @property
+    def port(self) -> int:
+        """That of the origin."""
+        return self._listener.getsockname()[1]
+
+    async def ask(self, number: int, method: str, path: str, body: bytes | None) -> Answer:
+        """One request for a host."""
+        url = f"http://{self._link.host(number)}:{self.port}{path}"
+        return await ask(self._daemon.address(), method, url, body)
 
     def failed(self, method: str) -> list[Answer]:
         return [answer for answer in self.answers if answer.method == method and answer.failed]
