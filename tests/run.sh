@@ -54,8 +54,8 @@ test_packages=(
   mandoc man-db zsh fish                                              # who reads manual pages and completions
 )
 command -v node >/dev/null || test_packages+=(nodejs)
-# Of a long run only: clients that are hundreds of megabytes.
-long_packages=(default-jdk-headless golang-go php-cli php-curl ruby node-undici)
+# Of a long run only: clients and a debugger that are hundreds of megabytes.
+long_packages=(default-jdk-headless golang-go php-cli php-curl ruby node-undici gdb)
 command -v npm >/dev/null || long_packages+=(npm)
 # squid-openssl serves as well, and the two exclude each other.
 mapfile -t squid < <(missing_packages squid squid-openssl)
