@@ -12,7 +12,7 @@ namespace keepwarm::daemon {
 namespace {
 
 using Findings = std::vector<config::Finding>;
-using Kind = policy::HostPattern::Kind;
+using PatternKind = policy::HostPattern::Kind;
 
 void judge_key(const std::string& key, const std::string& path, Findings& found) {
   if (std::string problem = net::key_file_problem(path); !problem.empty()) {
@@ -22,7 +22,7 @@ void judge_key(const std::string& key, const std::string& path, Findings& found)
 
 /// Some host that the table is for: a permitted name covers all below it, so one of those stands for all.
 std::string some_host(const policy::HostPattern& pattern) {
-  return pattern.kind == Kind::Suffix ? "any." + pattern.name : pattern.name;
+  return pattern.kind == PatternKind::Suffix ? "any." + pattern.name : pattern.name;
 }
 
 }  // namespace
@@ -55,7 +55,7 @@ Findings ca_advice(const config::Config& config, std::chrono::system_clock::time
   std::erase_if(read.found, [&](const auto& each) { return each.facts.not_after <= now; });
   if (read.found.empty()) found.push_back({"intercept.ca", {}, "the local CA has expired: keepwarm ca create"});
   for (const policy::HostTableEntry& entry : config.hosts.entries()) {
-    if (!entry.values.intercept || entry.pattern.kind == Kind::Any || read.found.empty()) continue;
+    if (!entry.values.intercept || entry.pattern.kind == PatternKind::Any || read.found.empty()) continue;
     const std::string host = some_host(entry.pattern);
     const auto may_name = [&](const auto& each) { return each.facts.scope.permits(host); };
     if (std::any_of(read.found.begin(), read.found.end(), may_name)) continue;

@@ -5,15 +5,15 @@
 
 #include "core/net/tls/local_ca.h"
 #include "core/net/tls/local_ca_files.h"
+#include "core/policy/interception.h"
 #include "daemon/ca/ca_command.h"
 #include "daemon/log/log_text.h"
 
 namespace keepwarm::daemon {
 namespace {
 
-using Kind = policy::HostPattern::Kind;
+using PatternKind = policy::HostPattern::Kind;
 
-constexpr std::chrono::days kRotatedBefore{14};
 constexpr const char* kRed = "\x1b[31m";
 constexpr const char* kPlain = "\x1b[0m";
 
@@ -29,7 +29,7 @@ std::optional<unsigned> signer_of(const std::vector<CaReport::Generation>& gener
   for (const CaReport::Generation& each : generations) {
     if (each.can_sign) able.push_back(each.facts);
   }
-  const std::optional<std::size_t> index = signing_generation(able, host, now);
+  const std::optional<std::size_t> index = policy::signing_generation(able, host, now);
   return index ? std::optional(able[*index].number) : std::nullopt;
 }
 
@@ -58,15 +58,18 @@ void add_generations(CaReport& report, const config::Config& config, WallTime no
 
 void add_hosts(CaReport& report, const config::Config& config, WallTime now) {
   for (const policy::HostTableEntry& entry : config.hosts.entries()) {
-    if (!entry.values.intercept || entry.pattern.kind == Kind::Any) continue;
-    const std::string host = entry.pattern.kind == Kind::Suffix ? "any." + entry.pattern.name : entry.pattern.name;
+    if (!entry.values.intercept || entry.pattern.kind == PatternKind::Any) continue;
+    const std::string host =
+        entry.pattern.kind == PatternKind::Suffix ? "any." + entry.pattern.name : entry.pattern.name;
     report.hosts.push_back({entry.pattern.text, signer_of(report.generations, host, now)});
   }
 }
 
 void add_problems(CaReport& report, WallTime now) {
   if (report.generations.empty()) return;
-  const auto goes_on = [&](const auto& each) { return each.can_sign && each.facts.not_after > now + kRotatedBefore; };
+  const auto goes_on = [&](const auto& each) {
+    return each.can_sign && each.facts.not_after > now + policy::kLeastRemainingLife;
+  };
   if (std::none_of(report.generations.begin(), report.generations.end(), goes_on)) {
     report.problems.push_back("no generation can sign for another 14 days: keepwarm ca create");
   }
@@ -115,18 +118,6 @@ std::string listed_json(const std::vector<Element>& elements) {
 }
 
 }  // namespace
-
-std::optional<std::size_t> signing_generation(std::span<const CaGeneration> generations, std::string_view host,
-                                              WallTime now) {
-  std::optional<std::size_t> best;
-  for (std::size_t i = 0; i < generations.size(); ++i) {
-    const CaGeneration& each = generations[i];
-    if (each.not_after <= now || !each.scope.permits(host)) continue;
-    if (each.not_after >= now + kRotatedBefore) return i;
-    if (!best || each.not_after > generations[*best].not_after) best = i;
-  }
-  return best;
-}
 
 CaReport ca_report(const config::Config& config, WallTime now) {
   CaReport report;

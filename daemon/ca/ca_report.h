@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -27,12 +26,6 @@ struct CaReport {
   std::vector<Host> hosts;            ///< of those that say intercept = true; not "*", of which some may be permitted
   std::vector<std::string> problems;  ///< a sentence each
 };
-
-/// Which generation signs for a host: the oldest that may name it and goes on for 14 days, else of those that may the
-/// one that goes on longest. An index; nullopt: none may name it now.
-[[nodiscard]] std::optional<std::size_t> signing_generation(std::span<const CaGeneration> generations,
-                                                            std::string_view host,
-                                                            std::chrono::system_clock::time_point now);
 
 /// Looks at the files. Of a key that this user may not read nothing is said: the daemon's user may.
 [[nodiscard]] CaReport ca_report(const config::Config& config, std::chrono::system_clock::time_point now);

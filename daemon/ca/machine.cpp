@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool exists(const std::string& path) {
+bool is_present(const std::string& path) {
   return ::access(path.c_str(), F_OK) == 0;
 }
 
@@ -53,7 +53,7 @@ std::string resolve(const std::string& path) {
 }  // namespace
 
 Machine Machine::this_one() {
-  return {exists, list_folder, find_program, resolve, look_up};
+  return {is_present, list_folder, find_program, resolve, look_up};
 }
 
 }  // namespace keepwarm::daemon

@@ -11,7 +11,7 @@ namespace keepwarm::daemon {
 namespace {
 
 using config::quote;
-using Kind = policy::HostPattern::Kind;
+using PatternKind = policy::HostPattern::Kind;
 
 constexpr std::size_t kMostNames = 100;
 
@@ -47,7 +47,7 @@ Result<CertificateScope, std::string> permitted_by(std::span<const std::string> 
   for (const std::string& name : names) {
     const Result<policy::HostPattern, policy::PatternError> pattern = policy::parse_host_pattern(name);
     if (!pattern) return "--permit " + quote(name) + ": " + pattern.failure().message;
-    if (pattern->kind == Kind::Any) return "--permit " + quote(name) + ": any host takes --any-host";
+    if (pattern->kind == PatternKind::Any) return "--permit " + quote(name) + ": any host takes --any-host";
     if (pattern->port) return "--permit " + quote(name) + ": a certificate is for a host, without a port";
     permit(scope, *pattern);
   }
@@ -58,7 +58,7 @@ Result<CertificateScope, std::string> permitted_by(const config::Config& config)
   CertificateScope scope;
   for (const policy::HostTableEntry& entry : config.hosts.entries()) {
     if (!intercepts(entry)) continue;
-    if (entry.pattern.kind == Kind::Any) {
+    if (entry.pattern.kind == PatternKind::Any) {
       return std::string("[host.\"*\"] says intercept = true, which names no hosts: --permit NAME, or --any-host");
     }
     permit(scope, entry.pattern);

@@ -7,7 +7,7 @@ namespace keepwarm::daemon {
 namespace {
 
 using Roots = std::vector<StoredRoot>;
-using Kind = StoreStep::Kind;
+using StepKind = StoreStep::Kind;
 
 /// A folder of files, and the program that makes a store of them.
 struct AnchorFolder {
@@ -30,7 +30,7 @@ bool is_ours(std::string_view file) {
 }
 
 StoreStep run(std::vector<std::string> command, bool may_fail = false) {
-  return {.kind = Kind::Run, .command = std::move(command), .may_fail = may_fail};
+  return {.kind = StepKind::Run, .command = std::move(command), .may_fail = may_fail};
 }
 
 StorePlan without(const char* store, std::string problem) {
@@ -63,7 +63,7 @@ StorePlan install_in_system(const Roots& roots, const Machine& machine) {
   if (const AnchorFolder* anchors = anchors_of(machine)) {
     for (const StoredRoot& root : roots) {
       plan.steps.push_back(
-          {.kind = Kind::Write, .path = anchors->folder + ('/' + file_name(root.name)), .text = root.pem});
+          {.kind = StepKind::Write, .path = anchors->folder + ('/' + file_name(root.name)), .text = root.pem});
     }
     plan.steps.push_back(run({machine.program(anchors->program)}));
     return plan;
@@ -78,7 +78,7 @@ StorePlan uninstall_from_system(const Roots& roots, const Machine& machine) {
   StorePlan plan{.store = "system"};
   if (const AnchorFolder* anchors = anchors_of(machine)) {
     for (const std::string& name : machine.names_in(anchors->folder)) {
-      if (is_ours(name)) plan.steps.push_back({.kind = Kind::Remove, .path = anchors->folder + ('/' + name)});
+      if (is_ours(name)) plan.steps.push_back({.kind = StepKind::Remove, .path = anchors->folder + ('/' + name)});
     }
     if (plan.steps.empty()) {
       plan.note = std::string("nothing of ours is in ") + anchors->folder;

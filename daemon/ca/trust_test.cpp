@@ -22,7 +22,7 @@
 namespace keepwarm::daemon {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 using Outcome = net::TrustProbe::Outcome;
 
 constexpr std::chrono::seconds kLongest{30};
@@ -121,10 +121,10 @@ TrustTest::Verdict TrustTest::run(const TrustClient& client) {
   const pid_t child = start(client.command, folder_, said.get());
   if (child == 0) return {Verdict::Kind::NotTried, "it cannot be started"};
   Verdict verdict;
-  const Clock::time_point end = Clock::now() + kLongest;
+  const SteadyClock::time_point end = SteadyClock::now() + kLongest;
   int status = 0;
   bool ended = false;
-  while (verdict.kind != Verdict::Kind::Trusts && Clock::now() < end) {
+  while (verdict.kind != Verdict::Kind::Trusts && SteadyClock::now() < end) {
     pollfd waiting{listener_.get(), POLLIN, 0};
     const bool came = ::poll(&waiting, 1, ended ? 0 : 50) > 0;
     if (!came && ended) break;

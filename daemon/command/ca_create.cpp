@@ -25,7 +25,7 @@
 namespace keepwarm::daemon {
 namespace {
 
-constexpr const char* kName = "ca create";
+constexpr const char* kCreateName = "ca create";
 
 Result<CertificateScope, std::string> scope_for(const CommandLine& line, const config::Config& config) {
   if (line.ca.any_host) {
@@ -121,26 +121,27 @@ void print_created(const net::CaCertificates& made, const CaPlace& place, std::o
 int create(const CommandLine& line, const config::Config& config, const CertificateScope& scope, std::ostream& out,
            std::ostream& err) {
   const CaPlace place = ca_place(config);
-  if (const std::string problem = make_folder(place.folder, 0700); !problem.empty()) return fail(kName, problem, err);
+  if (const std::string problem = make_folder(place.folder, 0700); !problem.empty())
+    return fail(kCreateName, problem, err);
   // Two at a time would take the same number.
   const net::Descriptor lock(::open(place.folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   while (lock && ::flock(lock.get(), LOCK_EX) != 0 && errno == EINTR) continue;
   const unsigned number = next_number(place);
-  if (number == 0) return fail(kName, "there are too many generations in " + place.folder, err);
+  if (number == 0) return fail(kCreateName, "there are too many generations in " + place.folder, err);
   const net::LocalCaRequest request{.scope = scope,
                                     .lifetime = line.ca.lifetime,
                                     .machine = host_name(),
                                     .name = new_name(net::read_ca_certificates(place.folder).found)};
   const Result<net::LocalCaText, std::string> text = net::create_local_ca(request, std::chrono::system_clock::now());
-  if (!text) return fail(kName, text.failure(), err);
+  if (!text) return fail(kCreateName, text.failure(), err);
   std::string problem = write_generation(net::generation_folder(place.folder, number), *text);
-  if (!problem.empty()) return fail(kName, problem, err);
+  if (!problem.empty()) return fail(kCreateName, problem, err);
   const net::CaCertificatesRead all = net::read_ca_certificates(place.folder);
   const auto made =
       std::find_if(all.found.begin(), all.found.end(), [&](const auto& each) { return each.facts.number == number; });
-  if (made == all.found.end()) return fail(kName, "what was written cannot be read: " + place.folder, err);
+  if (made == all.found.end()) return fail(kCreateName, "what was written cannot be read: " + place.folder, err);
   problem = publish(place, system_authorities(place.bundle()), all.found);
-  if (!problem.empty()) return fail(kName, problem, err);
+  if (!problem.empty()) return fail(kCreateName, problem, err);
   print_created(*made, place, out);
   for (const std::string& each : all.problems) err << "keepwarm ca create: warning: " << each << '\n';
   if (!is_for_service(line, config)) {
@@ -148,7 +149,7 @@ int create(const CommandLine& line, const config::Config& config, const Certific
     return kDone;
   }
   problem = write_drop_in(place.folder, all.found);
-  if (!problem.empty()) return fail(kName, problem, err);
+  if (!problem.empty()) return fail(kCreateName, problem, err);
   out << "the service is handed the key by " << kDropInFile << '\n'
       << "next: systemctl daemon-reload && systemctl restart keepwarm (a reload reads no credential again)\n";
   return kDone;
@@ -160,9 +161,9 @@ int run_ca_create(const CommandLine& line, std::istream& in, std::ostream& out, 
   const std::optional<config::Config> config = config_for_ca(line, err);
   if (!config) return kInputWrong;
   const Result<CertificateScope, std::string> scope = scope_for(line, *config);
-  if (!scope) return fail(kName, scope.failure(), err);
+  if (!scope) return fail(kCreateName, scope.failure(), err);
   if (scope->any_host && !is_meant(in, out))
-    return fail(kName, "--any-host takes a \"yes\" that is typed at a terminal: nothing was made", err);
+    return fail(kCreateName, "--any-host takes a \"yes\" that is typed at a terminal: nothing was made", err);
   return create(line, *config, *scope, out, err);
 }
 

@@ -13,7 +13,7 @@
 namespace keepwarm::daemon {
 namespace {
 
-using Kind = StoreStep::Kind;
+using StepKind = StoreStep::Kind;
 
 /// As a shell would have it.
 std::string shown(const std::vector<std::string>& command) {
@@ -28,18 +28,18 @@ std::string shown(const std::vector<std::string>& command) {
 
 std::string shown(const StoreStep& step) {
   switch (step.kind) {
-    case Kind::Write: return "write " + step.path;
-    case Kind::Remove: return "remove " + step.path;
-    case Kind::Run: return "run " + shown(step.command);
+    case StepKind::Write: return "write " + step.path;
+    case StepKind::Remove: return "remove " + step.path;
+    case StepKind::Run: return "run " + shown(step.command);
   }
   return {};
 }
 
 std::string take(const StoreStep& step) {
   switch (step.kind) {
-    case Kind::Write: return write_new_file(step.path, step.text, 0644);
-    case Kind::Remove: return remove_file(step.path);
-    case Kind::Run: break;
+    case StepKind::Write: return write_new_file(step.path, step.text, 0644);
+    case StepKind::Remove: return remove_file(step.path);
+    case StepKind::Run: break;
   }
   const int code = run_to_end(step.command);
   if (code == 0 || step.may_fail) return {};

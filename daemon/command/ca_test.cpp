@@ -8,16 +8,16 @@
 #include <ostream>
 
 #include "core/policy/host_table.h"
+#include "core/policy/interception.h"
 #include "daemon/ca/ca_command.h"
 #include "daemon/ca/ca_place.h"
-#include "daemon/ca/ca_report.h"
 #include "daemon/ca/trust_test.h"
 
 namespace keepwarm::daemon {
 namespace {
 
-constexpr const char* kName = "ca test";
-using Kind = TrustTest::Verdict::Kind;
+constexpr const char* kTestName = "ca test";
+using VerdictKind = TrustTest::Verdict::Kind;
 
 /// The first host that the first generation may name.
 std::string some_host(const CertificateScope& scope) {
@@ -47,12 +47,12 @@ bool try_all(TrustTest& test, const std::string& host, std::ostream& out) {
     const TrustTest::Verdict verdict = test.run(client);
     out << std::left << std::setw(kWidth) << client.name;
     switch (verdict.kind) {
-      case Kind::Trusts: out << "trusts it\n"; break;
-      case Kind::Refuses: out << "refuses it (" << verdict.text << "): " << client.remedy << '\n'; break;
-      case Kind::NotTried: out << "could not be tried: " << verdict.text << '\n'; break;
+      case VerdictKind::Trusts: out << "trusts it\n"; break;
+      case VerdictKind::Refuses: out << "refuses it (" << verdict.text << "): " << client.remedy << '\n'; break;
+      case VerdictKind::NotTried: out << "could not be tried: " << verdict.text << '\n'; break;
     }
     out << std::flush;
-    good = good && verdict.kind != Kind::Refuses;
+    good = good && verdict.kind != VerdictKind::Refuses;
   }
   return good;
 }
@@ -65,18 +65,18 @@ int run_ca_test(const CommandLine& line, std::ostream& out, std::ostream& err) {
   net::LocalCa::Source source = ca_source(*config);
   source.folder = ca_place_to_use(*config).folder;
   const net::LocalCa::Read read = net::LocalCa::read(source);
-  for (const std::string& problem : read.problems) fail(kName, problem, err);
+  for (const std::string& problem : read.problems) fail(kTestName, problem, err);
   if (!read.ca) return kInputWrong;
   const std::string host =
       line.words.empty() ? some_host(read.ca->generations().front().scope) : host_of(line.words.front());
-  if (host.empty()) return fail(kName, line.words.front() + " is no name and no address of a host", err);
+  if (host.empty()) return fail(kTestName, line.words.front() + " is no name and no address of a host", err);
   const auto now = std::chrono::system_clock::now();
-  const std::optional<std::size_t> generation = signing_generation(read.ca->generations(), host, now);
-  if (!generation) return fail(kName, "no generation of the local CA may name " + host + " now", err);
+  const std::optional<std::size_t> generation = policy::signing_generation(read.ca->generations(), host, now);
+  if (!generation) return fail(kTestName, "no generation of the local CA may name " + host + " now", err);
   ::signal(SIGPIPE, SIG_IGN);  // a program may go at any time
   auto probe = net::TrustProbe::make(*read.ca, *generation, host, now);
   const std::unique_ptr<TrustTest> test = probe ? TrustTest::make(std::move(probe)) : nullptr;
-  if (!test) return fail(kName, "there can be no listener on 127.0.0.1", err);
+  if (!test) return fail(kTestName, "there can be no listener on 127.0.0.1", err);
   point_programs_at(test->port());
   out << "a certificate for " << host << " by generation " << read.ca->generations()[*generation].number << '\n';
   return try_all(*test, host, out) ? kDone : kInputWrong;

@@ -23,9 +23,6 @@ using Owned = std::unique_ptr<Object, FreeBy<Object, Free>>;
 void free_extended_usage(EXTENDED_KEY_USAGE* usage) {
   sk_ASN1_OBJECT_pop_free(usage, ASN1_OBJECT_free);
 }
-void free_memory(BIO* memory) {
-  BIO_free(memory);
-}
 
 bool set_random_serial(X509* certificate) {
   constexpr int kBits = 159;
@@ -160,7 +157,7 @@ bool sign(x509_st* certificate, evp_pkey_st* key) {
 }
 
 std::string to_pem(x509_st* certificate) {
-  const Owned<BIO, free_memory> memory(BIO_new(BIO_s_mem()));
+  const BioHandle memory(BIO_new(BIO_s_mem()));
   if (!memory || PEM_write_bio_X509(memory.get(), certificate) != 1) return {};
   char* text = nullptr;
   const long length = BIO_get_mem_data(memory.get(), &text);

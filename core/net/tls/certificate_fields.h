@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -12,6 +13,8 @@ namespace keepwarm::net {
 
 using WallTime = std::chrono::system_clock::time_point;
 
+inline constexpr std::size_t kLongestCommonName = 64;  // RFC 5280, ub-common-name
+
 /// A new key on P-256.
 [[nodiscard]] PkeyHandle make_key();
 
@@ -19,7 +22,8 @@ using WallTime = std::chrono::system_clock::time_point;
 /// name, an issuer and extensions. The times are in whole seconds.
 [[nodiscard]] X509Handle begin_certificate(evp_pkey_st* key, WallTime not_before, WallTime not_after);
 
-/// A subject of `organisation` ("": without) and `common_name` ("": without), both ASCII; the latter at most 64 bytes.
+/// A subject of `organisation` ("": without) and `common_name` ("": without), both ASCII; the latter at most
+/// kLongestCommonName bytes.
 [[nodiscard]] bool set_subject(x509_st* certificate, std::string_view organisation, std::string_view common_name);
 /// The issuer's name; a certificate may be its own issuer.
 [[nodiscard]] bool set_issuer(x509_st* certificate, const x509_st* issuer);

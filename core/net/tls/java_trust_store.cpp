@@ -40,13 +40,9 @@ std::string der_of(X509* certificate) {
   return der;
 }
 
-struct FreeBio {
-  void operator()(BIO* bio) const noexcept { BIO_free(bio); }
-};
-
 std::vector<std::string> certificates_in(std::string_view pem) {
   std::vector<std::string> all;
-  const std::unique_ptr<BIO, FreeBio> memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const BioHandle memory(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   while (memory) {
     const X509Handle certificate(PEM_read_bio_X509(memory.get(), nullptr, nullptr, nullptr));
     if (!certificate) break;

@@ -18,7 +18,6 @@ using namespace std::chrono_literals;
 
 constexpr auto kLeafLife = std::chrono::days(6);
 constexpr auto kLeafStartsBefore = 1h;  // so much may a client's clock be behind
-constexpr std::size_t kLongestCommonName = 64;
 
 /// The credential that holds the key of a generation.
 std::string credential_of(const std::string& folder, unsigned number) {

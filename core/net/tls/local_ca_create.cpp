@@ -20,8 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::string_view kOrganisation = "keepwarm";
-constexpr std::size_t kLongestCommonName = 64;  // RFC 5280, ub-common-name
-constexpr auto kClocksDiffer = 1h;              // so much may a client's clock be behind
+constexpr auto kClocksDiffer = 1h;  // so much may a client's clock be behind
 
 std::string utc_date(WallTime time) {
   const std::time_t seconds = std::chrono::system_clock::to_time_t(time);
@@ -61,13 +60,9 @@ X509Handle begin_authority(evp_pkey_st* key, const Validity& validity, const std
   return made ? std::move(certificate) : nullptr;
 }
 
-struct FreeBio {
-  void operator()(BIO* bio) const noexcept { BIO_free(bio); }
-};
-
 /// PKCS #8, not encrypted. OpenSSL's own copy is in memory that it clears.
 SecretText key_to_pem(evp_pkey_st* key) {
-  const std::unique_ptr<BIO, FreeBio> memory(BIO_new(BIO_s_secmem()));
+  const BioHandle memory(BIO_new(BIO_s_secmem()));
   if (!memory || PEM_write_bio_PKCS8PrivateKey(memory.get(), key, nullptr, nullptr, 0, nullptr, nullptr) != 1) {
     return {};
   }

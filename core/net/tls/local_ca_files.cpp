@@ -30,11 +30,6 @@ constexpr std::string_view kRootFile = "/root.crt";
 constexpr std::string_view kIssuerFile = "/issuer.crt";
 constexpr std::string_view kKeyFile = "/issuer.key";
 
-struct FreeBio {
-  void operator()(BIO* bio) const noexcept { BIO_free(bio); }
-};
-using BioHandle = std::unique_ptr<BIO, FreeBio>;
-
 BioHandle memory_of(std::string_view text) {
   return BioHandle(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
 }

@@ -1,5 +1,6 @@
 #include "core/net/tls/openssl_handles.h"
 
+#include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
@@ -11,6 +12,10 @@ void FreeX509::operator()(x509_st* certificate) const noexcept {
 
 void FreePkey::operator()(evp_pkey_st* key) const noexcept {
   EVP_PKEY_free(key);
+}
+
+void CloseBio::operator()(bio_st* bio) const noexcept {
+  BIO_free(bio);
 }
 
 }  // namespace keepwarm::net

@@ -2,6 +2,7 @@
 
 #include <memory>
 
+struct bio_st;
 struct evp_pkey_st;
 struct x509_st;
 
@@ -19,5 +20,11 @@ struct FreePkey {
   void operator()(evp_pkey_st* key) const noexcept;
 };
 using PkeyHandle = std::unique_ptr<evp_pkey_st, FreePkey>;
+
+/// Calls BIO_free().
+struct CloseBio {
+  void operator()(bio_st* bio) const noexcept;
+};
+using BioHandle = std::unique_ptr<bio_st, CloseBio>;
 
 }  // namespace keepwarm::net

@@ -15,7 +15,7 @@ constexpr std::string_view kAnswer = "HTTP/1.1 404 Not Found\r\nContent-Length: 
 struct FreeSsl {
   void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
 };
-struct FreeContext {
+struct FreeProbeContext {
   void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
 };
 
@@ -46,7 +46,7 @@ std::unique_ptr<TrustProbe> TrustProbe::make(const LocalCa& ca, std::size_t gene
                                              WallTime now) {
   const PkeyHandle key = make_key();
   const X509Handle leaf = key ? ca.make_leaf(generation, host, key.get(), now) : nullptr;
-  std::unique_ptr<SSL_CTX, FreeContext> context(SSL_CTX_new(TLS_server_method()));
+  std::unique_ptr<SSL_CTX, FreeProbeContext> context(SSL_CTX_new(TLS_server_method()));
   if (!leaf || !context) return nullptr;
   SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
