@@ -15,6 +15,7 @@
 #include <openssl/x509v3.h>
 
 #include "core/net/error_text.h"
+#include "core/net/tls/openssl_handles.h"
 
 namespace keepwarm::net {
 
@@ -23,9 +24,6 @@ namespace {
 constexpr std::size_t kLongestName = 120;
 constexpr std::size_t kMaxNames = 3;
 
-struct FreeBio {
-  void operator()(BIO* bio) const noexcept { BIO_free_all(bio); }
-};
 struct FreeNames {
   void operator()(GENERAL_NAMES* names) const noexcept { GENERAL_NAMES_free(names); }
 };
@@ -47,7 +45,7 @@ std::string harmless(std::string_view text) {
 /// What `print` writes to a BIO.
 template <typename Print>
 std::string printed(Print print) {
-  const std::unique_ptr<BIO, FreeBio> bio(BIO_new(BIO_s_mem()));
+  const BioHandle bio(BIO_new(BIO_s_mem()));
   if (!bio) return {};
   print(bio.get());
   char* text = nullptr;
