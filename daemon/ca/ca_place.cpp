@@ -24,8 +24,10 @@ CaPlace ca_place_to_use(const config::Config& config) {
 }
 
 net::LocalCa::Source ca_source(const config::Config& config) {
+  // Where there are no credentials, the files that they are made of may be within reach.
+  const std::string& key = config.intercept.key;
   return {.folder = config::ca_folder(config.intercept),
-          .key = config.intercept.key,
+          .key = config::names_credential(key) ? std::string() : key,
           .credentials = config::Credentials::of_environment(false).folder};
 }
 

@@ -26,7 +26,8 @@ struct CaPlace {
 /// system.
 [[nodiscard]] CaPlace ca_place_to_use(const config::Config& config);
 
-/// What the daemon reads its CA from.
+/// What the daemon reads its CA from. A key that is a credential is read as such only in the service; others take the
+/// file in the CA's folder for it.
 [[nodiscard]] net::LocalCa::Source ca_source(const config::Config& config);
 
 }  // namespace keepwarm::daemon

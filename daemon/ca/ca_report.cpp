@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unistd.h>
 
+#include "config/credentials.h"
 #include "core/net/tls/local_ca.h"
 #include "core/net/tls/local_ca_files.h"
 #include "core/policy/interception.h"
@@ -36,7 +37,9 @@ std::optional<unsigned> signer_of(const std::vector<CaReport::Generation>& gener
 void add_generations(CaReport& report, const config::Config& config, WallTime now) {
   net::CaCertificatesRead read = net::read_ca_certificates(report.place.folder);
   std::vector<unsigned> with_key;
-  const bool can_look = !config.intercept.key.empty() || can_look_into(report.place.folder);
+  const std::string& key = config.intercept.key;
+  const bool is_elsewhere = !key.empty() && !config::names_credential(key);
+  const bool can_look = is_elsewhere || can_look_into(report.place.folder);
   if (can_look) {
     net::LocalCa::Source source = ca_source(config);
     source.folder = report.place.folder;

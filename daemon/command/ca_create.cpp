@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "config/credentials.h"
 #include "core/net/descriptor.h"
 #include "core/net/tls/local_ca_create.h"
 #include "core/net/tls/local_ca_files.h"
@@ -92,7 +93,9 @@ std::string write_generation(const std::string& folder, const net::LocalCaText& 
 /// Whether the service of the system uses this CA, and has to be handed its keys.
 bool is_for_service(const CommandLine& line, const config::Config& config) {
   const bool its_config = !line.config_file || *line.config_file == kDefaultConfigFile;
-  return ::geteuid() == 0 && its_config && config.intercept.key.empty() && is_there("/run/systemd/system");
+  const std::string& key = config.intercept.key;
+  const bool handed_over = key.empty() || config::names_credential(key);
+  return ::geteuid() == 0 && its_config && handed_over && is_there("/run/systemd/system");
 }
 
 std::string write_drop_in(const std::string& folder, const std::vector<net::CaCertificates>& ours) {

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 
 import pytest
 from support.local_ca import run
@@ -40,6 +41,27 @@ def test_who_is_not_told_of_the_ca_refuses_it(local_ca, only):
     code, verdicts, first = told(local_ca("a.test"), only("curl"))
     assert (code, first) == (1, "a certificate for a.test by generation 1")
     assert verdicts == {"curl": f"refuses it (unknown CA): {BY_VARIABLE}"}
+
+
+LEAVES = """
+import os, socket, ssl
+s = socket.create_connection(("127.0.0.1", int(os.environ["https_proxy"].rsplit(":", 1)[1])))
+s.sendall(b"CONNECT a.test:443 HTTP/1.1\\r\\n\\r\\n")
+while not s.recv(4096).endswith(b"\\r\\n\\r\\n"): pass
+c = ssl.create_default_context(); c.check_hostname = False; c.verify_mode = ssl.CERT_NONE
+c.wrap_socket(s, server_hostname="a.test").close()
+"""
+
+
+def test_a_program_that_leaves_after_the_handshake_refuses_it(local_ca, only, tmp_path):
+    """Some look at the certificate once the handshake is over, and send no alert."""
+    (tmp_path / "leaves.py").write_text(LEAVES)
+    code, verdicts, _ = told(local_ca("a.test"), only(curl=f"exec {sys.executable} {tmp_path}/leaves.py"))
+    assert (code, verdicts) == (1, {"curl": f"refuses it (it closed the connection): {BY_VARIABLE}"})
+
+
+def test_node_refuses_it_without_an_alert(local_ca, only):
+    assert told(local_ca("a.test"), only("node"))[1] == {"node": f"refuses it (it closed the connection): {BY_VARIABLE}"}
 
 
 def test_exec_has_it_trusted(local_ca, only):
