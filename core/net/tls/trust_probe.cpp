@@ -20,8 +20,8 @@ struct FreeProbeContext {
 };
 
 /// HTTP/1.1 if it is offered.
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* offered, unsigned size,
-                    void*) {
+int choose_http(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* offered, unsigned size,
+                void*) {
   static constexpr unsigned char kHttp[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
   unsigned char* chosen = nullptr;
   if (SSL_select_next_proto(&chosen, length, kHttp, sizeof kHttp, offered, size) != OPENSSL_NPN_NEGOTIATED) {
@@ -48,7 +48,7 @@ std::unique_ptr<TrustProbe> TrustProbe::make(const LocalCa& ca, std::size_t gene
   const X509Handle leaf = key ? ca.make_leaf(generation, host, key.get(), now) : nullptr;
   std::unique_ptr<SSL_CTX, FreeProbeContext> context(SSL_CTX_new(TLS_server_method()));
   if (!leaf || !context) return nullptr;
-  SSL_CTX_set_alpn_select_cb(context.get(), choose_protocol, nullptr);
+  SSL_CTX_set_alpn_select_cb(context.get(), choose_http, nullptr);
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   const bool ready = SSL_CTX_use_certificate(context.get(), leaf.get()) == 1 &&
                      SSL_CTX_use_PrivateKey(context.get(), key.get()) == 1 &&
