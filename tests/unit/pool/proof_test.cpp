@@ -19,6 +19,17 @@ TEST_CASE("a server is verified while a connection to it is open, idle or not") 
   CHECK(fixture.host->proof(true) == ServerProof::None);
 }
 
+TEST_CASE("a connection that is being opened proves nothing, though no other may be opened") {
+  policy::HostSettings settings;
+  settings.max_connections = 1;
+  Fixture fixture(settings);
+  Client client;
+  fixture.checkout(client, kReplayable);
+  CHECK(fixture.host->proof(true) == ServerProof::None);
+  fixture.run_until([&] { return client.events > 0; });
+  CHECK(fixture.host->proof(true) == ServerProof::Verified);
+}
+
 TEST_CASE("a connection that a client may not be given proves nothing to it") {
   Fixture fixture;
   fixture.add_idle();
