@@ -12,11 +12,14 @@ namespace {
 
 using policy::TunnelReason;
 
-/// An address of all interfaces stands for each of them, and port 0 for the one that the kernel gave.
+/// An address of all interfaces stands for each of them, of its own family, and port 0 for the one that the kernel
+/// gave.
 bool is_at(const ListenAddress& wanted, const net::Endpoint& accepted) {
-  if (wanted.is_unix() || accepted.is_unix()) return net::Endpoint(wanted) == accepted;
+  const net::Endpoint listener(wanted);
+  if (listener.is_unix() || accepted.is_unix()) return listener == accepted;
   const bool port = wanted.port() == 0 || wanted.port() == accepted.address().port();
-  return port && (wanted.ip().is_unspecified() || wanted.ip() == accepted.address().ip());
+  if (!port || !wanted.ip().is_unspecified()) return port && wanted.ip() == accepted.address().ip();
+  return listener.address().family() == accepted.address().family();
 }
 
 std::string_view way_out(TunnelReason reason) noexcept {

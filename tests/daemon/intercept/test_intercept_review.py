@@ -1,7 +1,11 @@
 """What a review of interception has found: what counts as proof of a server, over which listener a client came, and the lines of
 CONNECTs that end without a request."""
 
-from helpers_intercept import AT, HOST, intercepting
+import socket
+
+import pytest
+from helpers_intercept import AT, HOST, get, intercepting, tls_context, wait_road
+from support.tls_server import ServerTls
 
 
 def silent(connection) -> None:
@@ -16,3 +20,22 @@ def test_a_connection_that_is_being_opened_proves_nothing(keepwarm, origin, loca
     for number, client in enumerate((first, second)):
         client.send(f"CONNECT {AT} HTTP/1.1\r\nHost: {AT}\r\n\r\n")
         server.wait_connections(1) if number == 0 else client.expect_silence()
+
+
+@pytest.mark.parametrize("listeners,ours", [(["0.0.0.0:0", "[::1]:0"], 0), (["127.0.0.1:0", "[::]:0"], 1)],
+                         ids=["IPv4", "IPv6"])
+def test_an_address_of_all_interfaces_is_none_of_the_other_family(keepwarm, http_origin, local_ca, listeners, ours):
+    ca = local_ca(HOST)
+    server = http_origin(tls=ServerTls())
+    daemon = keepwarm(intercepting(ca, server.at, {
+        "proxy": {"listen": listeners, "allow_clients": ["127.0.0.0/8", "::1/128"]},
+        "intercept": {"listen": [listeners[ours]]}}))
+    ports = [daemon.address(index)[1] for index in range(2)]
+    for index, host in enumerate(("127.0.0.1", "::1")):
+        sock = socket.create_connection((host, ports[index]))
+        sock.sendall(f"CONNECT {AT} HTTP/1.1\r\nHost: {AT}\r\n\r\n".encode())
+        assert sock.recv(1000).startswith(b"HTTP/1.1 200 ")
+        with tls_context(ca).wrap_socket(sock, server_hostname=HOST) as client:
+            names = dict(part for group in client.getpeercert()["issuer"] for part in group)
+            assert (names.get("organizationName") == "keepwarm") == (index == ours)
+    wait_road(daemon, "tunnel", "listener")
