@@ -298,6 +298,7 @@ void ClientSession::answer_to(const OwnAnswer& own, const http::RequestHead& hea
 }
 
 void ClientSession::answer_to_half(const OwnAnswer& own, std::string_view head) {
+  has_asked_ = true;
   if (!context_.access.enabled()) return answer(own, {});
   if (facts_.intercepted) return answer_inside(own, {});
   const http::RequestWords words = http::request_words(head);
@@ -361,6 +362,7 @@ void ClientSession::on_deadline(TimePoint now) {
                                                         .rule = "client_header_timeout"}),
                           pending_);
   }
+  note_end(context_.mode.draining ? ExchangeOutcome::Shutdown : ExchangeOutcome::Timeout);
   close();
 }
 
@@ -371,6 +373,7 @@ void ClientSession::drain() {
 }
 
 void ClientSession::abort() {
+  note_end(ExchangeOutcome::Shutdown);
   cut(ExchangeOutcome::Shutdown);
   close();
 }

@@ -126,6 +126,7 @@ class ClientSession final : public net::StreamEvents,
   void await_head();
   [[nodiscard]] Route route(const http::RequestHead& head);
   void left_without_request();
+  void note_end(ExchangeOutcome outcome) noexcept;
   void log_unused_interception();
   void keep_for_later(std::string_view bytes);
   void keep_unclaimed(std::string_view input, std::string& earlier);
@@ -157,7 +158,7 @@ class ClientSession final : public net::StreamEvents,
   bool reading_requests_ = false;  ///< read_requests() is on the stack
   bool resting_ = false;           ///< requests in pending_ wait for the deadline, since many were answered at once
   bool head_begun_ = false;
-  bool has_asked_ = false;  ///< a whole request head came; of an intercepted client, within its TLS
+  bool has_asked_ = false;  ///< a request head came, and was whole or refused; of an intercepted client, within its TLS
   bool lingering_ = false;  ///< what Flushing leads to
   ClientFacts facts_;
   http::HeadScan head_scan_;

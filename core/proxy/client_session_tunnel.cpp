@@ -117,12 +117,19 @@ void ClientSession::left_without_request() {
   context_.interception.client_refused(client->origin.host, client->hello, client->refusal, now);
 }
 
+/// We end the connection. Of an intercepted CONNECT without a request that is what its line will say.
+void ClientSession::note_end(ExchangeOutcome outcome) noexcept {
+  if (InterceptedClient* const client = facts_.intercepted ? intercepted() : nullptr) client->end = outcome;
+}
+
 /// Of an intercepted CONNECT that ended without a request.
 void ClientSession::log_unused_interception() {
   const InterceptedClient* const client = intercepted();
   if (client == nullptr || !context_.access.enabled()) return;
   const std::string authority = host_and_port(client->origin.host, client->origin.port);
-  AccessResult result{.status = 200, .outcome = facts_.ended ? ExchangeOutcome::Completed : ExchangeOutcome::Client};
+  AccessResult result{.status = 200, .outcome = facts_.ended ? ExchangeOutcome::Completed : client->end};
+  result.failure.reason = describe_cut(result.outcome);
+  if (result.outcome == ExchangeOutcome::Timeout) result.failure.rule = "client_idle_timeout";
   if (!client->refusal.empty()) {
     result.outcome = ExchangeOutcome::Client;
     result.failure = {.error = policy::answer_for(FailureKind::TlsAlert).proxy_status_error, .reason = client->refusal};

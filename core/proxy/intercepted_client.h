@@ -6,6 +6,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/origin.h"
+#include "core/proxy/access_record.h"
 #include "core/proxy/interception.h"
 
 /// The client at the other end of a TLS connection that we answer in the place of a server.
@@ -20,6 +21,8 @@ struct InterceptedClient {
   TimePoint connect_at{};  ///< when CONNECT came
   TimePoint secured_at{};
   std::string_view refusal{};  ///< why it left without a request, if it refused our certificate
+  /// Who ended the connection, if that comes without a request.
+  ExchangeOutcome end = ExchangeOutcome::Client;
 
   /// Of the handshake: for the first request after it, else zero.
   [[nodiscard]] Duration take_handshake() noexcept { return std::exchange(handshake, Duration::zero()); }

@@ -1,11 +1,18 @@
 """What a review of interception has found: what counts as proof of a server, over which listener a client came, and the lines of
 CONNECTs that end without a request."""
 
+import re
 import socket
 
 import pytest
-from helpers_intercept import AT, HOST, get, intercepting, tls_context, wait_road
+from helpers_intercept import AT, HOST, connect, get, intercepting, secure, tls_context, wait_road
 from support.tls_server import ServerTls
+
+
+def lines(daemon) -> list[str]:
+    """Of the access log: method, URL, status, and how it ended."""
+    return [" ".join(re.search(r"\d+ (\S+ \S+ \d+) .* (end=\S+)", line).groups())
+            for line in daemon.log if " road=" in line]
 
 
 def silent(connection) -> None:
@@ -39,3 +46,41 @@ def test_an_address_of_all_interfaces_is_none_of_the_other_family(keepwarm, http
             names = dict(part for group in client.getpeercert()["issuer"] for part in group)
             assert (names.get("organizationName") == "keepwarm") == (index == ours)
     wait_road(daemon, "tunnel", "listener")
+
+
+# CONNECTs without a request
+
+
+def test_who_is_idle_from_the_start_has_run_out_of_time(keepwarm, http_origin, local_ca):
+    ca = local_ca(HOST)
+    daemon = keepwarm(intercepting(ca, http_origin(tls=ServerTls()).at, {"proxy": {"client_idle_timeout": "300ms"}}))
+    secure(connect(daemon), tls_context(ca)).expect_eof()
+    assert "rule=client_idle_timeout" in wait_road(daemon, "intercept").string
+    assert lines(daemon) == [f"CONNECT {AT} 200 end=timeout"]
+
+
+@pytest.mark.parametrize("begun", ["", "GET / HT"], ids=["nothing", "half a head"])
+def test_who_is_idle_as_we_stop_is_stopped(keepwarm, http_origin, local_ca, begun):
+    ca = local_ca(HOST)
+    daemon = keepwarm(intercepting(ca, http_origin(tls=ServerTls()).at, {"proxy": {"shutdown_grace": "500ms"}}))
+    client = secure(connect(daemon), tls_context(ca))
+    client.send(begun)
+    daemon.terminate()
+    client.expect_end()
+    daemon.wait_exit()
+    assert lines(daemon) == [f"CONNECT {AT} 200 end=shutdown"]
+
+
+@pytest.mark.parametrize("head,status", [("GET / HTTP/1.1\r\nno field\r\n\r\n", 400), ("GET / HTTP/1.1\r\n", 408),
+                                         ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505)])
+def test_a_request_that_is_refused_before_its_end_is_one(keepwarm, http_origin, local_ca, head, status):
+    ca = local_ca(HOST)
+    daemon = keepwarm(intercepting(ca, http_origin(tls=ServerTls()).at, {"proxy": {"client_header_timeout": "300ms"}}))
+    client = secure(connect(daemon), tls_context(ca))
+    client.send(head)
+    assert client.read_response().status == status
+    client.close()
+    client = secure(connect(daemon), tls_context(ca))
+    assert get(client).body == b"hello"
+    wait_road(daemon, "intercept", count=2)
+    assert lines(daemon) == [f"- https://{AT}/... {status} end=keepwarm", f"GET https://{AT}/... 200 end=completed"]
