@@ -110,11 +110,17 @@ Route route_fixed(const http::RequestHead& head, http::Target& target, const Fix
   return forward(head);
 }
 
+/// " for HOST:PORT"; "" if the request does not say.
+std::string whither(const http::Target& target, const FixedOrigin* fixed) {
+  if (fixed != nullptr) return " for " + host_and_port(fixed->origin.host, fixed->origin.port);
+  return target.host.empty() ? std::string() : " for " + host_and_port(target.host, target.port);
+}
+
 Route route_target(const http::RequestHead& head, http::Target& target, const http::BodyFraming& framing,
                    const policy::ProxySettings& settings, std::string_view pseudonym, const FixedOrigin* fixed) {
   if (http::via_names(head.fields, pseudonym)) {
-    return refuse(FailureKind::LoopDetected, "the request for " + host_and_port(target.host, target.port) +
-                                                 " has been here before (Via names this proxy)");
+    return refuse(FailureKind::LoopDetected,
+                  "the request" + whither(target, fixed) + " has been here before (Via names this proxy)");
   }
   if (fixed != nullptr) return route_fixed(head, target, *fixed);
   if (head.method == "CONNECT") return route_tunnel(target, framing, settings);

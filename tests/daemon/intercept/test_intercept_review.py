@@ -84,3 +84,13 @@ def test_a_request_that_is_refused_before_its_end_is_one(keepwarm, http_origin, 
     assert get(client).body == b"hello"
     wait_road(daemon, "intercept", count=2)
     assert lines(daemon) == [f"- https://{AT}/... {status} end=keepwarm", f"GET https://{AT}/... 200 end=completed"]
+
+
+def test_a_loop_is_told_by_the_name_of_the_server(keepwarm, http_origin, local_ca):
+    ca = local_ca(HOST)
+    server = http_origin(tls=ServerTls())
+    daemon = keepwarm(intercepting(ca, server.at, {"proxy": {"via": "always"}}))
+    client = secure(connect(daemon), tls_context(ca))
+    get(client)
+    again = get(client, "/", f"Via: {server.requests[-1].get('via')}")
+    assert (again.status, f" for {AT} " in again.body.decode()) == (508, True)
