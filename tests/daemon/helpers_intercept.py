@@ -3,6 +3,7 @@ scripted ones, which trust the tests' authority and the local CA."""
 
 import contextlib
 import re
+import socket
 import ssl
 import subprocess
 from pathlib import Path
@@ -69,6 +70,13 @@ class PatientSocket(ssl.SSLSocket):
             if isinstance(end, ssl.SSLZeroReturnError):
                 return b""
             raise ConnectionResetError from None
+
+    def shutdown(self, how: int) -> None:
+        """Of the writing side: close_notify, and FIN. The other side can still be read."""
+        self.setblocking(False)
+        with contextlib.suppress(ssl.SSLError, BlockingIOError):
+            self._sslobj.shutdown()
+        socket.socket.shutdown(self, how)
 
 
 def secure(client: Client, context: ssl.SSLContext, name: str | None = HOST) -> Client:

@@ -75,14 +75,17 @@ class Wire:
         response = self.send(data).read_response()
         assert response.status == status, response.raw + response.body
         self.client.expect_eof()
-        assert not self.server.connections, "the origin was reached"
+        self.expect_untouched()
         return response
+
+    def expect_untouched(self) -> None:
+        assert not self.server.connections, "the origin was reached"
 
     def answered_by_itself(self, data, status: int, method: str = "GET") -> Response:
         """As refused(), but the connection may go on; then it is still in step."""
         response = self.send(data).read_response(method)
         assert response.status == status, response.raw + response.body
-        assert not self.server.connections, "the origin was reached"
+        self.expect_untouched()
         self.expect_in_step(response)
         return response
 

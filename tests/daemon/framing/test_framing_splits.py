@@ -23,7 +23,7 @@ def send_in_two(stream, data: bytes, at: int) -> None:
 def test_pipelined_requests_cut_anywhere_are_the_same_requests(keepwarm, http_origin):
     daemon, server = keepwarm(), http_origin({"*": lambda request, _: request.method + request.target})
     client = daemon.client()
-    data = PIPELINED.replace(b"{at}", server.at.encode())
+    data = PIPELINED.replace(b"http://{at}", server.url("").encode()).replace(b"{at}", server.at.encode())
     for at in range(len(data)):
         send_in_two(client, data, at)
         assert [client.read_response().body for _ in range(3)] == [b"POST/one?q", b"PUT/two",
@@ -67,7 +67,7 @@ def test_a_response_that_ends_anywhere_is_never_a_whole_one(wire):
 
 def test_a_request_that_ends_anywhere_reaches_no_origin_whole(keepwarm, http_origin):
     daemon, server = keepwarm(), http_origin()
-    data = f"POST http://{server.at}/cut HTTP/1.1\r\nHost: {server.at}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    data = f"POST {server.url('/cut')} HTTP/1.1\r\nHost: {server.at}\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
     data += chunked(b"abc", b"0123456789", trailers="X-Sum: 7\r\n")
     for at in range(1, len(data)):
         client = daemon.client()
