@@ -351,6 +351,10 @@ void ClientSession::on_deadline(TimePoint now) {
     return close();
   }
   if (resting_) return read_requests({});
+  if (context_.mode.draining && state_ == State::AwaitingHead && !head_begun_) {
+    note_end(ExchangeOutcome::Shutdown);
+    return close_after_flush(false);
+  }
   // A slow reader empties the queue without an event of ours: it is not idle.
   const std::size_t before = std::exchange(unsent_mark_, stream_->unacknowledged_bytes());
   if (state_ != State::Lingering && !head_begun_ && unsent_mark_ != before) {
@@ -362,13 +366,15 @@ void ClientSession::on_deadline(TimePoint now) {
                                                         .rule = "client_header_timeout"}),
                           pending_);
   }
-  note_end(context_.mode.draining ? ExchangeOutcome::Shutdown : ExchangeOutcome::Timeout);
+  note_end(ExchangeOutcome::Timeout);
   close();
 }
 
 void ClientSession::drain() {
   if (state_ != State::AwaitingHead || head_begun_) return;
   if (!has_asked_) return context_.deadlines.arm(*this, net::Loop::event_time() + kFirstRequestTime);
+  // To look into TLS is to take from it. What has come by now is read before the deadline is met.
+  if (facts_.intercepted) return context_.deadlines.arm(*this, net::Loop::event_time());
   if (stream_->check_idle_alive()) close_after_flush(false);
 }
 

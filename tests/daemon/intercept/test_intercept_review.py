@@ -1,12 +1,15 @@
 """What a review of interception has found: what counts as proof of a server, over which listener a client came, and the lines of
 CONNECTs that end without a request."""
 
+import contextlib
 import re
 import socket
+import threading
 
 import pytest
 from helpers_intercept import AT, HOST, connect, get, intercepting, secure, tls_context, wait_road
 from support.tls_server import ServerTls
+from support.waiting import scaled
 
 
 def lines(daemon) -> list[str]:
@@ -94,3 +97,26 @@ def test_a_loop_is_told_by_the_name_of_the_server(keepwarm, http_origin, local_c
     get(client)
     again = get(client, "/", f"Via: {server.requests[-1].get('via')}")
     assert (again.status, f" for {AT} " in again.body.decode()) == (508, True)
+
+
+def test_no_request_is_lost_as_we_stop(keepwarm, http_origin, local_ca):
+    """Those that are on their way then are answered, or their connection ends, at once: none is taken and forgotten."""
+    ca = local_ca(HOST)
+    daemon = keepwarm(intercepting(ca, http_origin(tls=ServerTls()).at, {"proxy": {"shutdown_grace": "1m"}}))
+    context = tls_context(ca)
+    clients = [secure(connect(daemon), context) for _ in range(200)]
+    assert all(get(client).status == 200 for client in clients)
+    request = f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+    stop = threading.Thread(target=daemon.terminate)
+    for number, client in enumerate(clients):
+        if number == 50:
+            stop.start()
+        with contextlib.suppress(OSError):  # its connection has ended
+            client.sock.send(request)
+    stop.join()
+    for client in clients:
+        client.sock.settimeout(scaled(20))
+        with contextlib.suppress(ConnectionError):
+            answer = client.sock.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200 ") or not answer
+    daemon.wait_exit()

@@ -44,9 +44,10 @@ class SessionScene final : public SessionOwner, public AccessSink {
   SessionScene(const SessionScene&) = delete;
   SessionScene& operator=(const SessionScene&) = delete;
 
-  void start() {
+  void start(bool intercepted = false) {
     upstream.clock.begin_event();
-    session_ = std::make_unique<ClientSession>(context_, ClientFacts{net::test::literal("127.0.0.1"), true});
+    session_ = std::make_unique<ClientSession>(
+        context_, ClientFacts{.address = net::test::literal("127.0.0.1"), .intercepted = intercepted});
     session_->start(std::make_unique<FakeStream>(client));
   }
   /// The client sends; "ORIGIN" stands for the origin's authority.
@@ -289,6 +290,26 @@ TEST_CASE("drain(): who has just connected has a moment to ask, and is served") 
       scene.upstream.pass(150ms);
       CHECK(scene.client.sent.empty());
     }
+    CHECK(scene.retired == 1);
+  }
+}
+
+TEST_CASE("drain(): an intercepted client is closed after what it had sent by then was read") {
+  for (const bool asks : {false, true}) {
+    CAPTURE(asks);
+    SessionScene scene;
+    scene.start(true);
+    for (int i = 0; i < (asks ? 2 : 1); ++i) {
+      scene.client.sent.clear();
+      scene.send(kGetRoot);
+      scene.run_until_origin_has("\r\n\r\n");
+      scene.origin_sends(kOkAnswer);
+      CHECK(scene.client.sent.starts_with("HTTP/1.1 200 "));
+      if (i == 0) scene.drain();
+      CHECK(scene.retired == 0);
+    }
+    scene.upstream.pass(100ms);
+    if (asks) scene.client.end();  // we have said close, and linger
     CHECK(scene.retired == 1);
   }
 }
