@@ -387,6 +387,7 @@ void ClientSession::abort() {
 void ClientSession::close() {
   if (state_ == State::Closed) return;
   if (facts_.intercepted && !has_asked_) log_unused_interception();
+  if (state_ == State::Connecting) connect_request().give_up();  // in this turn it might still be connected
   state_ = State::Closed;
   DeadlineWheel::disarm(*this);
   context_.owner.retire_session(*this);

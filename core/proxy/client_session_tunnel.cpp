@@ -83,7 +83,8 @@ bool ClientSession::begin_handshake(std::string_view received, const Intercepted
 }
 
 void ClientSession::on_intercepted(std::unique_ptr<InterceptedClient> client) {
-  tunnel_ = std::move(client);  // destroys the CONNECT request, whose last call this is
+  if (state_ == State::Closed) return;  // aborted in the same turn of the loop
+  tunnel_ = std::move(client);          // destroys the CONNECT request, whose last call this is
   facts_.intercepted = true;
   has_asked_ = false;
   // In TLS 1.3 we send nothing behind the client's Finished. A client with Nagle's algorithm holds its request back

@@ -168,6 +168,12 @@ void ConnectRequest::connect() {
       {.hop = hop_, .local_client = facts_.local, .timeout = settings_.connect_timeout, .via = via_}, *this);
 }
 
+void ConnectRequest::give_up() noexcept {
+  DeadlineWheel::disarm(*this);
+  if (waiter_) waiter_->withdraw();
+  dial_.reset();
+}
+
 void ConnectRequest::client_bytes(std::string_view bytes) {
   early_.append(bytes);
   if (step_ == Step::AwaitingHello) return look_at_hello();

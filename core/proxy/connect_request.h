@@ -77,6 +77,8 @@ class ConnectRequest final : public pool::DialEvents,
   // Before the tunnel is there the session hands on what the client does:
   void client_bytes(std::string_view bytes);
   void client_ended() noexcept { client_ended_ = true; }
+  /// The session is closed: nothing is begun or reported any more.
+  void give_up() noexcept;
 
   [[nodiscard]] const std::string& host() const noexcept { return destination_.host; }
 

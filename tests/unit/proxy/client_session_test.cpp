@@ -760,6 +760,34 @@ TEST_CASE("a CONNECT that fails when its session is closed already is neither an
   CHECK(scene.retired == 1);
 }
 
+TEST_CASE("a CONNECT that is connected when its session is closed already is no tunnel, and is not logged again") {
+  for (const bool aborted : {false, true}) {
+    CAPTURE(aborted);
+    SessionScene scene;
+    connect(scene);
+    aborted ? scene.session().abort() : scene.client.broken(-ECONNRESET);
+    scene.upstream.network.release();
+    scene.upstream.pass(1s);  // before the engine has destroyed the session
+    CHECK(scene.client.sent.empty());
+    CHECK(scene.stats().tunnels == 0);
+    scene.destroy_session();
+    CHECK(scene.records.size() == 1);
+    CHECK(scene.retired == 1);
+    CHECK(scene.stats().open_tunnels == 0);
+  }
+}
+
+TEST_CASE("a handshake that is over when its session is closed already leads to no request") {
+  SessionScene scene;
+  connect(scene);
+  scene.session().abort();
+  static_cast<ConnectRequestEvents&>(scene.session()).on_intercepted(std::make_unique<InterceptedClient>());
+  scene.client.events->on_bytes("junk\r\n\r\n");
+  CHECK(scene.client.sent.empty());
+  CHECK(scene.records.size() == 1);
+  CHECK(scene.retired == 1);
+}
+
 TEST_CASE("a CONNECT that fails is answered, and its early bytes are no requests") {
   SessionScene scene;
   scene.upstream.network.forget("origin.test");
