@@ -73,12 +73,14 @@ void ConnectRequest::verify() {
 void ConnectRequest::on_lease(pool::Lease lease, const pool::OpeningTimes& times) {
   times_ = times;
   const bool wants_certificate = lease.connection().facts.certificate_requested;
+  if (!lease.connection().reused()) {  // it has just been opened
+    context_.hosts.answered(destination_.host, destination_.port, net::Loop::event_time());
+  }
   lease.give_back({.unused = true});
   server_verified(wants_certificate);
 }
 
 void ConnectRequest::server_verified(bool wants_certificate) {
-  context_.hosts.answered(destination_.host, destination_.port, net::Loop::event_time());
   if (!wants_certificate || !settings_.tls_client_certificate.empty()) {
     context_.interception.server_is_fit(destination_);
     return await_hello();

@@ -120,3 +120,21 @@ def test_no_request_is_lost_as_we_stop(keepwarm, http_origin, local_ca):
             answer = client.sock.recv(65536)
             assert answer.startswith(b"HTTP/1.1 200 ") or not answer
     daemon.wait_exit()
+
+
+def test_a_connect_over_what_is_open_is_no_sign_that_a_failing_server_answers_again(keepwarm, http_origin, local_ca):
+    ca = local_ca(HOST)
+    server = http_origin(tls=ServerTls())
+    daemon = keepwarm(intercepting(ca, server.at, {"host": {HOST: {"max_connections": 1, "queue_timeout": "200ms"}}}))
+    holder, waiter = (secure(connect(daemon), tls_context(ca)) for _ in range(2))
+    server.hold()
+    holder.send(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n")
+    server.wait_requests(1)
+    assert get(waiter).status == 503
+    daemon.wait_log("begins to fail")
+    connect(daemon).close()
+    assert get(waiter).status == 503
+    assert "answers again" not in daemon.log_text()
+    server.release()
+    assert holder.read_response().status == 200
+    daemon.wait_log("answers again")
