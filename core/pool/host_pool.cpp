@@ -95,7 +95,7 @@ void HostPool::settled() noexcept {
 
 ServerProof HostPool::proof(bool local_client) const {
   for (const auto& connection : connections_.all()) {
-    if (!target_.reachable(*connection, local_client)) continue;
+    if (connection->retiring || !target_.reachable(*connection, local_client)) continue;
     return connection->facts.certificate_requested ? ServerProof::WantsCertificate : ServerProof::Verified;
   }
   return ServerProof::None;

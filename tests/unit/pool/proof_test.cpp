@@ -38,6 +38,14 @@ TEST_CASE("a connection that a client may not be given proves nothing to it") {
   CHECK(fixture.host->proof(false) == ServerProof::None);
 }
 
+TEST_CASE("a connection that is to close when it is returned proves nothing") {
+  Fixture fixture;
+  Client client;
+  fixture.open(client);
+  client.lease.connection().retiring = CloseReason::AddressGone;  // by a reload: it leads to what is denied now
+  CHECK(fixture.host->proof(true) == ServerProof::None);
+}
+
 TEST_CASE("a server that asked for a certificate of the client is told apart") {
   Fixture fixture;
   Client client;
