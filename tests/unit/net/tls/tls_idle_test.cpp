@@ -1,3 +1,4 @@
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,13 +23,23 @@ TEST_CASE("a ticket that arrives on an idle connection is kept, and tells its us
 }
 
 TEST_CASE("looking whether a connection is alive takes what TLS sends for itself") {
-  TlsStreamFixture fixture({.tickets = 0});
-  fixture.start_secured();
-  CHECK(fixture.stream->check_idle_alive());
-  for (int i = 0; i < 25; ++i) fixture.peer->tls.send_ticket();  // more than one read
-  fixture.peer->tls.ask_for_key_update();
-  fixture.peer->pump();
-  CHECK(fixture.stream->check_idle_alive());  // no turn of the loop was between
+  std::optional<TlsStreamFixture> tried;
+  bool in_time = false;
+  // What takes longer than a stream's share of a turn counts as dead. A machine that stalls just then is to try again.
+  for (int attempt = 0; attempt < 20 && !in_time; ++attempt) {
+    tried.emplace(TlsServerOptions{.tickets = 0});
+    tried->start_secured();
+    CHECK(tried->stream->check_idle_alive());
+    for (int i = 0; i < 25; ++i) tried->peer->tls.send_ticket();  // more than one read
+    tried->peer->tls.ask_for_key_update();
+    tried->peer->pump();
+    const TimePoint before = Loop::now();
+    const bool alive = tried->stream->check_idle_alive();  // no turn of the loop was between
+    in_time = Loop::now() - before < Loop::kShare;
+    CHECK((alive || !in_time));
+  }
+  REQUIRE(in_time);
+  TlsStreamFixture& fixture = *tried;
   CHECK(fixture.tickets->count() == TlsTickets::kMaxTickets);
   CHECK(fixture.stream->check_idle_alive());
   fixture.settle();
