@@ -9,10 +9,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from support.clocks import Clocks
 from support.daemon import merged, to_toml
 from support.local_ca import run
 from support.waiting import binary, scaled
 
+DAY = 24 * 3600
 TUNNELS = "; hosts with intercept = true are tunnels"
 HOST = {"host": {"a.test": {"intercept": True}}}
 
@@ -127,11 +129,6 @@ def test_check_warns_of_a_ca_that_is_of_no_use(local_ca):
     assert check(ca, {"host": hosts}) == (0, [])
 
 
-def faketime(days: int) -> tuple[str, ...]:
-    program = shutil.which("faketime") or pytest.skip("this machine has no faketime")
-    return (program, "-f", f"+{days}d")
-
-
 def test_the_end_is_warned_of_and_told(keepwarm, local_ca):
     ca = local_ca("a.test", days=59)
     end = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=59)).strftime("%Y-%m-%d")
@@ -145,12 +142,13 @@ def test_the_end_is_warned_of_and_told(keepwarm, local_ca):
     assert about_ca(keepwarm(config_of(local_ca("a.test", days=61)))) == []
 
 
-def test_a_ca_that_has_expired(local_ca):
+def test_a_ca_that_has_expired(local_ca, tmp_path):
     ca = local_ca("a.test", days=2)
     file = ca.folder.with_name("check.toml")
     file.write_text(to_toml(config_of(ca)))
-    done = subprocess.run([*faketime(3), str(binary()), "check", "--config", str(file)], capture_output=True, text=True,
-                          timeout=scaled(60))
+    clocks = Clocks(tmp_path)
+    clocks.step(3 * DAY)
+    done = run("check", "--config", str(file), env={**os.environ, **clocks.env})
     assert done.returncode == 0 and "warning: intercept.ca: the local CA has expired: keepwarm ca create" in done.stderr
 
 

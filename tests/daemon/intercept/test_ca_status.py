@@ -7,6 +7,7 @@ import shutil
 import subprocess
 
 import pytest
+from support.clocks import Clocks
 from support.daemon import merged, to_toml
 from support.local_ca import run
 from support.waiting import binary, scaled
@@ -22,15 +23,22 @@ def config_file(ca, over: dict) -> str:
     return str(file)
 
 
-def status(ca, over: dict, wrapper: tuple[str, ...] = ()) -> tuple[int, dict]:
-    command = [*wrapper, str(binary()), "ca", "status", "--json", "--config", config_file(ca, over)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=scaled(60))
+def status(ca, over: dict, env: dict | None = None) -> tuple[int, dict]:
+    done = run("ca", "status", "--json", "--config", config_file(ca, over), env=env)
     return done.returncode, json.loads(done.stdout)
 
 
-def later(days: int) -> tuple[str, ...]:
-    program = shutil.which("faketime") or pytest.skip("this machine has no faketime")
-    return (program, "-f", f"+{days}d")
+@pytest.fixture
+def later(tmp_path):
+    """The environment of a program for which it is so many days later."""
+    clocks, passed = Clocks(tmp_path), [0]
+
+    def shift(days: int) -> dict:
+        clocks.step((days - passed[0]) * 24 * 3600)
+        passed[0] = days
+        return {**os.environ, **clocks.env}
+
+    return shift
 
 
 def test_what_is_well(local_ca):
@@ -46,7 +54,7 @@ def test_what_is_well(local_ca):
     assert generation["fingerprint"] == fingerprint
 
 
-def test_the_oldest_signs_that_may_name_the_host_and_goes_on(local_ca):
+def test_the_oldest_signs_that_may_name_the_host_and_goes_on(local_ca, later):
     ca = local_ca("a.test", days=20).create("a.test", "b.test", days=40).create("a.test", days=30)
     assert status(ca, hosts("a.test", "b.test"))[1]["hosts"] == [{"host": "a.test", "generation": 1},
                                                                 {"host": "b.test", "generation": 2}]
