@@ -56,9 +56,10 @@ class Site:
         everybody = {"SSL_CERT_FILE": str(self._authority)} if self._authority else {}
         run(binary(), "ca", *arguments, "--config", self._file, env=everybody)
 
-    def serve(self, keepwarm, at: str, *names: str, intercept: bool = True) -> "Site":
-        """names: the hosts, NAME if there are none; their server is `at`."""
-        hosts = {name: {"connect_to": at, "intercept": intercept} for name in names or (NAME,)}
+    def serve(self, keepwarm, servers: str | dict[str, str], intercept: bool = True) -> "Site":
+        """servers: where that of NAME is, or those of several names."""
+        at = {NAME: servers} if isinstance(servers, str) else servers
+        hosts = {name: {"connect_to": server, "intercept": intercept} for name, server in at.items()}
         keys = merged(merged(trusting(), self._base), {"host": hosts})
         self.daemon = keepwarm(keys)
         # What programs are pointed at is in the configuration, and there a port has to be a number.

@@ -38,7 +38,7 @@ def test_a_stolen_issuer_key_is_worth_the_named_hosts_alone(client, name, keepwa
     permitted = name == NAME
     site = Site(tmp_path)
     server = http_origin(routes(), tls=ServerTls(certificate=certificate_by(site.ca, name, tmp_path)))
-    site.serve(keepwarm, server.at, name, intercept=False)
+    site.serve(keepwarm, {name: server.at}, intercept=False)
     folder = tmp_path / "run"
     folder.mkdir()
     port = f":{server.port}" if name == "127.0.0.1" else ""
