@@ -269,13 +269,14 @@ TEST_CASE("the line of a failure says why") {
                     .reason = "x:443: its certificate 'CN=a\nb\xff\"' is self-signed",
                     .rule = {},
                     .tried = tried};
-  CHECK(
-      text(record).ends_with(" error=tls_certificate_error rule=- delivered=maybe "
-                             "tried=192.0.2.1:443,[2001:db8::1]:443 "
-                             "reason=\"x:443: its certificate 'CN=a\\\\x0ab\\\\xff\\\"' is self-signed\" road=proxy client_tls=0.0 why=-"));
-  CHECK(json(record).ends_with(R"("error":"tls_certificate_error","rule":null,"delivered":"maybe",)"
-                               R"("tried":["192.0.2.1:443","[2001:db8::1]:443"],)"
-                               R"("reason":"x:443: its certificate 'CN=a\\x0ab\\xff\"' is self-signed","road":"proxy","client_tls_ms":0.000,"why":null})"));
+  CHECK(text(record).ends_with(
+      " error=tls_certificate_error rule=- delivered=maybe "
+      "tried=192.0.2.1:443,[2001:db8::1]:443 "
+      "reason=\"x:443: its certificate 'CN=a\\\\x0ab\\\\xff\\\"' is self-signed\" road=proxy client_tls=0.0 why=-"));
+  CHECK(json(record).ends_with(
+      R"("error":"tls_certificate_error","rule":null,"delivered":"maybe",)"
+      R"("tried":["192.0.2.1:443","[2001:db8::1]:443"],)"
+      R"("reason":"x:443: its certificate 'CN=a\\x0ab\\xff\"' is self-signed","road":"proxy","client_tls_ms":0.000,"why":null})"));
 }
 
 TEST_CASE("an exchange that ended well has none of the fields of a failure") {
