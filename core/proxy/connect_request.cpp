@@ -1,5 +1,6 @@
 #include "core/proxy/connect_request.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -13,8 +14,8 @@ using policy::TunnelReason;
 
 namespace {
 
-/// A client that has said nothing so long after the 200 waits for the server to speak first.
-constexpr Duration kHelloWithin = std::chrono::seconds(1);
+/// A client that says nothing for so long, after the 200 or within its hello, waits for the server to speak first.
+constexpr Duration kLongestSilence = std::chrono::seconds(1);
 
 /// Early bytes beyond this wait in the kernel.
 constexpr std::size_t kMaxEarly = 64 * 1024;
@@ -101,14 +102,19 @@ void ConnectRequest::on_checkout_failed(const pool::CheckoutFailure& failure) {
 void ConnectRequest::await_hello() {
   if (!answer()) return;
   step_ = Step::AwaitingHello;
-  context_.deadlines.arm(*this, net::Loop::event_time() + kHelloWithin);
-  if (!early_.empty()) look_at_hello();
+  hello_due_ = net::Loop::event_time() + context_.mode.settings->client_header_timeout;
+  early_.empty() ? await_more_of_hello() : look_at_hello();
+}
+
+void ConnectRequest::await_more_of_hello() {
+  if (client_ended_) return give_up_on_hello();
+  context_.deadlines.arm(*this, std::min(net::Loop::event_time() + kLongestSilence, hello_due_));
 }
 
 void ConnectRequest::look_at_hello() {
   net::ClientHello hello;
   switch (net::read_client_hello(early_, hello)) {
-    case net::HelloProgress::Incomplete: return;
+    case net::HelloProgress::Incomplete: return await_more_of_hello();
     case net::HelloProgress::NotTls: return tunnel_instead(TunnelReason::NotTls);
     case net::HelloProgress::Complete: break;
   }
@@ -126,8 +132,8 @@ void ConnectRequest::look_at_hello() {
   tunnel_instead(TunnelReason::Ca);
 }
 
-/// The client has said nothing: it may wait for the server to speak first.
-void ConnectRequest::on_deadline(TimePoint) {
+/// The client says nothing more: it may wait for the server to speak first.
+void ConnectRequest::give_up_on_hello() {
   tunnel_instead(early_.empty() ? TunnelReason::Silent : TunnelReason::NotTls);
 }
 
@@ -174,6 +180,11 @@ void ConnectRequest::give_up() noexcept {
   DeadlineWheel::disarm(*this);
   if (waiter_) waiter_->withdraw();
   dial_.reset();
+}
+
+void ConnectRequest::client_ended() {
+  client_ended_ = true;
+  if (step_ == Step::AwaitingHello) give_up_on_hello();
 }
 
 void ConnectRequest::client_bytes(std::string_view bytes) {

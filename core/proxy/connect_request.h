@@ -76,7 +76,7 @@ class ConnectRequest final : public pool::DialEvents,
 
   // Before the tunnel is there the session hands on what the client does:
   void client_bytes(std::string_view bytes);
-  void client_ended() noexcept { client_ended_ = true; }
+  void client_ended();
   /// The session is closed: nothing is begun or reported any more.
   void give_up() noexcept;
 
@@ -99,6 +99,8 @@ class ConnectRequest final : public pool::DialEvents,
   void server_verified(bool wants_certificate);
   void await_hello();
   void look_at_hello();
+  void await_more_of_hello();
+  void give_up_on_hello();
   void tunnel_instead(policy::TunnelReason why);
   [[nodiscard]] bool answer();
   void connect();
@@ -106,7 +108,7 @@ class ConnectRequest final : public pool::DialEvents,
   void on_checkout_failed(const pool::CheckoutFailure& failure) override;
   void on_secured() override;
   void on_handshake_failed(const net::TlsFailure& failure) override;
-  void on_deadline(TimePoint now) override;
+  void on_deadline(TimePoint) override { give_up_on_hello(); }
   void refuse(const ExplainedFailure& explained, const std::vector<net::SocketAddress>& tried);
   void on_dialed(pool::Dialed dialed) override;
   void on_dial_failed(const pool::DialFailure& failure) override;
@@ -126,6 +128,7 @@ class ConnectRequest final : public pool::DialEvents,
   bool answered_ = false;  ///< the 200 is out
   policy::TunnelReason why_ = policy::TunnelReason::None;
   std::optional<pool::Waiter> waiter_;
+  TimePoint hello_due_;
   InterceptedHello hello_;
   TimePoint handshake_began_;
   std::optional<ExplainedFailure> late_failure_;  ///< after the 200

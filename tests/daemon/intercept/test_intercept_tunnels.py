@@ -1,14 +1,17 @@
 """Whatever is not as it should be is a tunnel: the client sees what it would see without us (core/doc/design.md §5)."""
 
+import re
 import shutil
 import socket
 import ssl
+import time
 import warnings
 
 import pytest
 from helpers_intercept import (HOST, Handshake, connect, curl, get, in_records, intercepting, issuer, secure, tls_context,
                                trust, wait_road)
 from support.clocks import Clocks
+from support.stalls import real_time
 from support.tier import amount
 from support.tls import Certificate, certificate, client_certificate
 from support.tls_server import TLS11, TLS12, TLS13, ServerTls
@@ -224,8 +227,7 @@ def test_a_hello_in_pieces_is_put_together(keepwarm, http_origin, local_ca, how,
         handshake = Handshake(client, tls_context(ca, alpn))
         hello = in_records(handshake.hello, 3, 200) if "records" in how else handshake.hello
         assert len(alpn) == 1 or len(hello) > 2000
-        # A second is all the time that there is for it, so the larger one comes in fewer pieces.
-        size = len(hello) if "bytes" not in how else 1 if len(alpn) == 1 else 30
+        size = 1 if "bytes" in how else len(hello)
         for start in range(0, len(hello), size):
             client.send(hello[start:start + size])
         handshake.finish()
@@ -233,6 +235,33 @@ def test_a_hello_in_pieces_is_put_together(keepwarm, http_origin, local_ca, how,
         client.close()
     wait_road(daemon, "intercept", count=TIMES)
     assert len(server.connections) == 1
+
+
+@real_time
+def test_a_hello_may_take_longer_than_the_silence_that_ends_it(keepwarm, http_origin, local_ca):
+    ca = local_ca(HOST)
+    server = http_origin(tls=ServerTls())
+    client = connect(keepwarm(intercepting(ca, server.at)), limit=20)
+    handshake = Handshake(client, tls_context(ca))
+    for start in range(0, len(handshake.hello), 150):
+        client.send(handshake.hello[start:start + 150])
+        time.sleep(0.5)
+    handshake.finish()
+    assert handshake.issuer() == OURS
+
+
+def test_a_client_that_ends_within_its_hello_is_passed_on_at_once(keepwarm, origin, local_ca):
+    port = OnePort(origin, echo)
+    daemon = keepwarm(intercepting(local_ca(HOST), port.origin.at, {"proxy": {"client_half_close": "honour"}}))
+    for _ in range(5):
+        client = connect(daemon)
+        client.send(b"\x16\x03\x01")
+        client.shutdown_write()
+        client.read_to_end()
+        client.close()
+    wait_road(daemon, "tunnel", "not-tls", count=5)
+    totals = [float(total) for total in re.findall(r" total=(\S+) .* road=tunnel", daemon.log_text())]
+    assert len(totals) == 5 and min(totals) < 1000, totals
 
 
 # A CA that cannot sign
