@@ -95,7 +95,8 @@ std::string java_options(const ListenAddress& proxy, const CaPlace* trust) {
   std::string options;
   for (const char* scheme : {"http", "https"}) {
     const std::string property = std::string("-D") + scheme;
-    options += property + ".proxyHost=" + host + ' ' + property + ".proxyPort=" + std::to_string(proxy.port()) + ' ';
+    options.append(property).append(".proxyHost=").append(host).append(" ");
+    options.append(property).append(".proxyPort=").append(std::to_string(proxy.port())).append(" ");
   }
   options += "-Dhttp.nonProxyHosts=localhost|127.0.0.1|[::1]";
   if (trust == nullptr) return options;
@@ -119,11 +120,16 @@ std::string to_text(const Variables& variables, EnvironmentFormat format) {
   std::string text;
   for (const auto& [name, value] : variables) {
     switch (format) {
-      case EnvironmentFormat::Sh: text += "export " + name + '=' + for_sh(value) + '\n'; break;
-      case EnvironmentFormat::Fish: text += "set -gx " + name + ' ' + quoted(value, "'\\", '\'') + '\n'; break;
-      case EnvironmentFormat::Systemd: text += "Environment=" + for_systemd(name + '=' + value) + '\n'; break;
-      case EnvironmentFormat::Docker: text += name + '=' + value + '\n'; break;
+      case EnvironmentFormat::Sh: text.append("export ").append(name).append("=").append(for_sh(value)); break;
+      case EnvironmentFormat::Fish:
+        text.append("set -gx ").append(name).append(" ").append(quoted(value, "'\\", '\''));
+        break;
+      case EnvironmentFormat::Systemd:
+        text.append("Environment=").append(for_systemd(std::string(name).append("=").append(value)));
+        break;
+      case EnvironmentFormat::Docker: text.append(name).append("=").append(value); break;
     }
+    text += '\n';
   }
   return text;
 }

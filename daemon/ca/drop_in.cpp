@@ -12,8 +12,8 @@ std::string drop_in_text(const std::string& folder, const std::vector<unsigned>&
       "[Service]\n";
   for (const unsigned number : generations) {
     const std::string name = number == 1 ? "ca.key" : "ca." + std::to_string(number) + ".key";
-    text += "LoadCredential=" + name + ':' + net::generation_folder(folder, number) + "/issuer.key\n" +
-            "SetCredential=" + name + ":none\n";
+    text.append("LoadCredential=").append(name).append(":").append(net::generation_folder(folder, number));
+    text.append("/issuer.key\nSetCredential=").append(name).append(":none\n");
   }
   return text;
 }

@@ -36,7 +36,7 @@ std::string find_program(const std::string& name) {
   const std::string path = look_up("PATH") + ":/usr/sbin:/sbin";
   for (std::size_t begin = 0; begin <= path.size();) {
     const std::size_t end = std::min(path.find(':', begin), path.size());
-    const std::string file = path.substr(begin, end - begin) + '/' + name;
+    std::string file = path.substr(begin, end - begin) + '/' + name;
     std::error_code error;
     if (file.front() == '/' && fs::is_regular_file(file, error) && ::access(file.c_str(), X_OK) == 0) return file;
     begin = end + 1;

@@ -106,7 +106,7 @@ std::vector<std::string> nss_databases(const Machine& machine) {
   };
   add(home + "/.pki/nssdb");
   for (const std::string& profiles : {home + "/.mozilla/firefox", home + "/snap/firefox/common/.mozilla/firefox"}) {
-    for (const std::string& name : machine.names_in(profiles)) add(profiles + '/' + name);
+    for (const std::string& name : machine.names_in(profiles)) add(std::string(profiles).append(1, '/').append(name));
   }
   return found;
 }

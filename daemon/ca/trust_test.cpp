@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/ca/child.h"
 #include "daemon/ca/new_file.h"
 
 namespace keepwarm::daemon {
@@ -48,9 +49,7 @@ void limit(int socket) {
 /// Its standard streams are nothing, nothing and `said`; 0: it cannot be started.
 pid_t start(const std::vector<std::string>& command, const std::string& folder, int said) {
   std::vector<std::string> words = command;
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  const std::vector<char*> arguments = arguments_of(words);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);

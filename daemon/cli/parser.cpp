@@ -42,7 +42,8 @@ UsageError about(const ProgramSpec& program, const CommandSpec* command, std::st
   return {std::move(message), command == nullptr ? std::string() : full_name(program, *command)};
 }
 
-std::string with_suggestion(std::string message, std::string_view word, std::span<const std::string_view> known) {
+std::string with_suggestion(const std::string& message, std::string_view word,
+                            std::span<const std::string_view> known) {
   const std::string_view near = config::nearest(word, known);
   return near.empty() ? message : message + "; did you mean " + quote(near) + '?';
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "daemon/ca/ca_command.h"
+#include "daemon/ca/child.h"
 #include "daemon/ca/client_environment.h"
 
 namespace keepwarm::daemon {
@@ -32,9 +33,7 @@ int run_exec(const CommandLine& line, std::ostream& err) {
   if (!variables) return fail("exec", variables.failure(), err);
   for (const auto& [name, value] : *variables) set(name, value);
   std::vector<std::string> words = line.words;
-  std::vector<char*> arguments;
-  for (std::string& word : words) arguments.push_back(word.data());
-  arguments.push_back(nullptr);
+  const std::vector<char*> arguments = arguments_of(words);
   ::execvp(arguments.front(), arguments.data());
   const int error = errno;
   fail("exec", words.front() + ": " + std::strerror(error), err);

@@ -357,8 +357,8 @@ HelloProgress read_client_hello(std::string_view bytes, ClientHello& hello) noex
   HelloRecords records(bytes);
   const HelloProgress progress = records.find();
   if (progress != HelloProgress::Complete) return progress;
-  std::array<char, kLongestClientHello>
-      room;  // NOLINT(cppcoreguidelines-pro-type-member-init): only what was put there is read
+  // Only what was put there is read. NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+  std::array<char, kLongestClientHello> room;
   hello = {};
   hello.length = records.length();
   hello.ends_with_record = records.ends_with_record();

@@ -133,7 +133,7 @@ std::string name_of(X509* root, std::string_view fingerprint) {
 Result<CertificateScope, std::string> scope_of(X509* issuer, X509* root) {
   Result<CertificateScope, std::string> of_issuer = name_constraints(issuer);
   if (!of_issuer) return of_issuer;
-  const Result<CertificateScope, std::string> of_root = name_constraints(root);
+  Result<CertificateScope, std::string> of_root = name_constraints(root);
   if (!of_root) return of_root;
   return simplified(both(*of_issuer, *of_root));
 }
