@@ -10,6 +10,17 @@ from .daemon import to_toml
 from .waiting import binary, scaled
 
 
+# For a shell in a mount namespace of its own: Debian's store is a copy of this machine's in the folder $1. Java's part of it is
+# brought up to date by a trigger of dpkg, whose books must be a copy, too: two at a time would spoil the machine's.
+COPY_OF_DEBIANS_STORE = """
+    copy() { if test -e "$1"; then cp -a "$1" "$2"; mount --bind "$2" "$1"; fi; }
+    copy /etc/ssl "$1/ssl"
+    copy /usr/local/share/ca-certificates "$1/anchors"
+    copy /var/lib/dpkg "$1/dpkg"
+    copy /var/lib/ca-certificates-java "$1/pending"
+"""
+
+
 def run(*arguments: str, env: dict | None = None, **options) -> subprocess.CompletedProcess:
     """`keepwarm` with these arguments, to its end. `env`: its whole environment."""
     return subprocess.run([str(binary()), *arguments], env=env, stdin=options.pop("stdin", subprocess.DEVNULL),

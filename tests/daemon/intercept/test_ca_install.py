@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.local_ca import run
+from support.local_ca import COPY_OF_DEBIANS_STORE, run
 from support.waiting import binary, scaled
 
 ANCHORS = Path("/usr/local/share/ca-certificates")
@@ -48,9 +48,7 @@ def test_without_a_ca_nothing_can_be_installed(local_ca):
 def test_the_store_of_debian_trusts_it_and_then_is_as_before(local_ca):
     ca = local_ca("a.test").create("b.test")
     place = ca.folder.parent
-    done = in_namespace("""
-        cp -a /etc/ssl "$1/ssl"; cp -a /usr/local/share/ca-certificates "$1/anchors"
-        mount --bind "$1/ssl" /etc/ssl; mount --bind "$1/anchors" /usr/local/share/ca-certificates
+    done = in_namespace(COPY_OF_DEBIANS_STORE + """
         update-ca-certificates --fresh > "$1/log" 2>&1   # whatever state this machine's is in
         cp -a /etc/ssl/certs "$1/before"
         openssl verify -CApath /etc/ssl/certs "$1/ca-public/issuer.crt" && exit 1

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from support.local_ca import run
+from support.local_ca import COPY_OF_DEBIANS_STORE, run
 from support.waiting import binary, scaled
 
 BY_SYSTEM = "keepwarm ca install (it follows no variable)"
@@ -117,9 +117,7 @@ def test_every_program_of_this_machine_that_follows_variables_trusts_it_by_exec(
                     reason="takes Debian's store and a mount namespace")
 def test_the_systems_store_has_every_program_trust_it(local_ca):
     ca = local_ca("a.test")
-    script = """
-        cp -a /etc/ssl "$1/ssl"; cp -a /usr/local/share/ca-certificates "$1/anchors"
-        mount --bind "$1/ssl" /etc/ssl; mount --bind "$1/anchors" /usr/local/share/ca-certificates
+    script = COPY_OF_DEBIANS_STORE + """
         "$K" ca install --config "$1/ca.toml" >&2
         for name in $(env | sed -n 's/^\\([A-Z0-9_]*\\)=.*ca-certificates.crt$/\\1/p'); do unset $name; done
         "$K" ca test --config "$1/ca.toml" || true
