@@ -15,7 +15,7 @@
 /// it is full, the entry that was made or renewed longest ago is forgotten. No I/O, no clock of its own.
 namespace keepwarm::policy {
 
-/// Entries by key, in the order in which they were last written, at most `limit` of them.
+/// Entries by key, in the order in which they were last written, at most kLimit of them.
 template <typename Key, typename Value, typename Hash>
 class BoundedMap {
  public:

@@ -20,11 +20,11 @@
 #include "core/policy/settings.h"
 #include "core/pool/dial_failure.h"
 
-/// What one engine knows of interception: whom it may be, what it has found out of servers and clients, and what it
-/// tells the log of them.
+/// What one engine knows of interception: who may be intercepted, what was found out of servers and clients, and what
+/// the log is told of them.
 namespace keepwarm::proxy {
 
-/// A client that is being given a certificate of ours, or has been.
+/// A client's hello that is answered with a certificate of ours.
 struct InterceptedHello {
   std::size_t generation = 0;          ///< of the local CA, that signs
   std::uint64_t shape = 0;             ///< net::ClientHello::shape
@@ -39,7 +39,8 @@ struct InterceptionStats {
   std::array<std::uint64_t, policy::kTunnelReasonCount> tunnels{};
 };
 
-/// Owned by the engine.
+/// Joins policy (core/policy/interception.h, intercept_memory.h) with the local CA and the server's side of TLS. Owned
+/// by the engine.
 class Interception {
  public:
   /// References must outlive it.
