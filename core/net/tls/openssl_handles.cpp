@@ -2,6 +2,7 @@
 
 #include <openssl/bio.h>
 #include <openssl/evp.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 
 namespace keepwarm::net {
@@ -16,6 +17,14 @@ void FreePkey::operator()(evp_pkey_st* key) const noexcept {
 
 void CloseBio::operator()(bio_st* bio) const noexcept {
   BIO_free(bio);
+}
+
+void FreeSsl::operator()(ssl_st* ssl) const noexcept {
+  SSL_free(ssl);
+}
+
+void FreeContext::operator()(ssl_ctx_st* context) const noexcept {
+  SSL_CTX_free(context);
 }
 
 }  // namespace keepwarm::net

@@ -4,6 +4,8 @@
 
 struct bio_st;
 struct evp_pkey_st;
+struct ssl_ctx_st;
+struct ssl_st;
 struct x509_st;
 
 /// Objects of OpenSSL as owners, without its headers. An object may have further owners by OpenSSL's own count.
@@ -26,5 +28,17 @@ struct CloseBio {
   void operator()(bio_st* bio) const noexcept;
 };
 using BioHandle = std::unique_ptr<bio_st, CloseBio>;
+
+/// Calls SSL_free().
+struct FreeSsl {
+  void operator()(ssl_st* ssl) const noexcept;
+};
+using SslHandle = std::unique_ptr<ssl_st, FreeSsl>;
+
+/// Calls SSL_CTX_free().
+struct FreeContext {
+  void operator()(ssl_ctx_st* context) const noexcept;
+};
+using ContextHandle = std::unique_ptr<ssl_ctx_st, FreeContext>;
 
 }  // namespace keepwarm::net

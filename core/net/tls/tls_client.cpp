@@ -8,18 +8,13 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "core/net/tls/alpn.h"
+#include "core/net/tls/openssl_handles.h"
 #include "core/net/tls/tls_session.h"
 
 namespace keepwarm::net {
 
 namespace {
-
-constexpr unsigned char kAlpn[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
-
-struct FreeContext {
-  void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
-};
-using ContextHandle = std::unique_ptr<SSL_CTX, FreeContext>;
 
 /// Why OpenSSL could not use a file: "ca_file /x.pem: No such file or directory". Empties the error queue.
 std::string file_failure(const char* key, const std::string& path) {
@@ -67,7 +62,7 @@ void set_up(SSL_CTX* context) {
   SSL_CTX_set_max_cert_list(context, kMostOfCertificates);
   SSL_CTX_set_verify_depth(context, kLongestChain);
   leave_out_finite_fields(context);
-  SSL_CTX_set_alpn_protos(context, kAlpn, sizeof kAlpn);
+  SSL_CTX_set_alpn_protos(context, kAlpnHttp11.data(), kAlpnHttp11.size());
 }
 
 std::optional<std::string> trust(SSL_CTX* context, const TlsSettings& settings, const TrustStore& authorities) {

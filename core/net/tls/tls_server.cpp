@@ -6,20 +6,11 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "core/net/tls/alpn.h"
+
 namespace keepwarm::net {
 
 namespace {
-
-constexpr unsigned char kHttp11[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
-
-/// Chooses HTTP/1.1 if it is among what the client offers. A client that offers nothing of ours is answered without.
-int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size, const unsigned char* offered,
-                    unsigned int offered_size, void*) {
-  unsigned char* found = nullptr;
-  const int result = SSL_select_next_proto(&found, size, kHttp11, sizeof kHttp11, offered, offered_size);
-  *chosen = found;
-  return result == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-}
 
 /// What the reader of hellos (ClientHello::offers_usable_cipher) calls ours; whatever the system's openssl.cnf says.
 bool set_versions_and_ciphers(SSL_CTX* context) {
@@ -42,7 +33,7 @@ bool set_up_server(SSL_CTX* context, EVP_PKEY* key, X509* issuer) {
   SSL_CTX_set_mode(context, SSL_MODE_NO_AUTO_CHAIN);
   SSL_CTX_clear_mode(context, SSL_MODE_AUTO_RETRY);  // TlsSession counts the messages without data
   SSL_CTX_set_verify(context, SSL_VERIFY_NONE, nullptr);
-  SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
+  choose_http_1_1(context);
   if (!set_versions_and_ciphers(context) || SSL_CTX_use_PrivateKey(context, key) != 1) return false;
   // Of the context, not of the key: so that all connections share the list.
   if (X509_up_ref(issuer) != 1) return false;
@@ -63,10 +54,6 @@ X509Handle read_anew(const X509Handle& made) {
 }
 
 }  // namespace
-
-void TlsServer::FreeContext::operator()(ssl_ctx_st* context) const noexcept {
-  SSL_CTX_free(context);
-}
 
 TlsServer::TlsServer(TlsClient& client, WallClock clock) : client_(client), clock_(std::move(clock)) {}
 
@@ -108,9 +95,9 @@ SslHandle TlsServer::prepare(std::string_view host, std::size_t generation) {
 ssl_ctx_st* TlsServer::context(std::size_t generation) {
   if (leaves_->key() == nullptr) return nullptr;
   if (contexts_.size() <= generation) contexts_.resize(generation + 1);
-  Context& known = contexts_[generation];
+  ContextHandle& known = contexts_[generation];
   if (!known) {
-    Context made(SSL_CTX_new(TLS_server_method()));
+    ContextHandle made(SSL_CTX_new(TLS_server_method()));
     if (made && set_up_server(made.get(), leaves_->key(), ca_->issuer(generation))) known = std::move(made);
   }
   return known.get();

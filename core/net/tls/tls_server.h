@@ -11,6 +11,7 @@
 #include "core/net/tcp_stream.h"
 #include "core/net/tls/leaf_cache.h"
 #include "core/net/tls/local_ca.h"
+#include "core/net/tls/openssl_handles.h"
 #include "core/net/tls/tls_client.h"
 #include "core/net/tls/tls_session.h"
 #include "core/net/tls/tls_stream.h"
@@ -50,11 +51,6 @@ class TlsServer {
                                                   TlsHandshakeEvents& events);
 
  private:
-  struct FreeContext {
-    void operator()(ssl_ctx_st* context) const noexcept;
-  };
-  using Context = std::unique_ptr<ssl_ctx_st, FreeContext>;
-
   [[nodiscard]] SslHandle prepare(std::string_view host, std::size_t generation);
   [[nodiscard]] ssl_ctx_st* context(std::size_t generation);
 
@@ -62,7 +58,7 @@ class TlsServer {
   WallClock clock_;
   std::shared_ptr<const LocalCa> ca_;
   std::optional<LeafCache> leaves_;
-  std::vector<Context> contexts_;  ///< by generation, with the key of `leaves_`; made when they are needed
+  std::vector<ContextHandle> contexts_;  ///< by generation, with the key of `leaves_`; made when they are needed
 };
 
 }  // namespace keepwarm::net

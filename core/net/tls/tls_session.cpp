@@ -65,10 +65,6 @@ TlsSession::TlsSession(TlsWire& wire, SslHandle accepting) : wire_(wire), ssl_(a
   SSL_set_accept_state(ssl_);
 }
 
-void FreeSsl::operator()(ssl_st* ssl) const noexcept {
-  SSL_free(ssl);
-}
-
 TlsSession::Detached TlsSession::detach() noexcept {
   SSL_set_bio(ssl_, nullptr, nullptr);  // frees our BIO: the session does not point to this wire any more
   tickets_.reset();

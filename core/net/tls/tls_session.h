@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "core/base/clock.h"
+#include "core/net/tls/openssl_handles.h"
 #include "core/net/tls/tls_failure.h"
 #include "core/net/tls/tls_failure_text.h"
 #include "core/net/tls/tls_renegotiation.h"
@@ -21,12 +22,6 @@ struct x509_store_ctx_st;
 namespace keepwarm::net {
 
 class TlsContext;
-
-/// Calls SSL_free().
-struct FreeSsl {
-  void operator()(ssl_st* ssl) const noexcept;
-};
-using SslHandle = std::unique_ptr<ssl_st, FreeSsl>;
 
 /// One TLS connection without a socket, mostly as a client: ciphertext in, plaintext and ciphertext out. What is to be
 /// sent is found in TlsWire::outgoing() after each call. Stays where it is, since callbacks of OpenSSL find it through

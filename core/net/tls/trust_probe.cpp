@@ -1,35 +1,18 @@
 #include "core/net/tls/trust_probe.h"
 
 #include <array>
+#include <utility>
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "core/net/tls/alpn.h"
 #include "core/net/tls/certificate_fields.h"
 
 namespace keepwarm::net {
 namespace {
 
 constexpr std::string_view kAnswer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-
-struct FreeSsl {
-  void operator()(SSL* ssl) const noexcept { SSL_free(ssl); }
-};
-struct FreeProbeContext {
-  void operator()(SSL_CTX* context) const noexcept { SSL_CTX_free(context); }
-};
-
-/// HTTP/1.1 if it is offered.
-int choose_http(SSL*, const unsigned char** out, unsigned char* length, const unsigned char* offered, unsigned size,
-                void*) {
-  static constexpr unsigned char kHttp[] = {8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
-  unsigned char* chosen = nullptr;
-  if (SSL_select_next_proto(&chosen, length, kHttp, sizeof kHttp, offered, size) != OPENSSL_NPN_NEGOTIATED) {
-    return SSL_TLSEXT_ERR_NOACK;
-  }
-  *out = chosen;
-  return SSL_TLSEXT_ERR_OK;
-}
 
 /// Why a call has failed, as an alert of the client, or that it has gone.
 std::string reason() {
@@ -46,24 +29,20 @@ std::unique_ptr<TrustProbe> TrustProbe::make(const LocalCa& ca, std::size_t gene
                                              WallTime now) {
   const PkeyHandle key = make_key();
   const X509Handle leaf = key ? ca.make_leaf(generation, host, key.get(), now) : nullptr;
-  std::unique_ptr<SSL_CTX, FreeProbeContext> context(SSL_CTX_new(TLS_server_method()));
+  ContextHandle context(SSL_CTX_new(TLS_server_method()));
   if (!leaf || !context) return nullptr;
-  SSL_CTX_set_alpn_select_cb(context.get(), choose_http, nullptr);
+  choose_http_1_1(context.get());
   SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
   const bool ready = SSL_CTX_use_certificate(context.get(), leaf.get()) == 1 &&
                      SSL_CTX_use_PrivateKey(context.get(), key.get()) == 1 &&
                      SSL_CTX_add1_chain_cert(context.get(), ca.issuer(generation)) == 1;
   ERR_clear_error();
-  return ready ? std::unique_ptr<TrustProbe>(new TrustProbe(context.release())) : nullptr;
-}
-
-TrustProbe::~TrustProbe() {
-  SSL_CTX_free(context_);
+  return ready ? std::unique_ptr<TrustProbe>(new TrustProbe(std::move(context))) : nullptr;
 }
 
 TrustProbe::Outcome TrustProbe::serve(int socket) {
   using Kind = Outcome::Kind;
-  const std::unique_ptr<SSL, FreeSsl> ssl(SSL_new(context_));
+  const SslHandle ssl(SSL_new(context_.get()));
   if (!ssl || SSL_set_fd(ssl.get(), socket) != 1) return {};
   ERR_clear_error();
   // In TLS 1.3 a client refuses the certificate after our part of the handshake is over, so a request is what counts.

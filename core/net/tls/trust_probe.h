@@ -5,10 +5,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "core/net/tls/local_ca.h"
-
-struct ssl_ctx_st;
+#include "core/net/tls/openssl_handles.h"
 
 namespace keepwarm::net {
 
@@ -30,17 +30,14 @@ class TrustProbe {
   [[nodiscard]] static std::unique_ptr<TrustProbe> make(const LocalCa& ca, std::size_t generation,
                                                         std::string_view host,
                                                         std::chrono::system_clock::time_point now);
-  ~TrustProbe();
-  TrustProbe(const TrustProbe&) = delete;
-  TrustProbe& operator=(const TrustProbe&) = delete;
 
   /// Answers a handshake, and the request behind it with 404. Blocks for as long as the socket's own time limits let
   /// it; the socket stays open.
   [[nodiscard]] Outcome serve(int socket);
 
  private:
-  explicit TrustProbe(ssl_ctx_st* context) noexcept : context_(context) {}
-  ssl_ctx_st* context_;
+  explicit TrustProbe(ContextHandle context) noexcept : context_(std::move(context)) {}
+  ContextHandle context_;
 };
 
 }  // namespace keepwarm::net

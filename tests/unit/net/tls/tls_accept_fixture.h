@@ -239,21 +239,9 @@ struct TlsAcceptFixture : LoopFixture {
     CHECK(transport == nullptr);
     if (hello.size() > size) peer->unsent = hello.substr(size);
   }
-  void pump_until(const std::function<bool()>& done) {
-    const TimePoint give_up = Loop::now() + kPatience;
-    while (!done()) {
-      if (Loop::now() >= give_up) FAIL("the awaited event did not come");
-      uv_run(&loop.uv(), UV_RUN_NOWAIT);
-      if (peer->fd.valid()) peer->pump();
-    }
-  }
+  void pump_until(const std::function<bool()>& done) { pump_with_peer(*this, done); }
   /// Lets everything happen that can happen at once.
-  void settle() {
-    for (int i = 0; i < 5; ++i) {
-      turn();
-      if (peer->fd.valid()) peer->pump();
-    }
-  }
+  void settle() { settle_with_peer(*this); }
   void start_secured(TlsClientOptions options = {}) {
     const int before = events.secured;
     start(std::move(options));

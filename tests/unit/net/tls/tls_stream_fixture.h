@@ -95,6 +95,26 @@ class TlsPeer {
   std::string unsent;  ///< what the kernel did not take yet
 };
 
+/// Runs the loop of a fixture, and its `peer`, until `done` holds.
+template <typename Fixture>
+void pump_with_peer(Fixture& fixture, const std::function<bool()>& done) {
+  const TimePoint give_up = Loop::now() + Fixture::kPatience;
+  while (!done()) {
+    if (Loop::now() >= give_up) FAIL("the awaited event did not come");
+    uv_run(&fixture.loop.uv(), UV_RUN_NOWAIT);
+    if (fixture.peer->fd.valid()) fixture.peer->pump();
+  }
+}
+
+/// Lets everything happen with both that can happen at once.
+template <typename Fixture>
+void settle_with_peer(Fixture& fixture) {
+  for (int i = 0; i < 5; ++i) {
+    fixture.turn();
+    if (fixture.peer->fd.valid()) fixture.peer->pump();
+  }
+}
+
 struct TlsStreamFixture : TlsFixture {
   explicit TlsStreamFixture(TlsServerOptions options = {}) : server_context(std::move(options)) {
     events.then_on_secured = [this] {
@@ -118,21 +138,9 @@ struct TlsStreamFixture : TlsFixture {
     stream = TlsStream::start(client, context(), std::move(transport), name, tickets, events);
   }
   /// Runs the loop and the server until `done` holds.
-  void pump_until(const std::function<bool()>& done) {
-    const TimePoint give_up = Loop::now() + kPatience;
-    while (!done()) {
-      if (Loop::now() >= give_up) FAIL("the awaited event did not come");
-      uv_run(&loop.uv(), UV_RUN_NOWAIT);
-      if (peer->fd.valid()) peer->pump();
-    }
-  }
+  void pump_until(const std::function<bool()>& done) { pump_with_peer(*this, done); }
   /// Lets everything happen that can happen at once.
-  void settle() {
-    for (int i = 0; i < 5; ++i) {
-      turn();
-      if (peer->fd.valid()) peer->pump();
-    }
-  }
+  void settle() { settle_with_peer(*this); }
   void start_secured() {
     const int before = events.secured;
     start();
