@@ -59,13 +59,6 @@ std::set<std::uint16_t> distinguishing_ports(const policy::HostTable& hosts) {
   return ports;
 }
 
-/// A host that the pattern is for and no more specific name: its own name, or any name under its suffix.
-std::string typical_host(const policy::HostPattern& pattern) {
-  using Kind = policy::HostPattern::Kind;
-  if (pattern.kind == Kind::Name) return pattern.name;
-  return pattern.kind == Kind::Suffix ? "*." + pattern.name : "*";
-}
-
 /// Two keys of which some hosts have a combination that cannot be: which values a host has is known only after its
 /// tables are laid over each other. Found at the tables that set one of the two.
 struct Clash {
@@ -104,7 +97,7 @@ void review_clashes(const Clash& clash, const policy::HostTable& hosts, Findings
   const std::set<std::uint16_t> ports = distinguishing_ports(hosts);
   for (const HostTableEntry& entry : hosts.entries()) {
     if (!sets(entry, clash.key) && !sets(entry, clash.with)) continue;
-    const std::string host = typical_host(entry.pattern);
+    const std::string host = policy::typical_host(entry.pattern);
     const auto clashes = [&](std::uint16_t port) {
       return clash.clashes(hosts.resolve(host, entry.pattern.port.value_or(port)), host);
     };
@@ -191,7 +184,7 @@ std::vector<Finding> advice(const Config& config) {
   advise_proxy(config.proxy, found);
   for (std::string& path : unread_credentials(config)) found.push_back({std::move(path), {}, kUnread});
   for (const HostTableEntry& entry : config.hosts.entries()) {
-    const std::string host = typical_host(entry.pattern);
+    const std::string host = policy::typical_host(entry.pattern);
     advise_host(entry, config.hosts.resolve(host, entry.pattern.port.value_or(0)), found);
   }
   return found;

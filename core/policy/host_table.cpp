@@ -80,6 +80,12 @@ std::array<std::size_t, 3> specificity(const HostPattern& pattern) noexcept {
 
 }  // namespace
 
+std::string typical_host(const HostPattern& pattern) {
+  using Kind = HostPattern::Kind;
+  if (pattern.kind == Kind::Name) return pattern.name;
+  return pattern.kind == Kind::Suffix ? "*." + pattern.name : "*";
+}
+
 bool HostPattern::matches(std::string_view host, std::uint16_t to_port) const noexcept {
   if (port && *port != to_port) return false;
   switch (kind) {

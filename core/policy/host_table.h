@@ -26,6 +26,9 @@ struct HostPattern {
   [[nodiscard]] bool matches(std::string_view host, std::uint16_t to_port) const noexcept;
 };
 
+/// A host that the pattern is for and no more specific name: its own name, or any name under its suffix.
+[[nodiscard]] std::string typical_host(const HostPattern& pattern);
+
 /// The message says what is wrong with the pattern and what is allowed.
 struct PatternError {
   std::string message;

@@ -20,11 +20,6 @@ void judge_key(const std::string& key, const std::string& path, Findings& found)
   }
 }
 
-/// Some host that the table is for: a permitted name covers all below it, so one of those stands for all.
-std::string some_host(const policy::HostPattern& pattern) {
-  return pattern.kind == PatternKind::Suffix ? "any." + pattern.name : pattern.name;
-}
-
 }  // namespace
 
 Findings ca_findings(const config::Config& config) {
@@ -56,7 +51,7 @@ Findings ca_advice(const config::Config& config, std::chrono::system_clock::time
   if (read.found.empty()) found.push_back({"intercept.ca", {}, "the local CA has expired: keepwarm ca create"});
   for (const policy::HostTableEntry& entry : config.hosts.entries()) {
     if (!entry.values.intercept || entry.pattern.kind == PatternKind::Any || read.found.empty()) continue;
-    const std::string host = some_host(entry.pattern);
+    const std::string host = policy::typical_host(entry.pattern);
     const auto may_name = [&](const auto& each) { return each.facts.scope.permits(host); };
     if (std::any_of(read.found.begin(), read.found.end(), may_name)) continue;
     found.push_back({config::host_key_path(entry.pattern.text, "intercept"),

@@ -62,8 +62,7 @@ void add_generations(CaReport& report, const config::Config& config, WallTime no
 void add_hosts(CaReport& report, const config::Config& config, WallTime now) {
   for (const policy::HostTableEntry& entry : config.hosts.entries()) {
     if (!entry.values.intercept || entry.pattern.kind == PatternKind::Any) continue;
-    const std::string host =
-        entry.pattern.kind == PatternKind::Suffix ? "any." + entry.pattern.name : entry.pattern.name;
+    const std::string host = policy::typical_host(entry.pattern);
     report.hosts.push_back({entry.pattern.text, signer_of(report.generations, host, now)});
   }
 }

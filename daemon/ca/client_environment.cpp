@@ -5,6 +5,7 @@
 #include <string_view>
 #include <unistd.h>
 
+#include "core/base/origin.h"
 #include "core/net/tls/local_ca.h"
 
 namespace keepwarm::daemon {
@@ -91,7 +92,7 @@ Variables ca_variables(const CaPlace& place) {
 }
 
 std::string java_options(const ListenAddress& proxy, const CaPlace* trust) {
-  const std::string host = proxy.ip().is_v4() ? proxy.ip().text() : '[' + proxy.ip().text() + ']';
+  const std::string host = host_in_url(proxy.ip().text());
   std::string options;
   for (const char* scheme : {"http", "https"}) {
     const std::string property = std::string("-D") + scheme;

@@ -1,5 +1,7 @@
 #include "daemon/ca/trust_clients.h"
 
+#include "core/base/origin.h"
+
 namespace keepwarm::daemon {
 namespace {
 
@@ -24,15 +26,10 @@ constexpr const char* kNode =
 constexpr const char* kByVariable = "keepwarm exec, or keepwarm env --ca";
 constexpr const char* kBySystem = "keepwarm ca install (it follows no variable)";
 
-/// The name in a URL: an IPv6 address stands in brackets.
-std::string in_url(const std::string& host) {
-  return host.find(':') == std::string::npos ? host : '[' + host + ']';
-}
-
 }  // namespace
 
 std::vector<TrustClient> trust_clients(const Machine& machine, const std::string& host, std::uint16_t port) {
-  const std::string authority = "https://" + in_url(host);
+  const std::string authority = "https://" + host_in_url(host);
   const std::string url = authority + '/';
   const std::string number = std::to_string(port);
   std::vector<TrustClient> clients;
