@@ -13,8 +13,8 @@
 #include "core/policy/idle_terms.h"
 #include "core/policy/next_hop.h"
 #include "daemon/config_source.h"
+#include "daemon/connect_text.h"
 #include "daemon/next_hop_text.h"
-#include "daemon/tunnel_text.h"
 #include "daemon/url_argument.h"
 
 namespace keepwarm::daemon {

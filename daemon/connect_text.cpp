@@ -1,4 +1,4 @@
-#include "daemon/tunnel_text.h"
+#include "daemon/connect_text.h"
 
 #include <algorithm>
 #include <vector>
