@@ -118,8 +118,9 @@ void ConnectRequest::look_at_hello() {
     case net::HelloProgress::NotTls: return tunnel_instead(TunnelReason::NotTls);
     case net::HelloProgress::Complete: break;
   }
-  // More than a client sends that waits for an answer.
-  if (early_.size() > net::Loop::kReadBufferSize) return tunnel_instead(TunnelReason::NotTls);
+  // More than a client sends that waits for an answer; or it will not go on, so that there can be no handshake.
+  const bool odd = early_.size() > net::Loop::kReadBufferSize || client_ended_;
+  if (odd) return tunnel_instead(TunnelReason::NotTls);
   const TimePoint now = net::Loop::event_time();
   const TunnelReason against = context_.interception.judge(hello, destination_, client_, hello_, now);
   if (against != TunnelReason::None) return tunnel_instead(against);

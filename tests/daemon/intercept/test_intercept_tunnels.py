@@ -8,7 +8,7 @@ import time
 import warnings
 
 import pytest
-from helpers_intercept import (HOST, Handshake, connect, curl, get, in_records, intercepting, issuer, secure, tls_context,
+from helpers_intercept import (AT, HOST, Handshake, connect, curl, get, in_records, intercepting, issuer, secure, tls_context,
                                trust, wait_road)
 from support.clocks import Clocks
 from support.stalls import real_time
@@ -262,6 +262,25 @@ def test_a_client_that_ends_within_its_hello_is_passed_on_at_once(keepwarm, orig
     wait_road(daemon, "tunnel", "not-tls", count=5)
     totals = [float(total) for total in re.findall(r" total=(\S+) .* road=tunnel", daemon.log_text())]
     assert len(totals) == 5 and min(totals) < 1000, totals
+
+
+def test_a_client_that_ends_behind_its_hello_is_passed_on(keepwarm, origin, local_ca):
+    """It would not go on with a handshake."""
+    server = origin()
+    daemon = keepwarm(intercepting(local_ca(HOST), server.at, {"proxy": {"client_half_close": "honour"}}))
+    client = daemon.client()
+    hello = Handshake(client, tls_context()).hello
+    client.send(f"CONNECT {AT} HTTP/1.1\r\nHost: {AT}\r\n\r\n".encode() + hello)
+    client.shutdown_write()
+    verified = server.accept()
+    assert daemon.log  # waits until the daemon has nothing more to do: it has read the end
+    server.start_tls(verified, ServerTls())
+    tunnel = server.accept()
+    assert tunnel.read_exact(len(hello)) == hello
+    tunnel.expect_eof()
+    tunnel.close()
+    client.read_to_end()
+    wait_road(daemon, "tunnel", "not-tls")
 
 
 # A CA that cannot sign
