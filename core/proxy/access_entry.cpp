@@ -16,6 +16,11 @@ RequestName KeptRequestName::view() const noexcept {
           .path = text.substr(method_size_ + authority_size_)};
 }
 
+AccessTimes access_times(const ConnectCost& cost) noexcept {
+  return {
+      .dns = cost.opening.dns, .connect = cost.opening.connect, .tls = cost.opening.tls, .client_tls = cost.handshake};
+}
+
 AccessResult result_of(const OwnAnswer& answer, bool sent, std::span<const net::SocketAddress> tried) {
   AccessResult result;
   result.status = sent ? answer.status : std::uint16_t{0};

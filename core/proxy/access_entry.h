@@ -11,6 +11,7 @@
 #include "core/net/address.h"
 #include "core/policy/idle_terms.h"
 #include "core/proxy/access_record.h"
+#include "core/proxy/connect_cost.h"
 #include "core/proxy/own_answer.h"
 
 /// From what an exchange, a CONNECT or an answer of our own knows of itself to the line in the access log: the one
@@ -73,6 +74,9 @@ struct AccessTimes {
   Duration total{};
   Duration client_tls{};
 };
+
+/// Of a request that was answered without an upstream connection: what its CONNECT has cost.
+[[nodiscard]] AccessTimes access_times(const ConnectCost& cost) noexcept;
 
 /// What became of a request.
 struct AccessResult {

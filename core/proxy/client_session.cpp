@@ -278,7 +278,7 @@ void ClientSession::answer(const OwnAnswer& answer, const RequestName& name) {
   if (context_.access.enabled()) {
     AccessResult result = result_of(answer, sent, {});
     if (facts_.intercepted) result.road = Road::Intercept;
-    context_.access.write(access_record(facts_.address, name, {}, {.client_tls = take_client_handshake()}, result));
+    context_.access.write(access_record(facts_.address, name, {}, access_times(take_connect_cost()), result));
   }
   after_answer(answer);
 }

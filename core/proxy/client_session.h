@@ -90,8 +90,8 @@ class ClientSession final : public net::StreamEvents,
   void on_broken(int error) override;
   void on_drained() override;
   // Downstream
-  [[nodiscard]] Duration take_client_handshake() noexcept override {
-    return facts_.intercepted && intercepted() != nullptr ? intercepted()->take_handshake() : Duration::zero();
+  [[nodiscard]] ConnectCost take_connect_cost() noexcept override {
+    return facts_.intercepted && intercepted() != nullptr ? intercepted()->take_cost() : ConnectCost{};
   }
   [[nodiscard]] net::Stream& client_stream() noexcept override { return *stream_; }
   [[nodiscard]] bool client_awaits_answer() override { return check_client(policy::ClientCheck::AtEvent); }

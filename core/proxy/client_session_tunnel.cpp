@@ -136,7 +136,8 @@ void ClientSession::log_unused_interception() {
     result.failure = {.error = policy::answer_for(FailureKind::TlsAlert).proxy_status_error, .reason = client->refusal};
   }
   result.road = Road::Intercept;
-  const AccessTimes times{.total = net::Loop::event_time() - client->connect_at, .client_tls = client->handshake};
+  AccessTimes times = access_times(client->cost);
+  times.total = net::Loop::event_time() - client->connect_at;
   context_.access.write(
       access_record(facts_.address, {.method = "CONNECT", .host_and_port = authority}, {}, times, result));
 }

@@ -153,7 +153,7 @@ void ConnectRequest::on_secured() {
                                          ? host_in_url(destination_.host)
                                          : host_and_port(destination_.host, destination_.port),
                         .hello = hello_,
-                        .handshake = now - handshake_began_,
+                        .cost = {.handshake = now - handshake_began_, .opening = times_},
                         .connect_at = started_at_,
                         .secured_at = now});
   events_.on_intercepted(std::move(client));

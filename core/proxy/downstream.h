@@ -10,6 +10,7 @@
 #include "core/net/stream.h"
 #include "core/pool/lease.h"
 #include "core/pool/pool.h"
+#include "core/proxy/connect_cost.h"
 
 /// The client's side of an exchange: what an Exchange calls, and a ClientSession is.
 namespace keepwarm::proxy {
@@ -47,8 +48,8 @@ class Downstream {
   /// The one bound to this client for `host`; empty if there is none.
   [[nodiscard]] virtual pool::Lease take_bound_connection(const pool::HostPool& host) = 0;
 
-  /// How long the client's TLS handshake with us took: for the first request after it, else zero.
-  [[nodiscard]] virtual Duration take_client_handshake() noexcept { return {}; }
+  /// Of the CONNECT before this request: for the first request after it, else zero.
+  [[nodiscard]] virtual ConnectCost take_connect_cost() noexcept { return {}; }
 
  protected:
   ~Downstream() = default;

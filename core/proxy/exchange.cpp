@@ -340,8 +340,10 @@ Delivered Exchange::delivered() const noexcept {
   return sent || progress_.maybe_delivered ? Delivered::Maybe : Delivered::No;
 }
 
-void Exchange::count_savings() noexcept {
+/// `paid`: a connection that the client's own CONNECT had opened, and so waited for, has saved it nothing.
+void Exchange::count_savings(const ConnectCost& paid) noexcept {
   if (upstream_.reused()) {
+    if (paid.opening.total() > Duration::zero()) return;
     ++context_.stats.on_reused;
     context_.stats.saved += static_cast<std::uint64_t>(host_->opening_cost().count());
   } else if (progress_.retries > 0) {  // always on a fresh connection
@@ -351,17 +353,19 @@ void Exchange::count_savings() noexcept {
 
 void Exchange::log(ExchangeOutcome outcome, const FailureNote& failure, std::uint64_t own_body) {
   ++context_.stats.exchanges;
+  const ConnectCost paid = client_->intercepted ? downstream_->take_connect_cost() : ConnectCost{};
   if (outcome == ExchangeOutcome::Completed) {
     context_.hosts.answered(origin_.host, origin_.port, net::Loop::event_time());
-    count_savings();
+    count_savings(paid);
   }
   if (!context_.access.enabled()) return;
   RequestName name = name_.view();
   name.scheme = name_of(origin_.scheme);
   AccessTimes times{.queue = timing_.queue,
-                    .dns = timing_.opening.dns,
-                    .connect = timing_.opening.connect,
-                    .tls = timing_.opening.tls};
+                    .dns = timing_.opening.dns + paid.opening.dns,
+                    .connect = timing_.opening.connect + paid.opening.connect,
+                    .tls = timing_.opening.tls + paid.opening.tls,
+                    .client_tls = paid.handshake};
   if (attempt_.response_begun() && timing_.sent_at != TimePoint{}) {
     times.first_byte = attempt_.arrival.first_byte - timing_.sent_at;
   }
@@ -373,10 +377,7 @@ void Exchange::log(ExchangeOutcome outcome, const FailureNote& failure, std::uin
                       .outcome = outcome,
                       .delivered = delivered(),
                       .failure = failure};
-  if (client_->intercepted) {
-    result.road = Road::Intercept;
-    times.client_tls = downstream_->take_client_handshake();
-  }
+  if (client_->intercepted) result.road = Road::Intercept;
   if (!upstream_.reached()) upstream_.unix_path = host_->hop().unix_path;
   if (upstream_.reached()) result.expected_idle = host_->expected_idle();
   context_.access.write(access_record(client_->address, name, upstream_, times, result));

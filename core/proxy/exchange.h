@@ -101,7 +101,7 @@ class Exchange final : public net::StreamEvents,
   void client_gone(AfterExchange after = AfterExchange::Reset);
   void over(ExchangeEvent event, AfterExchange after);
   Downstream* release();
-  void count_savings() noexcept;
+  void count_savings(const ConnectCost& paid) noexcept;
   void log(ExchangeOutcome outcome, const FailureNote& failure, std::uint64_t own_body = 0);
   [[nodiscard]] Delivered delivered() const noexcept;
   void waited(const pool::OpeningTimes& times) noexcept;
